@@ -1,0 +1,83 @@
+"""Canonical MessagePack: one spelling for everything that is hashed or signed.
+
+MessagePack itself allows several spellings of one value (the integer 1 in five ways), so `decode` encodes again and
+compares. Source: the MessagePack specification; DESIGN section 4.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from chain.errors import Malformed, NotCanonical, TextRefused
+
+T = TypeVar("T")
+
+
+class Wire(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Base of whatever is hashed, signed, stored or sent: an array of its fields in their order, no defaults."""
+
+
+Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]  # SHA-256
+PublicKey = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]  # Ed25519
+Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]  # Ed25519
+Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9_.-]{0,31}\Z")]  # organisations, nodes, reasons
+PlaceCode = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,16}\Z")]  # an issuing point
+BillId = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{18}\Z")]
+BillCode = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{8}\Z")]  # region 2, classification 2, kind 2, year 2
+Height = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Fen = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]  # CNY 0.01
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # since the epoch, UTC
+LocalDate = Annotated[int, msgspec.Meta(ge=20000101, le=99991231)]  # yyyymmdd in the ledger's own time zone
+
+_encoder = msgspec.msgpack.Encoder()
+_decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}  # type -> its decoder; bounded by the types in the program
+
+
+def encode(value: Any) -> bytes:
+    """Canonical bytes of a `Wire` struct or of a list, integer, text, bytes or None.
+
+    Raises Malformed for what has no canonical form (lone surrogates, integers beyond 64 bits).
+    """
+    try:
+        return _encoder.encode(value)
+    except (UnicodeError, OverflowError, TypeError, RecursionError, msgspec.MsgspecError) as error:
+        raise Malformed(f"no canonical form: {type(error).__name__}") from None
+
+
+def decode(data: bytes, kind: type[T] | Any) -> T:
+    """The value of `kind` that `data` spells canonically.
+
+    Raises Malformed if the bytes are not such a value and NotCanonical if they are, but spelt in another way; nothing
+    else, whatever the bytes.
+    """
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
+    try:
+        value = decoder.decode(data)
+        again = _encoder.encode(value)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError, ValueError, MemoryError) as error:
+        raise Malformed(f"{getattr(kind, '__name__', kind)}: {error}"[:200]) from None
+    if again != data:
+        raise NotCanonical(f"{getattr(kind, '__name__', kind)}: not the canonical spelling")
+    return value  # type: ignore[no-any-return]
+
+
+def verify_text(text: str) -> None:
+    """Check that a text may be stored: NFC, no control or format-breaking characters, no lone surrogates.
+
+    Raises TextRefused. Line breaks count as control characters: fields are single lines.
+    """
+    if text.isascii():
+        if not text.isprintable():
+            raise TextRefused("control character")
+        return
+    for character in text:
+        if unicodedata.category(character) in {"Cc", "Cs", "Cn", "Zl", "Zp"}:
+            raise TextRefused(f"character U+{ord(character):04X}")
+    if not unicodedata.is_normalized("NFC", text):
+        raise TextRefused("not in Unicode normal form C")

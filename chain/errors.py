@@ -1,0 +1,95 @@
+"""Why bytes, signatures, blocks and proofs are refused. Drawn as a tree; every class carries a stable `code`.
+
+ChainError
+├── Malformed              bytes that are not what they should be
+│   ├── NotCanonical       they decode, but are not the one spelling that counts
+│   └── TextRefused        not NFC, control characters, lone surrogates
+├── BadSignature           the key did not sign this
+│   └── KeyRefused         not a key that anybody may use
+├── CertificateRefused     a set of votes that proves nothing
+├── BlockInvalid           a block nobody may vote for
+├── ProofRefused           a proof that does not prove
+│   ├── ProofMalformed     a path whose length cannot be right
+│   └── ProofMismatch      it leads elsewhere
+├── ContentRefused         a bill whose own figures disagree
+├── GenesisRefused         a genesis file that cannot start a ledger
+└── StorageDamaged         our own disk returned what we did not write: the node stops
+"""
+
+from __future__ import annotations
+
+
+class ChainError(Exception):
+    """Anything this package refuses. `code` is stable: it is shown to users and mapped to statuses elsewhere."""
+
+    code = "refused"
+
+
+class Malformed(ChainError):
+    code = "malformed"
+
+
+class NotCanonical(Malformed):
+    code = "not_canonical"
+
+
+class TextRefused(Malformed):
+    code = "text_refused"
+
+
+class BadSignature(ChainError):
+    code = "bad_signature"
+
+
+class KeyRefused(BadSignature):
+    code = "key_refused"
+
+
+class CertificateRefused(ChainError):
+    code = "certificate_refused"
+
+
+class BlockInvalid(ChainError):
+    """A block that no honest validator votes for; `code` says which test it failed."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+
+
+class ProofRefused(ChainError):
+    code = "proof_refused"
+
+
+class ProofMalformed(ProofRefused):
+    code = "proof_malformed"
+
+
+class ProofMismatch(ProofRefused):
+    code = "proof_mismatch"
+
+
+class ContentRefused(ChainError):
+    """A bill that its own figures contradict.
+
+    `pointer` is the JSON pointer (RFC 6901) of the list or field that differs; `expected` and `actual` are whole fen
+    where the difference is one of sums.
+    """
+
+    def __init__(self, code: str, pointer: str, detail: str = "") -> None:
+        super().__init__(f"{code} at {pointer or '/'}" + (f": {detail}" if detail else ""))
+        self.code, self.pointer, self.detail = code, pointer, detail
+
+
+class GenesisRefused(ChainError):
+    code = "genesis_refused"
+
+
+class StorageDamaged(ChainError):
+    """Stops the node. `place` names file and offset, or the key."""
+
+    code = "storage_damaged"
+
+    def __init__(self, place: str, detail: str) -> None:
+        super().__init__(f"{place}: {detail}")
+        self.place, self.detail = place, detail

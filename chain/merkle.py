@@ -1,0 +1,166 @@
+"""Merkle trees exactly after RFC 6962, section 2.1: leaf hashes 0x00, nodes 0x01, the empty tree is SHA-256 of nothing.
+
+A tree of n leaves splits at the largest power of two below n. So every aligned full subtree of 2^k leaves stays the
+same as the tree grows, and the whole root is the fold of the "peaks", the full subtrees that n's binary digits name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Protocol
+
+from chain.errors import ProofMalformed, ProofMismatch
+
+EMPTY_ROOT = sha256(b"").digest()
+PATH_LENGTH_MAX = 64
+
+
+def hash_leaf(leaf: bytes) -> bytes:
+    """32 bytes; `leaf` is the canonical array of the entry."""
+    return sha256(b"\x00" + leaf).digest()
+
+
+def hash_node(left: bytes, right: bytes) -> bytes:
+    """32 bytes over two digests of 32."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+def root_of_hashes(hashes: Sequence[bytes]) -> bytes:
+    """The root over leaf hashes. Pairs level by level: an odd one out moves up, which is the same as RFC 6962's split."""
+    if not hashes:
+        return EMPTY_ROOT
+    level = list(hashes)
+    while len(level) > 1:
+        above = [hash_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        if len(level) % 2:
+            above.append(level[-1])
+        level = above
+    return level[0]
+
+
+def root(leaves: Sequence[bytes]) -> bytes:
+    """The root over leaves (not their hashes)."""
+    return root_of_hashes([hash_leaf(leaf) for leaf in leaves])
+
+
+def paths_of_hashes(hashes: Sequence[bytes], wanted: Sequence[int]) -> list[list[bytes]]:
+    """For each index in `wanted` the inclusion path, from the leaf's sibling upwards."""
+    paths: list[list[bytes]] = [[] for _ in wanted]
+    places = list(wanted)
+    level = list(hashes)
+    while len(level) > 1:
+        for number, place in enumerate(places):
+            sibling = place ^ 1
+            if sibling < len(level):
+                paths[number].append(level[sibling])
+            places[number] = place // 2
+        above = [hash_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        if len(level) % 2:
+            above.append(level[-1])
+        level = above
+    return paths
+
+
+def path(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """The inclusion path of leaf `index`."""
+    return paths_of_hashes([hash_leaf(leaf) for leaf in leaves], [index])[0]
+
+
+def root_from_path(leaf_hash: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
+    """The root that the path leads to. Raises ProofMalformed if its length does not fit (index, size)."""
+    if not 0 <= index < size or len(path) > PATH_LENGTH_MAX:
+        raise ProofMalformed("an index outside the tree")
+    result, place, last, used = leaf_hash, index, size - 1, 0
+    while last > 0:
+        if place % 2 or place < last:
+            if used == len(path):
+                raise ProofMalformed("a path too short for its tree")
+            sibling = path[used]
+            used += 1
+            result = hash_node(sibling, result) if place % 2 else hash_node(result, sibling)
+        place //= 2
+        last //= 2
+    if used != len(path):
+        raise ProofMalformed("a path too long for its tree")
+    return result
+
+
+def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
+    """Check that `leaf` is entry `index` of the `size` entries under `root` (RFC 6962, 2.1.1).
+
+    `path` runs from the leaf's sibling upwards, 32 bytes each. Raises ProofMalformed if its length does not fit
+    (index, size), ProofMismatch if it leads to another root.
+    """
+    if root_from_path(hash_leaf(leaf), index, size, path) != root:
+        raise ProofMismatch("the path leads to another root")
+
+
+class NodeReader(Protocol):
+    """Where the nodes of a large tree lie: level 0 are leaf hashes; only full subtrees are kept."""
+
+    def node(self, level: int, index: int) -> bytes: ...
+
+
+def peaks(size: int) -> list[tuple[int, int]]:
+    """(level, index) of the full subtrees that make up a tree of `size` leaves, from left to right."""
+    found, start = [], 0
+    for level in range(size.bit_length() - 1, -1, -1):
+        if size >> level & 1:
+            found.append((level, start >> level))
+            start += 1 << level
+    return found
+
+
+def root_of_peaks(nodes: NodeReader, size: int) -> bytes:
+    """The root of a tree of `size` leaves, from its kept nodes."""
+    result = b""
+    for level, index in reversed(peaks(size)):
+        node = nodes.node(level, index)
+        result = hash_node(node, result) if result else node
+    return result or EMPTY_ROOT
+
+
+def path_from_nodes(nodes: NodeReader, index: int, size: int) -> list[bytes]:
+    """The inclusion path of leaf `index` in a tree of `size` leaves, from its kept nodes."""
+    if not 0 <= index < size:
+        raise IndexError(f"leaf {index} of {size}")
+    tops = peaks(size)
+    mine = next(number for number, (level, top) in enumerate(tops) if index >> level == top)
+    found = [nodes.node(level, (index >> level) ^ 1) for level in range(tops[mine][0])]
+    if mine + 1 < len(tops):
+        result = b""
+        for level, top in reversed(tops[mine + 1 :]):
+            node = nodes.node(level, top)
+            result = hash_node(node, result) if result else node
+        found.append(result)
+    found.extend(nodes.node(level, top) for level, top in reversed(tops[:mine]))
+    return found
+
+
+def updated_nodes(
+    nodes: NodeReader, size: int, replaced: dict[int, bytes], added: Sequence[bytes]
+) -> dict[tuple[int, int], bytes]:
+    """The nodes that change when leaf hashes are replaced and others are put at the end.
+
+    `size` is the number of leaves before; `replaced` maps index -> leaf hash, below `size`; `added` take the next
+    places. Returns (level, index) -> node, level 0 included, for every full subtree that is new or different.
+    """
+    changed: dict[tuple[int, int], bytes] = {(0, index): value for index, value in replaced.items()}
+    changed.update({(0, size + offset): value for offset, value in enumerate(added)})
+    total = size + len(added)
+    touched = {index for _level, index in changed}
+    level = 0
+    while touched:
+        above = set()
+        for index in touched:
+            parent = index >> 1
+            if (parent + 1) << (level + 1) <= total:  # the parent's subtree is full
+                above.add(parent)
+        for parent in above:
+            left = changed.get((level, 2 * parent)) or nodes.node(level, 2 * parent)
+            right = changed.get((level, 2 * parent + 1)) or nodes.node(level, 2 * parent + 1)
+            changed[level + 1, parent] = hash_node(left, right)
+        touched = above
+        level += 1
+    return changed

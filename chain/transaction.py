@@ -1,0 +1,77 @@
+"""A transaction: operations of one organisation under one signature.
+
+The signature covers the Merkle root of the operations, so that a proof shows one of them and not the others.
+"""
+
+from __future__ import annotations
+
+from chain.codec import Count, Digest, Height, Name, Signature, Wire, encode
+from chain.digest import KEY, TRANSACTION, digest
+from chain.merkle import hash_leaf, root_of_hashes
+from chain.operation import Operation
+from chain.signature import ED25519, SigningKey
+
+OPERATIONS_MAX = 500  # in one transaction
+
+
+class Entry(Wire):
+    """An operation in its place. `linked` joins it to the next one: such a chain holds or falls together."""
+
+    linked: bool
+    operation: Operation
+
+
+class TransactionHead(Wire):
+    """What is signed."""
+
+    chain_id: Digest
+    organisation: Name
+    key_id: Digest
+    valid_until_height: Height
+    operations_root: Digest
+    operations_count: Count
+
+    def digest(self) -> bytes:
+        """Names the transaction and is the signed message. The signature is not part of it: a liar may make a second
+        valid signature of one message."""
+        return digest(TRANSACTION, self)
+
+
+class Transaction(Wire):
+    """As it travels and lies in blocks."""
+
+    organisation: Name
+    key_id: Digest
+    valid_until_height: Height
+    entries: list[Entry]
+    suite: Count  # of the signature: 1 is Ed25519
+    signature: Signature
+
+    def head(self, chain_id: bytes) -> TransactionHead:
+        return TransactionHead(
+            chain_id,
+            self.organisation,
+            self.key_id,
+            self.valid_until_height,
+            operations_root(self.entries),
+            len(self.entries),
+        )
+
+
+def operations_root(entries: list[Entry]) -> bytes:
+    """The root over the entries of a transaction."""
+    return root_of_hashes([hash_leaf(encode(entry)) for entry in entries])
+
+
+def key_id(public: bytes) -> bytes:
+    """What records and transactions call a key by."""
+    return digest(KEY, [ED25519, public])
+
+
+def sign_transaction(
+    chain_id: bytes, organisation: str, key: SigningKey, valid_until_height: int, entries: list[Entry]
+) -> Transaction:
+    """Sign `entries` (1 to OPERATIONS_MAX) for an organisation."""
+    unsigned = Transaction(organisation, key_id(key.public), valid_until_height, entries, ED25519, bytes(64))
+    signature = key.sign(unsigned.head(chain_id).digest())
+    return Transaction(organisation, unsigned.key_id, valid_until_height, entries, ED25519, signature)
