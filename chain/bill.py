@@ -32,14 +32,14 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False, om
     """Base of the parts of a request. JSON objects; unknown fields are refused."""
 
 
-class Payer(Part):
+class Payer(Part, frozen=True):
     name: RequiredText
     type: Literal["person", "unit"] = "person"
     id_type: ShortText = ""  # resident identity card, passport, unified social credit code …
     id_number: ShortText = ""
 
 
-class PaymentParts(Part):
+class PaymentParts(Part, frozen=True):
     """Who pays how much; together the total."""
 
     insurance_fund_fen: Amount = 0
@@ -48,7 +48,7 @@ class PaymentParts(Part):
     cash_fen: Amount = 0
 
 
-class Charge(Part):
+class Charge(Part, frozen=True):
     """A line of the face: a charge category."""
 
     code: ShortText
@@ -58,20 +58,20 @@ class Charge(Part):
     unit: ShortText = ""
 
 
-class Item(Part):
+class Item(Part, frozen=True):
     """A line of the detail list: a drug or service, under a charge."""
 
     charge_code: ShortText
     code: ShortText
     name: RequiredText
+    quantity_milli: Quantity
+    unit_price_e4: Price
     amount_fen: SignedAmount
     specification: Text = ""
     unit: ShortText = ""
-    quantity_milli: Quantity = 1000
-    unit_price_e4: Price = 0
 
 
-class Visit(Part):
+class Visit(Part, frozen=True):
     """The visit that the bill is for (DOMAIN 1.4); which fields are filled depends on the kind."""
 
     institution_type: Text = ""
@@ -98,7 +98,7 @@ class Visit(Part):
     refund_fen: Amount = 0
 
 
-class BillRequest(Part):
+class BillRequest(Part, frozen=True):
     """One bill to issue. Times are RFC 3339 with zone; money is whole fen."""
 
     kind: Literal["outpatient", "inpatient", "registration", "checkup"]
@@ -152,7 +152,7 @@ def _verify_lines(request: BillRequest) -> None:
             raise ContentRefused("charge_unknown", f"/items/{index}/charge_code", "no charge has this code")
         sums[item.charge_code] = sums.get(item.charge_code, 0) + item.amount_fen
         # 1/1,000 times 1/10,000 yuan is 1/100,000 fen
-        if item.unit_price_e4 and abs(item.quantity_milli * item.unit_price_e4 - item.amount_fen * 100_000) > 100_000:
+        if abs(item.quantity_milli * item.unit_price_e4 - item.amount_fen * 100_000) > 100_000:
             raise ContentRefused("line_mismatch", f"/items/{index}", "quantity times price is not the amount")
     for code, total in sums.items():
         index = places[code]

@@ -18,7 +18,7 @@ RECORDED = "recorded"  # the outcome's code for success; every other code is a r
 OutcomeCode = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9_]{1,48}\Z")]
 
 
-class Header(Wire):
+class Header(Wire, frozen=True):
     """What the votes are about. The view is not in it: a block proposed again in a later view keeps its digest."""
 
     version: Count
@@ -40,7 +40,7 @@ class Header(Wire):
         return digest(HEADER, self)
 
 
-class Outcome(Wire):
+class Outcome(Wire, frozen=True):
     """What a block says became of an operation."""
 
     transaction: Digest
@@ -49,14 +49,14 @@ class Outcome(Wire):
     code: OutcomeCode
 
 
-class Block(Wire):
+class Block(Wire, frozen=True):
     """A header and what it covers."""
 
     header: Header
     transactions: list[Transaction]
 
 
-class FinalBlock(Wire):
+class FinalBlock(Wire, frozen=True):
     """A block and the certificate that makes it final: a record of the block log."""
 
     block: Block

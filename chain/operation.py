@@ -21,7 +21,7 @@ Serial = Annotated[int, msgspec.Meta(ge=0, le=9_999_999_999)]  # the running num
 Reason = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,47}\Z")]  # a code, never free text
 
 
-class RangeRef(Wire):
+class RangeRef(Wire, frozen=True):
     """Names a range: who holds it, of which code, from which number."""
 
     holder: Name
@@ -29,7 +29,7 @@ class RangeRef(Wire):
     first: Serial
 
 
-class AllotRange(Wire, tag=200):
+class AllotRange(Wire, frozen=True, tag=200):
     """The holder of `parent` cuts a piece from its front for an organisation that it supervises."""
 
     parent: RangeRef
@@ -38,7 +38,7 @@ class AllotRange(Wire, tag=200):
     holder: Name
 
 
-class TakeLease(Wire, tag=201):
+class TakeLease(Wire, frozen=True, tag=201):
     """A hospital cuts a piece of its own range for one gateway and issuing point."""
 
     range: RangeRef
@@ -48,7 +48,7 @@ class TakeLease(Wire, tag=201):
     place: PlaceCode
 
 
-class ReportUnused(Wire, tag=202):
+class ReportUnused(Wire, frozen=True, tag=202):
     """A number of a lease was spent on nothing: it explains the gap and can never be used."""
 
     bill: BillId
@@ -56,7 +56,7 @@ class ReportUnused(Wire, tag=202):
     reason: Reason
 
 
-class Payments(Wire):
+class Payments(Wire, frozen=True):
     """Who paid how much of a total."""
 
     insurance_fund_fen: Fen
@@ -65,7 +65,7 @@ class Payments(Wire):
     cash_fen: Fen
 
 
-class IssueBill(Wire, tag=300):
+class IssueBill(Wire, frozen=True, tag=300):
     """The public part of a bill."""
 
     bill: BillId
@@ -83,7 +83,7 @@ class IssueBill(Wire, tag=300):
     details_root: Digest
 
 
-class ReverseBill(Wire, tag=301):
+class ReverseBill(Wire, frozen=True, tag=301):
     """A red bill: the linked negative of an earlier one (冲红)."""
 
     bill: BillId  # its own number
@@ -99,7 +99,7 @@ class ReverseBill(Wire, tag=301):
     details_root: Digest
 
 
-class SealSegment(Wire):
+class SealSegment(Wire, frozen=True):
     """Bills of one issuer at the heights `after` + 1 ... `upto`."""
 
     issuer: Name
@@ -107,14 +107,14 @@ class SealSegment(Wire):
     upto: Height
 
 
-class SealException(Wire):
+class SealException(Wire, frozen=True):
     """A bill inside a segment that is not sealed, and why."""
 
     bill: BillId
     reason: Reason
 
 
-class SealBills(Wire, tag=400):
+class SealBills(Wire, frozen=True, tag=400):
     """The supervising finance office's signature over final bills, by its key for seals."""
 
     segments: list[SealSegment]  # by issuer, ascending; may be empty when only exceptions are released

@@ -14,14 +14,14 @@ from chain.signature import ED25519, SigningKey
 OPERATIONS_MAX = 500  # in one transaction
 
 
-class Entry(Wire):
+class Entry(Wire, frozen=True):
     """An operation in its place. `linked` joins it to the next one: such a chain holds or falls together."""
 
     linked: bool
     operation: Operation
 
 
-class TransactionHead(Wire):
+class TransactionHead(Wire, frozen=True):
     """What is signed."""
 
     chain_id: Digest
@@ -37,7 +37,7 @@ class TransactionHead(Wire):
         return digest(TRANSACTION, self)
 
 
-class Transaction(Wire):
+class Transaction(Wire, frozen=True):
     """As it travels and lies in blocks."""
 
     organisation: Name

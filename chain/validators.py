@@ -36,14 +36,14 @@ def quorum_size(n: int) -> int:
     return n - max_faulty(n)
 
 
-class Member(Wire):
+class Member(Wire, frozen=True):
     """An organisation's seat among the validators."""
 
     organisation: Name
     key: PublicKey  # that its validator votes with
 
 
-class ValidatorSet(Wire):
+class ValidatorSet(Wire, frozen=True):
     """Who votes from the block `epoch` on; members are sorted by organisation."""
 
     epoch: Height
@@ -76,14 +76,14 @@ class ValidatorSet(Wire):
         return None
 
 
-class SeatSignature(Wire):
+class SeatSignature(Wire, frozen=True):
     """One member's signature."""
 
     seat: Count
     signature: Signature
 
 
-class Certificate(Wire):
+class Certificate(Wire, frozen=True):
     """A view and exactly n - f votes of one kind for one block. Differs between nodes: never hashed or compared."""
 
     view: View

@@ -1,0 +1,223 @@
+"""The block that nobody voted on: who takes part, with which keys, under which parameters and numbers.
+
+Genesis is a canonical struct; its digest is the chain id. `genesis.json` is a view of it (bytes as hex), decoded
+strictly. It is height 0: its digest stands where block 0's would, its records, sorted, are the first of the state.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from chain import keyspace
+from chain.codec import Count, Milliseconds, Name, PlaceCode, PublicKey, Wire, decode, encode, verify_text
+from chain.digest import EMPTY_DIGEST, GENESIS, digest
+from chain.errors import ChainError, GenesisRefused
+from chain.operation import RangeRef, Serial
+from chain.records import (
+    VOTE,
+    KeyBody,
+    OrganisationBody,
+    ParametersBody,
+    RangeBody,
+    RangesBody,
+    Record,
+    State,
+)
+from chain.signature import ED25519, verify_public_key
+from chain.transaction import key_id
+from chain.validators import Member, ValidatorSet
+
+GENESIS_VERSION = 1
+FIRST_EPOCH = 1
+FOR_EVER = 2**53  # `until_height` of a key that has no end yet
+VALIDATORS_MIN = 4
+
+
+class GenesisOrganisation(Wire, frozen=True):
+    id: Name
+    name: str
+    kind: Name
+    region: str
+    level: Count
+    supervisor: str
+    places: list[PlaceCode]
+    authority: bytes  # DER of the certificate that its nodes' certificates are issued by; empty if it runs none
+
+
+class GenesisKey(Wire, frozen=True):
+    organisation: Name
+    purpose: State
+    public: PublicKey
+
+
+class GenesisRange(Wire, frozen=True):
+    """Parents come before their children, which are cut from the front in this order."""
+
+    holder: Name
+    code: str
+    first: Serial
+    count: Count
+    parent: list[RangeRef]
+
+
+class Genesis(Wire, frozen=True):
+    version: Count
+    name: str
+    created_ms: Milliseconds
+    parameters: ParametersBody
+    organisations: list[GenesisOrganisation]  # by id
+    keys: list[GenesisKey]
+    validators: list[Member]  # by organisation
+    ranges: list[GenesisRange]
+
+    def digest(self) -> bytes:
+        """The chain id."""
+        return digest(GENESIS, self)
+
+    def validator_set(self) -> ValidatorSet:
+        return ValidatorSet(FIRST_EPOCH, self.validators)
+
+    def authorities(self) -> dict[str, bytes]:
+        """organisation -> DER of its certificate authority."""
+        return {entry.id: entry.authority for entry in self.organisations if entry.authority}
+
+
+def verify_genesis(genesis: Genesis) -> None:
+    """Check that a ledger can start from it. Raises GenesisRefused."""
+    if genesis.version != GENESIS_VERSION:
+        raise GenesisRefused(f"version {genesis.version}, this program knows {GENESIS_VERSION}")
+    ids = [entry.id for entry in genesis.organisations]
+    if ids != sorted(set(ids)):
+        raise GenesisRefused("organisations must be distinct and sorted")
+    seats = [member.organisation for member in genesis.validators]
+    if seats != sorted(set(seats)):
+        raise GenesisRefused("validators must be distinct and sorted")
+    if len(seats) < VALIDATORS_MIN:
+        raise GenesisRefused(f"{len(seats)} validators tolerate no fault: at least {VALIDATORS_MIN}")
+    for name in [*seats, *(entry.organisation for entry in genesis.keys)]:
+        if name not in ids:
+            raise GenesisRefused(f"{name} is not among the organisations")
+    for entry in genesis.organisations:
+        verify_text(entry.name)
+        if entry.supervisor and entry.supervisor not in ids:
+            raise GenesisRefused(f"{entry.id}: its supervisor {entry.supervisor} is not among the organisations")
+    for public in [*(entry.public for entry in genesis.keys), *(member.key for member in genesis.validators)]:
+        verify_public_key(public)
+    if len({entry.public for entry in genesis.keys}) != len(genesis.keys):
+        raise GenesisRefused("a key stands twice")
+    parameters = genesis.parameters
+    if parameters.kinds != sorted(set(parameters.kinds)) or not parameters.kinds:
+        raise GenesisRefused("kinds of bill must be distinct and sorted")
+    for limit in ("block_transactions_max", "block_operations_max", "block_bytes_max", "replay_window"):
+        if getattr(parameters, limit) < 1:
+            raise GenesisRefused(f"{limit} must be positive")
+    dict(_range_records(genesis))
+
+
+def genesis_records(genesis: Genesis) -> list[tuple[bytes, bytes]]:
+    """(key, canonical bytes of the Record), sorted by key: the leaves of the state at height 0."""
+    bodies: dict[bytes, Wire] = {keyspace.PARAMETERS: genesis.parameters}
+    for entry in genesis.organisations:
+        bodies[keyspace.organisation(entry.id)] = OrganisationBody(
+            entry.name, entry.kind, entry.region, entry.level, entry.supervisor, entry.places
+        )
+    keys = [*genesis.keys, *(GenesisKey(member.organisation, VOTE, member.key) for member in genesis.validators)]
+    for held in keys:
+        body = KeyBody(held.public, held.purpose, ED25519, 1, FOR_EVER)
+        bodies[keyspace.key(held.organisation, key_id(held.public))] = body
+    bodies.update(_range_records(genesis))
+    return [
+        (key, encode(Record(1, 0, EMPTY_DIGEST, EMPTY_DIGEST, encode(body)))) for key, body in sorted(bodies.items())
+    ]
+
+
+def _range_records(genesis: Genesis) -> Iterator[tuple[bytes, Wire]]:
+    ranges: dict[bytes, RangeBody] = {}
+    holders: dict[bytes, list[int]] = {}
+    for entry in genesis.ranges:
+        own = keyspace.number_range(RangeRef(entry.holder, entry.code, entry.first))
+        if own in ranges or entry.count < 1 or entry.first < 1 or entry.first + entry.count - 1 > 9_999_999_999:
+            raise GenesisRefused(f"range {own.decode()}: twice, empty, or beyond ten digits")
+        for ref in entry.parent:
+            above = keyspace.number_range(ref)
+            body = ranges.get(above)
+            if body is None or ref.code != entry.code or body.next != entry.first:
+                raise GenesisRefused(f"range {own.decode()}: not the next piece of its parent")
+            if entry.first + entry.count > body.first + body.count:
+                raise GenesisRefused(f"range {own.decode()}: longer than what its parent has left")
+            ranges[above] = RangeBody(body.first, body.count, entry.first + entry.count, body.parent)
+        ranges[own] = RangeBody(entry.first, entry.count, entry.first, entry.parent)
+        holders.setdefault(keyspace.number_ranges(entry.holder, entry.code), []).append(entry.first)
+    yield from ranges.items()
+    for key, firsts in holders.items():
+        yield key, RangesBody(sorted(firsts))
+
+
+# ── the JSON view ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def genesis_to_json(genesis: Genesis) -> str:
+    """The view: objects with field names, bytes as lower-case hex."""
+    return json.dumps(_view(genesis), ensure_ascii=False, indent=1) + "\n"
+
+
+def genesis_from_json(text: str | bytes) -> Genesis:
+    """Decode and check a `genesis.json`. Raises GenesisRefused, naming the place."""
+    try:
+        raw = json.loads(text, object_pairs_hook=_distinct, parse_float=_no_float, parse_constant=_no_float)
+        genesis: Genesis = _unview(raw, Genesis, "")
+        decode(encode(genesis), Genesis)
+        verify_genesis(genesis)
+    except GenesisRefused:
+        raise
+    except (ChainError, ValueError, TypeError, RecursionError, msgspec.MsgspecError) as error:
+        raise GenesisRefused(str(error)[:200]) from None
+    return genesis
+
+
+def _view(value: Any) -> Any:
+    if isinstance(value, Wire):
+        return {name: _view(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, list):
+        return [_view(entry) for entry in value]
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def _unview(value: Any, kind: Any, pointer: str) -> Any:
+    while get_origin(kind) is not None and get_origin(kind) is not list:  # Annotated
+        kind = get_args(kind)[0]
+    if isinstance(kind, type) and issubclass(kind, Wire):
+        hints = get_type_hints(kind)
+        if not isinstance(value, dict) or set(value) != set(hints):
+            raise GenesisRefused(f"{pointer or '/'}: expected an object with {', '.join(hints)}")
+        return kind(**{name: _unview(value[name], hint, f"{pointer}/{name}") for name, hint in hints.items()})
+    if get_origin(kind) is list:
+        if not isinstance(value, list):
+            raise GenesisRefused(f"{pointer}: expected a list")
+        return [_unview(entry, get_args(kind)[0], f"{pointer}/{index}") for index, entry in enumerate(value)]
+    if kind is bytes:
+        if not isinstance(value, str) or value != value.lower():
+            raise GenesisRefused(f"{pointer}: expected lower-case hex")
+        return bytes.fromhex(value)
+    if kind is int and type(value) is int:
+        return value
+    if kind is str and isinstance(value, str):
+        return value
+    raise GenesisRefused(f"{pointer}: expected {getattr(kind, '__name__', kind)}")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise GenesisRefused("a field stands twice")
+    return found
+
+
+def _no_float(text: str) -> Any:
+    raise GenesisRefused(f"{text}: numbers are whole")
+
+

@@ -1,0 +1,117 @@
+"""Names of everything stored: keys of records (agreed, under the state root) and of the database (private to a node).
+
+Numbers in keys are fixed-width and big-endian, so that they sort.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from chain.operation import RangeRef
+
+# ── keys of records: agreed ──────────────────────────────────────────────────────────────────────────────────────────
+
+PARAMETERS = b"parameters"
+
+
+def organisation(name: str) -> bytes:
+    return f"organisation/{name}".encode()
+
+
+def key(organisation_name: str, key_id: bytes) -> bytes:
+    return f"key/{organisation_name}/{key_id.hex()}".encode()
+
+
+def number_range(ref: RangeRef) -> bytes:
+    return f"range/{ref.holder}/{ref.code}/{ref.first:010d}".encode()
+
+
+def number_ranges(holder: str, code: str) -> bytes:
+    return f"ranges/{holder}/{code}".encode()
+
+
+def lease(issuer: str, code: str, first: int) -> bytes:
+    return f"lease/{issuer}/{code}/{first:010d}".encode()
+
+
+def leases(issuer: str, gateway: str, code: str) -> bytes:
+    return f"leases/{issuer}/{gateway}/{code}".encode()
+
+
+def bill(bill_id: str) -> bytes:
+    return f"bill/{bill_id}".encode()
+
+
+def business(issuer: str, mac: bytes) -> bytes:
+    return f"business/{issuer}/{mac.hex()}".encode()
+
+
+def unused(bill_id: str) -> bytes:
+    return f"unused/{bill_id}".encode()
+
+
+def watermark(office: str, issuer: str) -> bytes:
+    return f"watermark/{office}/{issuer}".encode()
+
+
+def seal(office: str, issuer: str, after: int) -> bytes:
+    return f"seal/{office}/{issuer}/{after:012d}".encode()
+
+
+def day_book(issuer: str, place: str, date: int) -> bytes:
+    return f"daybook/{issuer}/{place}/{date:08d}".encode()
+
+
+# ── keys of the database: private ────────────────────────────────────────────────────────────────────────────────────
+
+_RECORD = b"r"  # + record key -> leaf index (8) ‖ Record
+_NODE = b"n"  # + level (1) + index (8) -> node of the state tree
+_HISTORY = b"h"  # + level (1) + index (8) -> node of the history tree
+_BLOCK_DIGEST = b"d"  # + height (8) -> digest of the header
+_TRANSACTION = b"t"  # + digest -> valid_until_height (8)
+_EXPIRY = b"e"  # + valid_until_height (8) + digest -> nothing
+_KEYS_USED = b"k"  # + height (8) -> list of KeyWitness
+_OPERATION = b"o"  # + operation digest -> height (8) ‖ index of the transaction (4) ‖ index in it (4), the last run
+_BILL_BY_DAY = b"i"  # + issuer, date (8 digits), bill -> nothing
+META = b"m"  # the applied height, its roots
+
+
+def stored_record(record_key: bytes) -> bytes:
+    return _RECORD + record_key
+
+
+def stored_node(level: int, index: int) -> bytes:
+    return _NODE + struct.pack(">BQ", level, index)
+
+
+def stored_history(level: int, index: int) -> bytes:
+    return _HISTORY + struct.pack(">BQ", level, index)
+
+
+def stored_block_digest(height: int) -> bytes:
+    return _BLOCK_DIGEST + struct.pack(">Q", height)
+
+
+def stored_transaction(digest: bytes) -> bytes:
+    return _TRANSACTION + digest
+
+
+def stored_expiry(height: int, digest: bytes = b"") -> bytes:
+    return _EXPIRY + struct.pack(">Q", height) + digest
+
+
+def stored_keys_used(height: int) -> bytes:
+    return _KEYS_USED + struct.pack(">Q", height)
+
+
+def stored_operation(digest: bytes) -> bytes:
+    return _OPERATION + digest
+
+
+def stored_bill_by_day(issuer: str, date: int, bill_id: str) -> bytes:
+    return _BILL_BY_DAY + f"{issuer}/{date:08d}/{bill_id}".encode()
+
+
+def stored_bills_of(issuer: str) -> bytes:
+    """The prefix of an issuer's bills by day."""
+    return _BILL_BY_DAY + f"{issuer}/".encode()

@@ -1,0 +1,161 @@
+"""What the state keeps: one frozen body per kind of record, and the record around it.
+
+A record's key is text such as `bill/330601260000000001`; `keyspace.py` builds keys, nothing else does.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from chain.codec import BillId, Count, Digest, Fen, Height, LocalDate, Milliseconds, Name, PlaceCode, PublicKey, Wire, encode
+from chain.digest import RECORD, digest
+from chain.operation import Kind, Payments, RangeRef, Serial
+
+# purposes of a key
+UNIT = 1  # signs transactions of its organisation
+SEAL = 2  # signs seals of a finance office
+VOTE = 3  # votes; listed in the validator set
+
+# validity axis of a bill
+NORMAL = 1
+REVERSED = 2  # a red bill exists
+RED = 3  # is a red bill
+
+# seal axis of a bill: whether the office's watermark covers it
+COVERED = 1
+WITHHELD = 2
+
+State = Annotated[int, msgspec.Meta(ge=1, le=99)]
+
+
+class Record(Wire, frozen=True):
+    """A record's current version. At most one version a block, each naming the one before."""
+
+    version: Count  # 1 when made
+    height: Height  # of the block that made this version; 0 is genesis
+    former: Digest  # digest of the version before, zeros for the first
+    operation: Digest  # that made it, zeros in genesis; the last one where several did
+    body: bytes  # canonical bytes of one of the structs below
+
+    def digest(self) -> bytes:
+        return digest(RECORD, self)
+
+
+def state_leaf(key: bytes, record: bytes) -> bytes:
+    """The leaf under the state root: (key, record). `record` is canonical bytes of a Record."""
+    return encode([key, msgspec.Raw(record)])
+
+
+class OrganisationBody(Wire, frozen=True):
+    name: str  # as people write it; public
+    kind: Name  # hospital, finance, health, …
+    region: str  # GB/T 2260
+    level: Count  # 1 province, 2 city, 3 county, 4 institution
+    supervisor: str  # organisation id, or empty for the province
+    places: list[PlaceCode]  # issuing points
+
+
+class KeyBody(Wire, frozen=True):
+    public: PublicKey
+    purpose: State
+    suite: Count
+    from_height: Height  # first block that it may sign in
+    until_height: Height  # first block that it may no longer sign in
+
+
+class RangeBody(Wire, frozen=True):
+    first: Serial
+    count: Count
+    next: Serial  # children are cut from here
+    parent: list[RangeRef]  # one, or none for a province's own
+
+
+class RangesBody(Wire, frozen=True):
+    """All ranges of one holder and code: their first numbers, ascending."""
+
+    firsts: list[Serial]
+
+
+class LeaseBody(Wire, frozen=True):
+    first: Serial
+    count: Count
+    gateway: Name
+    place: PlaceCode
+
+
+class LeasesBody(Wire, frozen=True):
+    """All leases of one gateway and code: their first numbers, in the order taken."""
+
+    firsts: list[Serial]
+
+
+class BillBody(Wire, frozen=True):
+    issuer: Name
+    kind: Kind
+    place: PlaceCode
+    business_date: LocalDate
+    issued_ms: Milliseconds
+    total_fen: Fen
+    payments: Payments
+    self_paid_fen: Fen
+    self_funded_fen: Fen
+    details_root: Digest
+    validity: State
+    related: list[BillId]  # the red bill of a reversed one, the original of a red one
+    seal: State
+    withheld: str  # reason, while the seal is withheld
+
+
+class BusinessBody(Wire, frozen=True):
+    bill: BillId
+    content_mac: Digest
+
+
+class UnusedBody(Wire, frozen=True):
+    reason: str
+
+
+class WatermarkBody(Wire, frozen=True):
+    """Up to which height an office has sealed an issuer's bills."""
+
+    upto: Height
+
+
+class SealBody(Wire, frozen=True):
+    upto: Height
+    header: Digest
+
+
+class KindTotals(Wire, frozen=True):
+    """A day's figures of one kind of bill. Red sums are negative; payment parts are of both together."""
+
+    kind: Kind
+    count: Count
+    sum_fen: Fen
+    red_count: Count
+    red_sum_fen: Fen
+    payments: Payments
+
+
+class DayBookBody(Wire, frozen=True):
+    kinds: list[KindTotals]  # by kind, ascending
+
+
+class ParametersBody(Wire, frozen=True):
+    """What the province has settled for all: part of genesis, and a record."""
+
+    utc_offset_minutes: Annotated[int, msgspec.Meta(ge=-720, le=840)]  # of business dates
+    region: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{2}\Z")]  # first digits of every bill code
+    classification: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{2}\Z")]
+    kinds: list[Kind]  # that may be issued, ascending
+    heartbeat_ms: Count  # an empty block may come so long after its parent
+    block_interval_min_ms: Count  # a proposer waits so long after the parent
+    block_transactions_max: Count
+    block_operations_max: Count
+    block_bytes_max: Count
+    replay_window: Count  # blocks that a transaction may be valid ahead, and is remembered
+    business_days_behind_max: Count  # how far a business date may lie behind block time
+    business_ahead_max_ms: Count  # and how far ahead of it, for clocks that differ
+    seal_entries_max: Count  # exceptions, and releases, in one seal
