@@ -1,0 +1,75 @@
+# medbill: `make demo` shows it, `make test` checks it. Both set themselves up from Python 3.11 or later and make alone.
+.POSIX:
+.SUFFIXES:
+
+PYTHON ?=
+SEEDS ?= 500
+FROM ?= 0
+
+BIN = .venv/bin
+READY = .venv/.ready
+
+.PHONY: help setup demo test simulate lock clean
+help:
+	@echo 'make demo                     the story of the system in about two minutes'
+	@echo 'make test                     format, lint, types, import contracts, tests, a short simulation'
+	@echo 'make simulate SEEDS=n FROM=s  n simulated networks with faults, from seed s on'
+	@echo 'make setup                    the environment in .venv (PYTHON=... chooses the interpreter)'
+	@echo 'make lock                     the two requirements files again, from pyproject.toml (needs uv)'
+	@echo 'make clean                    remove .venv, caches and built files'
+
+setup: $(READY)
+
+# uv is used when it is there, because it is faster; pip makes the same environment. Both check every hash and build nothing but ours.
+$(READY): requirements-dev.lock pyproject.toml
+	@set -eu; \
+	python=''; \
+	for candidate in $(PYTHON) $$(test -n '$(PYTHON)' || echo python3 python3.11 python3.12 python3.13); do \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if test -z "$$python"; then \
+	    echo 'medbill needs Python 3.11 or later: apt-get install python3 python3-venv, or name one: make setup PYTHON=...' >&2; exit 1; \
+	fi; \
+	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "setting up .venv with $$("$$python" --version)" >&2; rm -rf .venv; \
+	    if command -v uv >/dev/null 2>&1; then \
+	        uv venv -q --python "$$(command -v "$$python")" .venv; \
+	    elif "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	        "$$python" -m venv .venv; \
+	    else \
+	        echo "this Python has no venv module: apt-get install python3-venv" >&2; exit 1; \
+	    fi; \
+	fi; \
+	if command -v uv >/dev/null 2>&1; then \
+	    uv pip install -q --python $(BIN)/python --require-hashes --only-binary :all: -r requirements-dev.lock; \
+	    uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
+	else \
+	    $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
+	    $(BIN)/python -m pip install -q --require-hashes --only-binary=:all: -r requirements-dev.lock; \
+	    $(BIN)/python -m pip install -q --no-deps --no-build-isolation --editable .; \
+	fi; \
+	touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/medbill demo
+
+test: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+	$(BIN)/python -m tests.simulator --seeds 50
+
+simulate: $(READY)
+	@$(BIN)/python -m tests.simulator --seeds $(SEEDS) --from $(FROM)
+
+# The files hold hashes and no address: uv.lock and other makers write where packages came from.
+lock:
+	@command -v uv >/dev/null 2>&1 || { echo 'make lock needs uv: pip install uv' >&2; exit 1; }
+	uv pip compile -q --generate-hashes --universal --python-version 3.11 -o requirements.lock pyproject.toml
+	uv pip compile -q --generate-hashes --universal --python-version 3.11 --extra dev -o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
