@@ -13,7 +13,9 @@ ChainError
 │   └── ProofMismatch      it leads elsewhere
 ├── ContentRefused         a bill whose own figures disagree
 ├── GenesisRefused         a genesis file that cannot start a ledger
-└── StorageDamaged         our own disk returned what we did not write: the node stops
+├── StorageDamaged         our own disk returned what we did not write: the node stops
+├── StorageFailed          our own disk did not take a write: the node stops
+└── StorageLocked          another process has the store open
 """
 
 from __future__ import annotations
@@ -93,3 +95,26 @@ class StorageDamaged(ChainError):
     def __init__(self, place: str, detail: str) -> None:
         super().__init__(f"{place}: {detail}")
         self.place, self.detail = place, detail
+
+
+class StorageFailed(ChainError):
+    """Stops the node: after a failed write or flush nobody knows what is on the disk, and asking again lies.
+
+    `place` names the store or file. The handle that raised it refuses everything from then on.
+    """
+
+    code = "storage_failed"
+
+    def __init__(self, place: str, detail: str) -> None:
+        super().__init__(f"{place}: {detail}")
+        self.place, self.detail = place, detail
+
+
+class StorageLocked(ChainError):
+    """The store is sound, but not ours now. Never a reason to rebuild it."""
+
+    code = "storage_locked"
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"{place}: another process has it open")
+        self.place = place

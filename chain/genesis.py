@@ -131,7 +131,7 @@ def genesis_records(genesis: Genesis) -> list[tuple[bytes, bytes]]:
         bodies[keyspace.key(held.organisation, key_id(held.public))] = body
     bodies.update(_range_records(genesis))
     return [
-        (key, encode(Record(1, 0, EMPTY_DIGEST, EMPTY_DIGEST, encode(body)))) for key, body in sorted(bodies.items())
+        (key, encode(Record(1, 0, EMPTY_DIGEST, EMPTY_DIGEST, EMPTY_DIGEST, encode(body)))) for key, body in sorted(bodies.items())
     ]
 
 

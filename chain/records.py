@@ -36,7 +36,8 @@ class Record(Wire, frozen=True):
     version: Count  # 1 when made
     height: Height  # of the block that made this version; 0 is genesis
     former: Digest  # digest of the version before, zeros for the first
-    operation: Digest  # that made it, zeros in genesis; the last one where several did
+    origin: Digest  # digest of the operation that made version 1, zeros in genesis: "the same again" is told by it
+    operation: Digest  # of the one that made this version; the last one where several did
     body: bytes  # canonical bytes of one of the structs below
 
     def digest(self) -> bytes:
@@ -102,6 +103,7 @@ class BillBody(Wire, frozen=True):
     self_paid_fen: Fen
     self_funded_fen: Fen
     details_root: Digest
+    height: Height  # of the block that recorded it
     validity: State
     related: list[BillId]  # the red bill of a reversed one, the original of a red one
     seal: State

@@ -5,10 +5,12 @@ The signature covers the Merkle root of the operations, so that a proof shows on
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from chain.codec import Count, Digest, Height, Name, Signature, Wire, encode
 from chain.digest import KEY, TRANSACTION, digest
 from chain.merkle import hash_leaf, root_of_hashes
-from chain.operation import Operation
+from chain.operation import Operation, operation_digest
 from chain.signature import ED25519, SigningKey
 
 OPERATIONS_MAX = 500  # in one transaction
@@ -75,3 +77,20 @@ def sign_transaction(
     unsigned = Transaction(organisation, key_id(key.public), valid_until_height, entries, ED25519, bytes(64))
     signature = key.sign(unsigned.head(chain_id).digest())
     return Transaction(organisation, unsigned.key_id, valid_until_height, entries, ED25519, signature)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedTransaction:
+    """A transaction with what is worked out once from its bytes. Whether its signature holds is another question."""
+
+    transaction: Transaction
+    digest: bytes
+    size_bytes: int
+    operation_digests: list[bytes]
+
+
+def receive_transaction(chain_id: bytes, transaction: Transaction, size_bytes: int | None = None) -> ReceivedTransaction:
+    """Work out the digests. `size_bytes` is the length of its canonical bytes, if known."""
+    size = len(encode(transaction)) if size_bytes is None else size_bytes
+    operations = [operation_digest(entry.operation) for entry in transaction.entries]
+    return ReceivedTransaction(transaction, transaction.head(chain_id).digest(), size, operations)

@@ -1,0 +1,180 @@
+"""Bills: issue, and reversal by a linked red bill (冲红).
+
+A bill's life is a table of allowed moves on separate axes; this release has two of them, `validity` and `seal`.
+Codes in their order of precedence:
+  issue     already_recorded, number_used, wrong_key, organisation_unknown, issuer_not_entitled, place_unknown,
+            kind_unknown, amount_not_positive, sum_mismatch, own_part_exceeds_total, date_unknown, date_out_of_window,
+            number_code_mismatch, lease_unknown, number_outside_lease, already_issued, business_no_conflict
+  reversal  already_recorded, number_used, wrong_key, organisation_unknown, issuer_not_entitled, place_unknown,
+            bill_unknown, not_issuer, bill_is_red, already_reversed, amount_mismatch, date_unknown, date_out_of_window,
+            number_code_mismatch, lease_unknown, number_outside_lease
+"""
+
+from __future__ import annotations
+
+from chain import keyspace
+from chain.operation import IssueBill, Payments, ReverseBill
+from chain.records import (
+    COVERED,
+    NORMAL,
+    RED,
+    REVERSED,
+    UNIT,
+    WITHHELD,
+    BillBody,
+    BusinessBody,
+    UnusedBody,
+)
+from chain.rules.context import (
+    Changes,
+    Context,
+    Refused,
+    View,
+    days_between,
+    issuing_hospital,
+    local_date,
+    refuse_repeated,
+)
+from chain.rules.day_books import entered
+from chain.rules.numbers import leased_number
+
+# axis -> move -> state before -> state after, or the code that refuses
+MOVES: dict[str, dict[str, dict[int, int | str]]] = {
+    "validity": {"reverse": {NORMAL: REVERSED, REVERSED: "already_reversed", RED: "bill_is_red"}},
+    "seal": {
+        "withhold": {COVERED: WITHHELD, WITHHELD: "already_withheld"},
+        "release": {WITHHELD: COVERED, COVERED: "not_withheld"},
+    },
+}
+
+
+def moved(axis: str, move: str, state: int) -> int:
+    """The state after a move. Raises Refused with the table's code."""
+    after = MOVES[axis][move][state]
+    if isinstance(after, str):
+        raise Refused(after)
+    return after
+
+
+def issue_bill(view: View, operation: IssueBill, context: Context) -> Changes:
+    """Record a bill under a leased number, once per business number."""
+    _verify_number_free(view, operation.bill, context)
+    issuing_hospital(view, context.organisation, operation.place)
+    if operation.kind not in context.parameters.kinds:
+        raise Refused("kind_unknown")
+    parts = operation.payments
+    amounts = (parts.insurance_fund_fen, parts.personal_account_fen, parts.other_fen, parts.cash_fen)
+    own_parts = (operation.self_paid_fen, operation.self_funded_fen)
+    if operation.total_fen <= 0 or min(*amounts, *own_parts) < 0:
+        raise Refused("amount_not_positive")
+    if sum(amounts) != operation.total_fen:
+        raise Refused("sum_mismatch")
+    if sum(own_parts) > operation.total_fen:
+        raise Refused("own_part_exceeds_total")
+    _verify_date_and_number(view, operation, operation.kind, context)
+    business = keyspace.business(context.organisation, operation.business_mac)
+    earlier = view.get(business, BusinessBody)
+    if earlier is not None:
+        raise Refused("already_issued" if earlier.content_mac == operation.content_mac else "business_no_conflict")
+    body = BillBody(
+        issuer=context.organisation,
+        kind=operation.kind,
+        place=operation.place,
+        business_date=operation.business_date,
+        issued_ms=operation.issued_ms,
+        total_fen=operation.total_fen,
+        payments=parts,
+        self_paid_fen=operation.self_paid_fen,
+        self_funded_fen=operation.self_funded_fen,
+        details_root=operation.details_root,
+        height=context.height,
+        validity=NORMAL,
+        related=[],
+        seal=COVERED,
+        withheld="",
+    )
+    return {
+        keyspace.bill(operation.bill): body,
+        business: BusinessBody(operation.bill, operation.content_mac),
+        **entered(view, context.organisation, operation.kind, operation),
+    }
+
+
+def reverse_bill(view: View, operation: ReverseBill, context: Context) -> Changes:
+    """Record a red bill that takes an earlier one back, whole and once."""
+    _verify_number_free(view, operation.bill, context)
+    issuing_hospital(view, context.organisation, operation.place)
+    original = view.get(keyspace.bill(operation.original), BillBody)
+    if original is None:
+        raise Refused("bill_unknown")
+    if original.issuer != context.organisation:
+        raise Refused("not_issuer")
+    validity = moved("validity", "reverse", original.validity)
+    if (
+        operation.total_fen != -original.total_fen
+        or operation.payments != negated(original.payments)
+        or operation.self_paid_fen != -original.self_paid_fen
+        or operation.self_funded_fen != -original.self_funded_fen
+    ):
+        raise Refused("amount_mismatch")
+    _verify_date_and_number(view, operation, original.kind, context)
+    red = BillBody(
+        issuer=context.organisation,
+        kind=original.kind,
+        place=operation.place,
+        business_date=operation.business_date,
+        issued_ms=operation.issued_ms,
+        total_fen=operation.total_fen,
+        payments=operation.payments,
+        self_paid_fen=operation.self_paid_fen,
+        self_funded_fen=operation.self_funded_fen,
+        details_root=operation.details_root,
+        height=context.height,
+        validity=RED,
+        related=[operation.original],
+        seal=COVERED,
+        withheld="",
+    )
+    return {
+        keyspace.bill(operation.bill): red,
+        keyspace.bill(operation.original): replaced(original, validity=validity, related=[operation.bill]),
+        **entered(view, context.organisation, original.kind, operation),
+    }
+
+
+def _verify_number_free(view: View, bill: str, context: Context) -> None:
+    refuse_repeated(view, keyspace.bill(bill), context, "number_used")
+    if view.get(keyspace.unused(bill), UnusedBody) is not None:
+        raise Refused("number_used")
+    if context.purpose != UNIT:
+        raise Refused("wrong_key")
+
+
+def _verify_date_and_number(view: View, operation: IssueBill | ReverseBill, kind: int, context: Context) -> None:
+    parameters = context.parameters
+    today = local_date(context.time_ms, parameters.utc_offset_minutes)
+    latest = local_date(context.time_ms + parameters.business_ahead_max_ms, parameters.utc_offset_minutes)
+    behind = days_between(operation.business_date, today)
+    if operation.business_date > latest or behind > parameters.business_days_behind_max:
+        raise Refused("date_out_of_window")
+    if operation.bill[:8] != bill_code(parameters.region, parameters.classification, kind, operation.business_date):
+        raise Refused("number_code_mismatch")
+    lease = leased_number(view, context.organisation, operation.bill, operation.lease_first)
+    if lease.place != operation.place:
+        raise Refused("number_outside_lease")
+
+
+def bill_code(region: str, classification: str, kind: int, business_date: int) -> str:
+    """Eight digits: region 2, classification 2, kind 2, year 2; the year is the hospital's own date."""
+    return f"{region}{classification}{kind:02d}{business_date // 10_000 % 100:02d}"
+
+
+def negated(parts: Payments) -> Payments:
+    """Each part with its sign turned."""
+    return Payments(-parts.insurance_fund_fen, -parts.personal_account_fen, -parts.other_fen, -parts.cash_fen)
+
+
+def replaced(body: BillBody, **fields: object) -> BillBody:
+    """A copy with some fields changed."""
+    values = {name: getattr(body, name) for name in body.__struct_fields__}
+    return BillBody(**{**values, **fields})

@@ -1,0 +1,39 @@
+"""Day books: what an issuer issued at a place on a business date, so that completeness can be proven.
+
+Written by the rules of bills in the same step as the bill, never by an operation of their own.
+"""
+
+from __future__ import annotations
+
+from chain import keyspace
+from chain.operation import IssueBill, Payments, ReverseBill
+from chain.records import DayBookBody, KindTotals
+from chain.rules.context import Changes, View
+
+
+def entered(view: View, issuer: str, kind: int, operation: IssueBill | ReverseBill) -> Changes:
+    """The day book's record with one bill more."""
+    key = keyspace.day_book(issuer, operation.place, operation.business_date)
+    book = view.get(key, DayBookBody)
+    totals = {entry.kind: entry for entry in book.kinds} if book else {}
+    old = totals.get(kind) or KindTotals(kind, 0, 0, 0, 0, Payments(0, 0, 0, 0))
+    red = isinstance(operation, ReverseBill)
+    totals[kind] = KindTotals(
+        kind,
+        old.count + (not red),
+        old.sum_fen + (0 if red else operation.total_fen),
+        old.red_count + red,
+        old.red_sum_fen + (operation.total_fen if red else 0),
+        added(old.payments, operation.payments),
+    )
+    return {key: DayBookBody([totals[number] for number in sorted(totals)])}
+
+
+def added(left: Payments, right: Payments) -> Payments:
+    """The sums part by part."""
+    return Payments(
+        left.insurance_fund_fen + right.insurance_fund_fen,
+        left.personal_account_fen + right.personal_account_fen,
+        left.other_fen + right.other_fen,
+        left.cash_fen + right.cash_fen,
+    )

@@ -1,0 +1,250 @@
+"""Records under one Merkle root, and the overlay on which a block is executed.
+
+Each record has a leaf (key, record) in an append-only Merkle array; at the end of a block its new keys, sorted, take
+the next places and later versions replace their leaf. Equal heights give equal roots; every record's current value has
+a short proof. There is no proof of absence, except through day books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from chain import keyspace
+from chain.codec import Wire, encode
+from chain.digest import EMPTY_DIGEST
+from chain.genesis import Genesis, genesis_records
+from chain.merkle import EMPTY_ROOT, NodeReader, hash_leaf, path_from_nodes, root_of_peaks, updated_nodes
+from chain.records import Record, state_leaf
+from chain.rules.context import Body, Changes
+
+
+class StateReader(NodeReader, Protocol):
+    """A state as it was saved: `entry` gives a record's place and canonical bytes, `node` a Merkle node."""
+
+    @property
+    def count(self) -> int: ...
+
+    def entry(self, key: bytes) -> tuple[int, bytes] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """What a block does to the state: saved whole, or thrown away."""
+
+    root: bytes
+    count: int
+    records: dict[bytes, tuple[int, bytes]]  # key -> (place, canonical Record)
+    nodes: dict[tuple[int, int], bytes]  # (level, index) -> node
+
+
+@dataclass(slots=True)
+class _Slot:
+    body: Wire
+    origin: bytes
+    operation: bytes
+
+
+class Overlay:
+    """The state as a block's operations change it, one after the other; what it lies on stays untouched."""
+
+    def __init__(self, base: StateReader) -> None:
+        self._base = base
+        self._slots: dict[bytes, _Slot] = {}  # records changed in this block
+        self._read: dict[bytes, tuple[Record, Wire] | None] = {}  # what was read below, decoded once
+        self._undo: list[tuple[bytes, _Slot | None]] = []
+
+    def get(self, key: bytes, kind: type[Body]) -> Body | None:
+        slot = self._slots.get(key)
+        if slot is not None:
+            return slot.body  # type: ignore[return-value]
+        below = self._below(key, kind)
+        return below[1] if below else None  # type: ignore[return-value]
+
+    def origin(self, key: bytes) -> bytes | None:
+        slot = self._slots.get(key)
+        if slot is not None:
+            return slot.origin
+        if key in self._read:
+            below = self._read[key]
+            return below[0].origin if below else None
+        entry = self._base.entry(key)
+        return record_of(entry[1]).origin if entry else None
+
+    def apply(self, changes: Changes, operation: bytes) -> None:
+        """Take over what a rule returned."""
+        for key, body in changes.items():
+            slot = self._slots.get(key)
+            self._undo.append((key, slot))
+            origin = slot.origin if slot else self.origin(key) or operation
+            self._slots[key] = _Slot(body, origin, operation)
+
+    def mark(self) -> int:
+        """A point to come back to."""
+        return len(self._undo)
+
+    def roll_back(self, mark: int) -> None:
+        """Undo everything since `mark`."""
+        while len(self._undo) > mark:
+            key, slot = self._undo.pop()
+            if slot is None:
+                del self._slots[key]
+            else:
+                self._slots[key] = slot
+
+    def finish(self, height: int) -> StateChange:
+        """One new version per changed record, its leaf, and the root after it."""
+        base = self._base
+        records: dict[bytes, tuple[int, bytes]] = {}
+        replaced: dict[int, bytes] = {}
+        added: list[bytes] = []
+        for key in sorted(self._slots):
+            slot = self._slots[key]
+            below = base.entry(key)
+            former = record_of(below[1]) if below else None
+            record = encode(
+                Record(
+                    former.version + 1 if former else 1,
+                    height,
+                    former.digest() if former else EMPTY_DIGEST,
+                    slot.origin,
+                    slot.operation,
+                    encode(slot.body),
+                )
+            )
+            leaf = hash_leaf(state_leaf(key, record))
+            if below:
+                records[key] = (below[0], record)
+                replaced[below[0]] = leaf
+            else:
+                records[key] = (base.count + len(added), record)
+                added.append(leaf)
+        return _changed(base, records, replaced, added)
+
+    def _below(self, key: bytes, kind: type[Body]) -> tuple[Record, Wire] | None:
+        if key not in self._read:
+            entry = self._base.entry(key)
+            if entry is None:
+                self._read[key] = None
+            else:
+                record = record_of(entry[1])
+                self._read[key] = (record, body_of(record, kind))
+        return self._read[key]
+
+
+_record_decoder = msgspec.msgpack.Decoder(Record)
+_body_decoders: dict[type[Wire], msgspec.msgpack.Decoder[Wire]] = {}  # bounded by the kinds of body
+
+
+def record_of(data: bytes) -> Record:
+    """A record that this node stored itself, so canonical already."""
+    return _record_decoder.decode(data)
+
+
+def body_of(record: Record, kind: type[Body]) -> Body:
+    """Its body, of the kind that its key tells."""
+    decoder = _body_decoders.get(kind)
+    if decoder is None:
+        decoder = _body_decoders[kind] = msgspec.msgpack.Decoder(kind)
+    return decoder.decode(record.body)  # type: ignore[return-value]
+
+
+class _Layered:
+    """Nodes of a change over those of its base."""
+
+    def __init__(self, base: NodeReader, nodes: dict[tuple[int, int], bytes]) -> None:
+        self._base, self._nodes = base, nodes
+
+    def node(self, level: int, index: int) -> bytes:
+        return self._nodes.get((level, index)) or self._base.node(level, index)
+
+
+def _changed(
+    base: StateReader, records: dict[bytes, tuple[int, bytes]], replaced: dict[int, bytes], added: list[bytes]
+) -> StateChange:
+    nodes = updated_nodes(base, base.count, replaced, added)
+    count = base.count + len(added)
+    return StateChange(root_of_peaks(_Layered(base, nodes), count), count, records, nodes)
+
+
+class EmptyState:
+    """Before genesis."""
+
+    count = 0
+
+    def entry(self, key: bytes) -> tuple[int, bytes] | None:
+        return None
+
+    def node(self, level: int, index: int) -> bytes:
+        raise KeyError((level, index))
+
+
+def genesis_change(genesis: Genesis) -> StateChange:
+    """The state at height 0."""
+    records: dict[bytes, tuple[int, bytes]] = {}
+    leaves: list[bytes] = []
+    for place, (key, record) in enumerate(genesis_records(genesis)):
+        records[key] = (place, record)
+        leaves.append(hash_leaf(state_leaf(key, record)))
+    return _changed(EmptyState(), records, {}, leaves)
+
+
+class Store(Protocol):
+    """What lies on disk: `chain.database.Database`, or a dictionary in tests."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def write(self, puts: dict[bytes, bytes], deletes: Iterable[bytes] = (), sync: bool = True) -> None: ...
+
+
+class SavedState:
+    """The state of the last final block: the store, and changes that are not written to it yet.
+
+    Changes of several blocks gather in `pending` and go down together (`ledger.py` says when).
+    """
+
+    def __init__(self, store: Store, count: int = 0, root: bytes = EMPTY_ROOT) -> None:
+        self.store = store
+        self.count = count
+        self.root = root
+        self.pending: dict[bytes, bytes | None] = {}  # database key -> value, None where it goes; bounded by flushing
+
+    def read(self, stored_key: bytes) -> bytes | None:
+        """A value of the database, pending changes first."""
+        if stored_key in self.pending:
+            return self.pending[stored_key]
+        return self.store.get(stored_key)
+
+    def entry(self, key: bytes) -> tuple[int, bytes] | None:
+        value = self.read(keyspace.stored_record(key))
+        return (int.from_bytes(value[:8], "big"), value[8:]) if value is not None else None
+
+    def node(self, level: int, index: int) -> bytes:
+        value = self.read(keyspace.stored_node(level, index))
+        if value is None:
+            raise KeyError(f"node {level}/{index} of a tree of {self.count}")
+        return value
+
+    def get(self, key: bytes, kind: type[Body]) -> Body | None:
+        """The current body of a record, or None."""
+        entry = self.entry(key)
+        return body_of(record_of(entry[1]), kind) if entry else None
+
+    def record(self, key: bytes) -> Record | None:
+        entry = self.entry(key)
+        return record_of(entry[1]) if entry else None
+
+    def path(self, place: int) -> list[bytes]:
+        """The path of a record's leaf to the current root."""
+        return path_from_nodes(self, place, self.count)
+
+    def save(self, change: StateChange) -> None:
+        """Make a block's change the current state."""
+        for key, (place, record) in change.records.items():
+            self.pending[keyspace.stored_record(key)] = place.to_bytes(8, "big") + record
+        for (level, index), node in change.nodes.items():
+            self.pending[keyspace.stored_node(level, index)] = node
+        self.count, self.root = change.count, change.root
