@@ -21,6 +21,7 @@ help:
 setup: $(READY)
 
 # uv is used when it is there, because it is faster; pip makes the same environment. Both check every hash and build nothing but ours.
+# uv_build looks for its program on PATH, hence the last step's PATH.
 $(READY): requirements-dev.lock pyproject.toml
 	@set -eu; \
 	python=''; \
@@ -42,11 +43,11 @@ $(READY): requirements-dev.lock pyproject.toml
 	fi; \
 	if command -v uv >/dev/null 2>&1; then \
 	    uv pip install -q --python $(BIN)/python --require-hashes --only-binary :all: -r requirements-dev.lock; \
-	    uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
+	    PATH="$$PWD/$(BIN):$$PATH" uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
 	else \
 	    $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
-	    $(BIN)/python -m pip install -q --require-hashes --only-binary=:all: -r requirements-dev.lock; \
-	    $(BIN)/python -m pip install -q --no-deps --no-build-isolation --editable .; \
+	    $(BIN)/python -m pip install -q --no-compile --require-hashes --only-binary=:all: -r requirements-dev.lock; \
+	    PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pip install -q --no-deps --no-build-isolation --editable .; \
 	fi; \
 	touch $(READY)
 
