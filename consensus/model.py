@@ -24,7 +24,7 @@ Seat = Annotated[int, msgspec.Meta(ge=0, lt=MEMBERS_MAX)]
 TransactionDigests = Annotated[list[Digest], msgspec.Meta(max_length=TRANSACTIONS_MAX)]
 
 
-class PrePrepare(Wire, tag=1):
+class PrePrepare(Wire, frozen=True, tag=1):
     """The primary's proposal for (epoch, view, height). PBFT 4.2.
 
     It has no signature of its own: `signature` is that of the primary's Prepare for the header's digest, and the header
@@ -39,7 +39,7 @@ class PrePrepare(Wire, tag=1):
     signature: Signature
 
 
-class Prepare(Wire, tag=2):
+class Prepare(Wire, frozen=True, tag=2):
     """A member's vote for the proposal at (epoch, view, height). PBFT 4.2. Signs `chain.validators.vote_message`."""
 
     epoch: Height
@@ -50,7 +50,7 @@ class Prepare(Wire, tag=2):
     signature: Signature
 
 
-class Commit(Wire, tag=3):
+class Commit(Wire, frozen=True, tag=3):
     """A member holds a prepared certificate of (epoch, view, height). PBFT 4.2. Signs `vote_message`."""
 
     epoch: Height
@@ -72,7 +72,7 @@ class Prepared(Wire):
     certificate: Certificate  # kind Prepare
 
 
-class ViewChange(Wire, tag=4):
+class ViewChange(Wire, frozen=True, tag=4):
     """`seat` has left all views below `view`, with `height` as its last block. PBFT 4.4. Signed: wire.view_change_message."""
 
     epoch: Height
@@ -85,7 +85,7 @@ class ViewChange(Wire, tag=4):
     signature: Signature
 
 
-class NewView(Wire, tag=5):
+class NewView(Wire, frozen=True, tag=5):
     """primary(view) opens its view. PBFT 4.4. Signed: wire.new_view_message.
 
     Base and obligation follow from `view_changes`. `prepare` is the primary's vote for the obliged block: with it the
@@ -99,7 +99,7 @@ class NewView(Wire, tag=5):
     signature: Signature
 
 
-class Status(Wire, tag=6):
+class Status(Wire, frozen=True, tag=6):
     """Where I stand; not signed, the link is authenticated. Every second, and on connecting."""
 
     epoch: Height
@@ -110,26 +110,26 @@ class Status(Wire, tag=6):
     votes: Annotated[list[Vote], msgspec.Meta(max_length=2 * MEMBERS_MAX)]  # that I hold for H + 1, the addressee's too
 
 
-class Fetch(Wire, tag=7):
+class Fetch(Wire, frozen=True, tag=7):
     """Please send final blocks from `from_height` on, at most `count`. Not signed."""
 
     from_height: Height
     count: Annotated[int, msgspec.Meta(ge=1, le=BLOCKS_PER_FETCH_MAX)]
 
 
-class FetchBodies(Wire, tag=8):
+class FetchBodies(Wire, frozen=True, tag=8):
     """Please send transactions of a proposal by their digests. Between runtimes only; the core never sees it."""
 
     transactions: Annotated[list[Digest], msgspec.Meta(max_length=BODIES_PER_FETCH_MAX)]
 
 
-class Blocks(Wire, tag=9):
+class Blocks(Wire, frozen=True, tag=9):
     """Answer to Fetch, ascending. The runtime checks each (wire.verify_final_block) and makes a BlockFetched of it."""
 
     blocks: Annotated[list[FinalBlock], msgspec.Meta(max_length=BLOCKS_PER_FETCH_MAX)]
 
 
-class Bodies(Wire, tag=10):
+class Bodies(Wire, frozen=True, tag=10):
     """Answer to FetchBodies. Between runtimes only."""
 
     transactions: Annotated[list[Transaction], msgspec.Meta(max_length=BODIES_PER_FETCH_MAX)]
@@ -139,21 +139,21 @@ Message = PrePrepare | Prepare | Commit | ViewChange | NewView | Status | Fetch 
 PeerMessage = Message | FetchBodies | Blocks | Bodies  # what travels between validators about consensus
 
 
-class ProposalSaved(Wire, tag=1):
+class ProposalSaved(Wire, frozen=True, tag=1):
     """Journal: a proposal that I vote for, and the vote. The runtime saves the bodies in the same entry."""
 
     proposal: PrePrepare
     prepare: Prepare
 
 
-class PreparedSaved(Wire, tag=2):
+class PreparedSaved(Wire, frozen=True, tag=2):
     """Journal: a prepared certificate and the Commit that follows from it; its proposal was saved before."""
 
     certificate: Certificate
     commit: Commit
 
 
-class ViewChangeSaved(Wire, tag=3):
+class ViewChangeSaved(Wire, frozen=True, tag=3):
     """Journal: a promise not to vote below `view_change.view`. The epoch's highest is kept for ever."""
 
     view_change: ViewChange
