@@ -129,13 +129,19 @@ def verify_request(request: BillRequest) -> None:
         raise ContentRefused("total_not_positive", "/total_fen", "a bill is over more than nothing")
     charged = sum(charge.amount_fen for charge in request.charges)
     if charged != request.total_fen:  # 2
-        raise ContentRefused("sum_mismatch", "/charges", f"they add up to {charged} fen, the total is {request.total_fen}")
+        raise ContentRefused(
+            "sum_mismatch", "/charges", f"they add up to {charged} fen, the total is {request.total_fen}"
+        )
     parts = request.payments
     paid = parts.insurance_fund_fen + parts.personal_account_fen + parts.other_fen + parts.cash_fen
     if paid != request.total_fen:  # 3
-        raise ContentRefused("sum_mismatch", "/payments", f"they add up to {paid} fen, the total is {request.total_fen}")
+        raise ContentRefused(
+            "sum_mismatch", "/payments", f"they add up to {paid} fen, the total is {request.total_fen}"
+        )
     if request.self_paid_fen + request.self_funded_fen > request.total_fen:  # 4
-        raise ContentRefused("own_part_exceeds_total", "/self_paid_fen", "own share and uncovered part exceed the total")
+        raise ContentRefused(
+            "own_part_exceeds_total", "/self_paid_fen", "own share and uncovered part exceed the total"
+        )
     _verify_lines(request)  # 5, 6
     _verify_texts(request)  # 7
 

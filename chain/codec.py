@@ -7,7 +7,7 @@ compares. Source: the MessagePack specification; DESIGN section 4.
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, overload
 
 import msgspec
 
@@ -48,7 +48,11 @@ def encode(value: Any) -> bytes:
         raise Malformed(f"no canonical form: {type(error).__name__}") from None
 
 
-def decode(data: bytes, kind: type[T] | Any) -> T:
+@overload
+def decode(data: bytes, kind: type[T]) -> T: ...
+@overload
+def decode(data: bytes, kind: Any) -> Any: ...
+def decode(data: bytes, kind: Any) -> Any:
     """The value of `kind` that `data` spells canonically.
 
     Raises Malformed if the bytes are not such a value and NotCanonical if they are, but spelt in another way; nothing
@@ -64,7 +68,7 @@ def decode(data: bytes, kind: type[T] | Any) -> T:
         raise Malformed(f"{getattr(kind, '__name__', kind)}: {error}"[:200]) from None
     if again != data:
         raise NotCanonical(f"{getattr(kind, '__name__', kind)}: not the canonical spelling")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def verify_text(text: str) -> None:

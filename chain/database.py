@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from chain.directory import flush_directory
 from chain.errors import StorageDamaged, StorageFailed, StorageLocked
 
 if sys.version_info >= (3, 13):
@@ -53,8 +54,8 @@ class Database:
                 marker.write(b"medbill/1\n")
                 marker.flush()
                 os.fsync(marker.fileno())
-            _flush_directory(path)
-            _flush_directory(path.parent)
+            flush_directory(path)
+            flush_directory(path.parent)
         except (OSError, leveldb.Error) as error:
             raise StorageFailed(str(path), f"cannot be made: {error}") from None
         return cls(path, handle)
@@ -185,11 +186,3 @@ def _after(prefix: bytes) -> bytes | None:
     """The first key behind all those with `prefix`; None if there is none."""
     shortened = prefix.rstrip(b"\xff")
     return shortened[:-1] + bytes([shortened[-1] + 1]) if shortened else None
-
-
-def _flush_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

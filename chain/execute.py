@@ -23,7 +23,9 @@ from chain.signature import ED25519
 from chain.state import Overlay, SavedState, StateChange
 from chain.transaction import OPERATIONS_MAX, Entry, ReceivedTransaction
 
-SignatureHolds = Callable[[ReceivedTransaction, bytes], bool]  # (transaction, public key) -> whether it was signed by it
+SignatureHolds = Callable[
+    [ReceivedTransaction, bytes], bool
+]  # (transaction, public key) -> whether it was signed by it
 
 
 class Parent(msgspec.Struct, frozen=True):

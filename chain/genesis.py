@@ -131,7 +131,8 @@ def genesis_records(genesis: Genesis) -> list[tuple[bytes, bytes]]:
         bodies[keyspace.key(held.organisation, key_id(held.public))] = body
     bodies.update(_range_records(genesis))
     return [
-        (key, encode(Record(1, 0, EMPTY_DIGEST, EMPTY_DIGEST, EMPTY_DIGEST, encode(body)))) for key, body in sorted(bodies.items())
+        (key, encode(Record(1, 0, EMPTY_DIGEST, EMPTY_DIGEST, EMPTY_DIGEST, encode(body))))
+        for key, body in sorted(bodies.items())
     ]
 
 
@@ -219,5 +220,3 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_float(text: str) -> Any:
     raise GenesisRefused(f"{text}: numbers are whole")
-
-

@@ -69,7 +69,8 @@ _NODE = b"n"  # + level (1) + index (8) -> node of the state tree
 _HISTORY = b"h"  # + level (1) + index (8) -> node of the history tree
 _BLOCK_DIGEST = b"d"  # + height (8) -> digest of the header
 _TRANSACTION = b"t"  # + digest -> valid_until_height (8)
-_EXPIRY = b"e"  # + valid_until_height (8) + digest -> nothing
+_EXPIRY = b"e"  # + valid_until_height (8) + height of the block (8) -> digests of its transactions, joined
+_OUTCOMES = b"u"  # + height (8) -> outcome codes, run-length
 _KEYS_USED = b"k"  # + height (8) -> list of KeyWitness
 _OPERATION = b"o"  # + operation digest -> height (8) ‖ index of the transaction (4) ‖ index in it (4), the last run
 _BILL_BY_DAY = b"i"  # + issuer, date (8 digits), bill -> nothing
@@ -96,8 +97,8 @@ def stored_transaction(digest: bytes) -> bytes:
     return _TRANSACTION + digest
 
 
-def stored_expiry(height: int, digest: bytes = b"") -> bytes:
-    return _EXPIRY + struct.pack(">Q", height) + digest
+def stored_expiry(valid_until_height: int, block_height: int) -> bytes:
+    return _EXPIRY + struct.pack(">QQ", valid_until_height, block_height)
 
 
 def stored_keys_used(height: int) -> bytes:
@@ -115,3 +116,12 @@ def stored_bill_by_day(issuer: str, date: int, bill_id: str) -> bytes:
 def stored_bills_of(issuer: str) -> bytes:
     """The prefix of an issuer's bills by day."""
     return _BILL_BY_DAY + f"{issuer}/".encode()
+
+
+def stored_outcomes(height: int) -> bytes:
+    """Outcome codes of a block, run-length: [[code, how many] …] in block order."""
+    return _OUTCOMES + struct.pack(">Q", height)
+
+
+def stored_expiry_prefix(height: int) -> bytes:
+    return _EXPIRY + struct.pack(">Q", height)

@@ -9,7 +9,20 @@ from typing import Annotated
 
 import msgspec
 
-from chain.codec import BillId, Count, Digest, Fen, Height, LocalDate, Milliseconds, Name, PlaceCode, PublicKey, Wire, encode
+from chain.codec import (
+    BillId,
+    Count,
+    Digest,
+    Fen,
+    Height,
+    LocalDate,
+    Milliseconds,
+    Name,
+    PlaceCode,
+    PublicKey,
+    Wire,
+    encode,
+)
 from chain.digest import RECORD, digest
 from chain.operation import Kind, Payments, RangeRef, Serial
 

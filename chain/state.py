@@ -7,7 +7,7 @@ a short proof. There is no proof of absence, except through day books.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -197,7 +197,13 @@ class Store(Protocol):
 
     def get(self, key: bytes) -> bytes | None: ...
 
-    def write(self, puts: dict[bytes, bytes], deletes: Iterable[bytes] = (), sync: bool = True) -> None: ...
+    def write(self, puts: Mapping[bytes, bytes], deletes: Iterable[bytes] = (), sync: bool = True) -> None: ...
+
+    def scan(
+        self, prefix: bytes, start: bytes | None = None, limit: int | None = None, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]: ...
+
+    def close(self) -> None: ...
 
 
 class SavedState:
@@ -211,12 +217,42 @@ class SavedState:
         self.count = count
         self.root = root
         self.pending: dict[bytes, bytes | None] = {}  # database key -> value, None where it goes; bounded by flushing
+        self._flushing: dict[bytes, bytes | None] = {}  # on its way to the store
 
     def read(self, stored_key: bytes) -> bytes | None:
         """A value of the database, pending changes first."""
-        if stored_key in self.pending:
-            return self.pending[stored_key]
+        for layer in (self.pending, self._flushing):
+            if stored_key in layer:
+                return layer[stored_key]
         return self.store.get(stored_key)
+
+    def begin_flush(self) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """What is to be written as one synced batch, (puts, deletes); reads go on meanwhile.
+
+        `end_flush` is called when it lies on disk; a write that failed stops the node.
+        """
+        if self._flushing:
+            raise RuntimeError("a flush is under way")
+        self._flushing, self.pending = self.pending, {}
+        puts = {key: value for key, value in self._flushing.items() if value is not None}
+        return puts, [key for key, value in self._flushing.items() if value is None]
+
+    def end_flush(self) -> None:
+        self._flushing = {}
+
+    def scan(self, prefix: bytes, after: bytes = b"", limit: int | None = None) -> list[tuple[bytes, bytes]]:
+        """Pairs of the database below `prefix` and above the key `after`, in order, pending changes included."""
+        recent = {**self._flushing, **self.pending}
+        newer = {key: value for key, value in recent.items() if key.startswith(prefix) and key > after}
+        start = after + b"\0" if after else None
+        found: dict[bytes, bytes] = {}
+        wanted = None if limit is None else limit + len(newer)
+        for key, value in self.store.scan(prefix, start=start, limit=wanted):
+            found[key] = value
+        found.update({key: value for key, value in newer.items() if value is not None})
+        for key in [key for key, value in newer.items() if value is None]:
+            found.pop(key, None)
+        return sorted(found.items())[:limit]
 
     def entry(self, key: bytes) -> tuple[int, bytes] | None:
         value = self.read(keyspace.stored_record(key))

@@ -89,7 +89,9 @@ class ReceivedTransaction:
     operation_digests: list[bytes]
 
 
-def receive_transaction(chain_id: bytes, transaction: Transaction, size_bytes: int | None = None) -> ReceivedTransaction:
+def receive_transaction(
+    chain_id: bytes, transaction: Transaction, size_bytes: int | None = None
+) -> ReceivedTransaction:
     """Work out the digests. `size_bytes` is the length of its canonical bytes, if known."""
     size = len(encode(transaction)) if size_bytes is None else size_bytes
     operations = [operation_digest(entry.operation) for entry in transaction.entries]

@@ -6,6 +6,7 @@ Source: Castro and Liskov, "Practical Byzantine Fault Tolerance", OSDI 1999, sec
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Annotated
 
 import msgspec
@@ -111,7 +112,7 @@ def verify_certificate(
     seats = [entry.seat for entry in certificate.signatures]
     if len(seats) != members.quorum:
         raise CertificateRefused(f"{len(seats)} signatures, a quorum is {members.quorum}")
-    if any(later <= earlier for earlier, later in zip(seats, seats[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(seats)):
         raise CertificateRefused("seats not distinct and ascending")
     if seats[-1] >= members.n:
         raise CertificateRefused("a seat that the set does not have")

@@ -1,0 +1,294 @@
+"""The private part of a bill: salted fields under `details_root`, which alone is on the chain.
+
+Thirty-two fixed slots; a slot's leaf is (schema, bill id, field id, index, salt, value), empty ones present. A list's
+slot holds the root of its own tree, padded with salted blanks to the next power of two of at least 16, so that no path
+tells how many lines there are. Salts of 128 bits come from a seed of 256 bits per bill by HKDF (RFC 5869): who has the
+seed and the fields can make the tree again, who is shown one field learns nothing of the others.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Annotated, Any
+
+import msgspec
+
+from chain.bill import BillRequest, Charge, Item, Payer, PaymentParts, Visit
+from chain.codec import BillId, Wire, encode
+from chain.errors import Malformed, ProofMismatch
+from chain.merkle import hash_leaf, paths_of_hashes, root_from_path, root_of_hashes
+
+SCHEMA = 1
+SLOTS = 32
+LIST_SLOTS_MIN = 16
+SALT_BYTES = 16
+SEED_BYTES = 32
+CHECK_CODE_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+# field id -> name; ids are for ever, free ones are empty slots
+FIELDS: dict[int, str] = {
+    0: "business_no",
+    1: "business_time",
+    2: "payer_type",
+    3: "payer_name",
+    4: "payer_id_type",
+    5: "payer_id_number",
+    6: "charges",
+    7: "items",
+    8: "visit",
+    9: "diagnosis",
+    10: "cashier",
+    11: "checker",
+    12: "check_code",
+    13: "token",
+    14: "remark",
+    15: "reason",
+}
+FIELD_IDS = {name: number for number, name in FIELDS.items()}
+LISTS = frozenset({"charges", "items", "visit"})
+
+Salt = Annotated[bytes, msgspec.Meta(min_length=SALT_BYTES, max_length=SALT_BYTES)]
+
+
+class Details(Wire, frozen=True):
+    """The fields of a bill and their seed: what issuer and office keep, and nobody else."""
+
+    bill: BillId
+    seed: Annotated[bytes, msgspec.Meta(min_length=SEED_BYTES, max_length=SEED_BYTES)]
+    fields: list[tuple[int, Any]]  # (field id, text or list of rows), ascending, empty ones left out
+
+
+class OpenedField(Wire, frozen=True):
+    """A field that its holder shows: with it anyone can check that it belongs to the bill."""
+
+    field: Annotated[int, msgspec.Meta(ge=0, lt=SLOTS)]
+    value: Any  # text, or the list of rows
+    salts: list[Salt]  # of the slot; for a list, then those of its padded rows
+    path: list[bytes]  # from the slot's sibling upwards, five digests
+
+
+def details_of(bill: str, seed: bytes, request: BillRequest) -> Details:
+    """The private fields of a request. Check code and token are derived from the seed."""
+    visit = [[name, getattr(request.visit, name)] for name in request.visit.__struct_fields__ if name != "diagnosis"]
+    values: dict[str, Any] = {
+        "business_no": request.business_no,
+        "business_time": request.business_time,
+        "payer_type": request.payer.type,
+        "payer_name": request.payer.name,
+        "payer_id_type": request.payer.id_type,
+        "payer_id_number": request.payer.id_number,
+        "charges": [list(msgspec.structs.astuple(charge)) for charge in request.charges],
+        "items": [list(msgspec.structs.astuple(item)) for item in request.items],
+        "visit": [row for row in visit if row[1]],
+        "diagnosis": request.visit.diagnosis,
+        "cashier": request.cashier,
+        "checker": request.checker,
+        "remark": request.remark,
+    }
+    return _details(bill, seed, values)
+
+
+def reversal_details(bill: str, seed: bytes, reason: str, operator: str, time: str) -> Details:
+    """The private fields of a red bill: why, by whom, when."""
+    return _details(bill, seed, {"reason": reason, "cashier": operator, "business_time": time})
+
+
+def _details(bill: str, seed: bytes, values: dict[str, Any]) -> Details:
+    values["check_code"], values["token"] = check_code(seed, bill), token(seed, bill)
+    fields = [(FIELD_IDS[name], value) for name, value in values.items() if value]
+    return Details(bill, seed, sorted(fields))
+
+
+def field_values(details: Details) -> dict[str, Any]:
+    """Field name -> value, as they were given."""
+    return {FIELDS[number]: value for number, value in details.fields if number in FIELDS}
+
+
+def request_of(details: Details, public: PublicPart) -> BillRequest:
+    """The request that a bill's details and public part came from, to add it up again. Raises Malformed."""
+    values = field_values(details)
+    try:
+        visit = {**dict(values.get("visit", [])), "diagnosis": values.get("diagnosis", "")}
+        return BillRequest(
+            kind=public.kind,  # type: ignore[arg-type]
+            business_no=values["business_no"],
+            business_time=values["business_time"],
+            place_code=public.place_code,
+            payer=Payer(
+                values["payer_name"],
+                values.get("payer_type", "person"),
+                values.get("payer_id_type", ""),
+                values.get("payer_id_number", ""),
+            ),
+            total_fen=public.total_fen,
+            payments=public.payments,
+            charges=[msgspec.convert(dict(zip(_CHARGE, row, strict=True)), Charge) for row in values["charges"]],
+            cashier=values["cashier"],
+            items=[msgspec.convert(dict(zip(_ITEM, row, strict=True)), Item) for row in values.get("items", [])],
+            self_paid_fen=public.self_paid_fen,
+            self_funded_fen=public.self_funded_fen,
+            visit=msgspec.convert(visit, Visit),
+            checker=values.get("checker", ""),
+            remark=values.get("remark", ""),
+        )
+    except (KeyError, ValueError, TypeError, msgspec.ValidationError) as error:
+        raise Malformed(f"details: {type(error).__name__}") from None
+
+
+class PublicPart(msgspec.Struct, frozen=True):
+    """What a bill's operation says in the open, in the words of the request."""
+
+    kind: str
+    place_code: str
+    total_fen: int
+    payments: PaymentParts
+    self_paid_fen: int
+    self_funded_fen: int
+
+
+_CHARGE = Charge.__struct_fields__
+_ITEM = Item.__struct_fields__
+
+
+# ── secrets from the seed ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def expand(seed: bytes, info: bytes, length: int) -> bytes:
+    """HKDF-Expand with SHA-256 (RFC 5869, 2.3); the seed is uniform, so it serves as the pseudorandom key.
+
+    `length` is at most 8,160 bytes.
+    """
+    blocks, previous = [], b""
+    for counter in range(1, -(-length // 32) + 1):
+        previous = hmac.digest(seed, previous + info + bytes([counter]), "sha256")
+        blocks.append(previous)
+    return b"".join(blocks)[:length]
+
+
+def check_code(seed: bytes, bill: str) -> str:
+    """Six characters that stand on the bill's face beside its number."""
+    number = int.from_bytes(expand(seed, f"medbill/1/check-code/{bill}".encode(), 16), "big")
+    characters = []
+    for _ in range(6):
+        number, place = divmod(number, len(CHECK_CODE_CHARACTERS))
+        characters.append(CHECK_CODE_CHARACTERS[place])
+    return "".join(characters)
+
+
+def token(seed: bytes, bill: str) -> str:
+    """128 bits as hex: what the QR code carries."""
+    return expand(seed, f"medbill/1/token/{bill}".encode(), 16).hex()
+
+
+def _salts(seed: bytes, bill: str, name: str, count: int) -> list[bytes]:
+    salts: list[bytes] = []
+    part = 0
+    while len(salts) < count:
+        size = min(count - len(salts), 8160 // SALT_BYTES)
+        stream = expand(seed, f"medbill/1/salt/{bill}/{name}/{part}".encode(), size * SALT_BYTES)
+        salts += [stream[start : start + SALT_BYTES] for start in range(0, len(stream), SALT_BYTES)]
+        part += 1
+    return salts
+
+
+# ── the tree ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _leaf_hash(bill: str, field: int, index: int, salt: bytes, value: Any) -> bytes:
+    return hash_leaf(encode([SCHEMA, bill, field, index, salt, value]))
+
+
+def _list_slots(rows: int) -> int:
+    return max(LIST_SLOTS_MIN, 1 << max(rows - 1, 0).bit_length())
+
+
+def _list_root(bill: str, field: int, salts: Sequence[bytes], rows: Sequence[Any]) -> bytes:
+    hashes = [
+        _leaf_hash(bill, field, index + 1, salt, rows[index] if index < len(rows) else None)
+        for index, salt in enumerate(salts)
+    ]
+    return root_of_hashes(hashes)
+
+
+def _slot_hashes(details: Details) -> list[bytes]:
+    values = dict(details.fields)
+    salts = _salts(details.seed, details.bill, "slots", SLOTS)
+    hashes = []
+    for field in range(SLOTS):
+        value = values.get(field)
+        if FIELDS.get(field) in LISTS:
+            rows = value or []
+            value = _list_root(details.bill, field, _row_salts(details, field, len(rows)), rows)
+        hashes.append(_leaf_hash(details.bill, field, 0, salts[field], value))
+    return hashes
+
+
+def _row_salts(details: Details, field: int, rows: int) -> list[bytes]:
+    return _salts(details.seed, details.bill, str(field), _list_slots(rows))
+
+
+def details_root(details: Details) -> bytes:
+    """The commitment that goes on the chain."""
+    return root_of_hashes(_slot_hashes(details))
+
+
+def open_fields(details: Details, names: Sequence[str]) -> list[OpenedField]:
+    """Show the fields `names` and nothing else. Raises KeyError for a name that no field has."""
+    numbers = sorted({FIELD_IDS[name] for name in names})
+    hashes = _slot_hashes(details)
+    salts = _salts(details.seed, details.bill, "slots", SLOTS)
+    values = dict(details.fields)
+    opened = []
+    for number, path in zip(numbers, paths_of_hashes(hashes, numbers), strict=True):
+        value = values.get(number)
+        shown = [salts[number]]
+        if FIELDS[number] in LISTS:
+            value = value or []
+            shown += _row_salts(details, number, len(value))
+        opened.append(OpenedField(number, value, shown, path))
+    return opened
+
+
+def verify_opened(opened: OpenedField, bill: str, root: bytes) -> None:
+    """Check that a shown field belongs to the bill. Raises ProofMismatch, ProofMalformed or Malformed."""
+    value, name = opened.value, FIELDS.get(opened.field)
+    if name in LISTS:
+        if not isinstance(value, list) or len(opened.salts) != 1 + _list_slots(len(value)):
+            raise ProofMismatch("a list with other salts than its rows need")
+        value = _list_root(bill, opened.field, opened.salts[1:], value)
+    elif len(opened.salts) != 1:
+        raise ProofMismatch("one salt per field")
+    leaf = _leaf_hash(bill, opened.field, 0, opened.salts[0], value)
+    if root_from_path(leaf, opened.field, SLOTS, opened.path) != root:
+        raise ProofMismatch(f"field {name} leads to another root")
+
+
+# ── sameness ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def business_mac(mac_key: bytes, business_no: str) -> bytes:
+    """What the chain knows a business number by: HMAC under the issuer's own key."""
+    return hmac.digest(mac_key, b"medbill/1/business" + encode([business_no]), sha256)
+
+
+def content_mac(mac_key: bytes, request: BillRequest) -> bytes:
+    """Tells whether two requests are the same bill: all but operator, business time and what is drawn by lot.
+
+    The place where it is issued belongs to the number, so it is left out too.
+    """
+    content = [
+        request.kind,
+        request.business_no,
+        list(msgspec.structs.astuple(request.payer)),
+        request.total_fen,
+        list(msgspec.structs.astuple(request.payments)),
+        request.self_paid_fen,
+        request.self_funded_fen,
+        [list(msgspec.structs.astuple(charge)) for charge in request.charges],
+        [list(msgspec.structs.astuple(item)) for item in request.items],
+        list(msgspec.structs.astuple(request.visit)),
+        request.remark,
+    ]
+    return hmac.digest(mac_key, b"medbill/1/content" + encode(content), sha256)

@@ -1,0 +1,406 @@
+"""The block log, the state and what is derived from both, as one thing that grows block by block.
+
+The log is the only truth; the database is derived from it. A block is appended and flushed before anyone hears of it;
+the state's changes gather in memory and go down as one synced batch, at most BLOCKS_UNFLUSHED_MAX blocks apart (the
+node also flushes every second). At start the log is replayed from the height that the database has applied.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from chain import keyspace
+from chain.block import Block, FinalBlock, Header, Outcome, history_leaf
+from chain.block_log import BlockLog
+from chain.codec import Count, Digest, Height, Milliseconds, Wire, decode, encode
+from chain.database import Database
+from chain.errors import ChainError, StorageDamaged
+from chain.execute import Execution, KeyWitness, Parent, SignatureHolds, verify_block
+from chain.genesis import Genesis
+from chain.merkle import hash_leaf, path_from_nodes, root_of_peaks, updated_nodes
+from chain.operation import IssueBill, ReverseBill
+from chain.signature import is_signature
+from chain.state import SavedState, Store, genesis_change
+from chain.transaction import ReceivedTransaction, receive_transaction
+from chain.validators import COMMIT, Certificate, ValidatorSet, verify_certificate
+
+BLOCKS_UNFLUSHED_MAX = 64
+RECENT_BLOCKS_MAX = 128  # final blocks kept decoded, for those who follow
+
+_APPLIED = keyspace.META + b"applied"
+
+
+class Applied(Wire, frozen=True):
+    """How far the database has come: written in the same batch as what it tells of."""
+
+    chain_id: Digest
+    height: Height
+    digest: Digest
+    time_ms: Milliseconds
+    state_root: Digest
+    state_count: Count
+    next_validators: Digest
+
+
+class CodeRun(Wire, frozen=True):
+    """So many outcomes in a row with one code."""
+
+    code: str
+    count: Annotated[int, msgspec.Meta(ge=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class FinalView:
+    """A final block with everything that following, reading and proving needs."""
+
+    digest: bytes
+    block: Block
+    certificate: Certificate
+    received: list[ReceivedTransaction]
+    outcomes: list[Outcome]
+    witnesses: list[KeyWitness]
+
+    @property
+    def header(self) -> Header:
+        return self.block.header
+
+
+def signature_holds(received: ReceivedTransaction, public: bytes) -> bool:
+    """Check a transaction's signature, every time anew."""
+    return is_signature(public, received.digest, received.transaction.signature)
+
+
+class _History:
+    """Nodes of the tree over block digests."""
+
+    def __init__(self, state: SavedState) -> None:
+        self._state = state
+
+    def node(self, level: int, index: int) -> bytes:
+        value = self._state.read(keyspace.stored_history(level, index))
+        if value is None:
+            raise KeyError(f"history node {level}/{index}")
+        return value
+
+
+class Ledger:
+    """What a validator or mirror holds. Not safe for several threads, but for the two that are named so."""
+
+    def __init__(self, genesis: Genesis, store: Store, log: BlockLog, indexes: bool) -> None:
+        self.genesis = genesis
+        self.chain_id = genesis.digest()
+        self.members: ValidatorSet = genesis.validator_set()
+        self.state = SavedState(store)
+        self.log = log
+        self.indexes = indexes  # whether to keep what only readers need
+        self._history = _History(self.state)
+        self._recent: OrderedDict[int, FinalView] = OrderedDict()
+        self.unflushed_blocks = 0
+        self.head = Applied(self.chain_id, 0, self.chain_id, genesis.created_ms, bytes(32), 0, self.members.digest())
+
+    # ── making and opening ───────────────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def create(cls, data: Path, genesis: Genesis) -> None:
+        """Make `blocks/` and `state/` below `data`, at height 0."""
+        log = BlockLog.create(data / "blocks")
+        log.close()
+        cls.create_state(data, genesis)
+
+    @classmethod
+    def create_state(cls, data: Path, genesis: Genesis) -> None:
+        """Make `state/` alone: what a rebuild begins with."""
+        store = Database.create(data / "state")
+        start_store(store, genesis)
+        store.close()
+
+    @classmethod
+    def open(
+        cls,
+        data: Path,
+        genesis: Genesis,
+        *,
+        log: BlockLog,
+        indexes: bool,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Ledger:
+        """Open the database below `data` and replay `log` from where it stands.
+
+        A database that does not open, or is ahead of the log, is dropped and built again: it is derived. Raises
+        StorageDamaged if a block of the log does not follow from the ones before, GenesisRefused-like ChainError if
+        the database is another chain's.
+        """
+        try:
+            ledger = cls._open_state(data, genesis, log, indexes)
+        except StorageDamaged:
+            ledger = None
+        if ledger is None or ledger.head.height > log.height:
+            if ledger is not None:
+                ledger.state.store.close()
+            shutil.rmtree(data / "state", ignore_errors=True)
+            cls.create_state(data, genesis)
+            ledger = cls._open_state(data, genesis, log, indexes)
+        ledger.replay(progress)
+        return ledger
+
+    @classmethod
+    def _open_state(cls, data: Path, genesis: Genesis, log: BlockLog, indexes: bool) -> Ledger:
+        ledger = cls(genesis, Database.open(data / "state"), log, indexes)
+        try:
+            ledger.load()
+        except BaseException:
+            ledger.state.store.close()
+            raise
+        return ledger
+
+    def load(self) -> None:
+        """Take over what the store has applied. Raises StorageDamaged."""
+        value = self.state.store.get(_APPLIED)
+        if value is None:
+            raise StorageDamaged("state", "no applied height")
+        self.head = decode(value, Applied)
+        if self.head.chain_id != self.chain_id:
+            raise StorageDamaged("state", "made for another genesis")
+        self.state.count, self.state.root = self.head.state_count, self.head.state_root
+
+    def replay(self, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
+        """Apply the log's blocks above the applied height, checking every certificate, signature and root."""
+        for height in range(self.head.height + 1, self.log.height + 1):
+            final = decode(self.log.read(height), FinalBlock)
+            try:
+                self.verify_final(final.block.header, final.certificate)
+                execution = self.check(final.block)
+            except ChainError as error:
+                raise StorageDamaged(f"block log, height {height}", f"does not follow: {error}") from None
+            self.adopt(execution, final.certificate)
+            progress(height, self.log.height)
+            if self.unflushed_blocks >= BLOCKS_UNFLUSHED_MAX:
+                self.flush()
+
+    # ── the next block ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def parent(self) -> Parent:
+        """What the next block is built on."""
+        head = self.head
+        return Parent(
+            chain_id=self.chain_id,
+            digest=head.digest,
+            height=head.height,
+            time_ms=head.time_ms,
+            history_root=root_of_peaks(self._history, head.height + 1),
+            validators=head.next_validators,
+            next_validators=head.next_validators,
+            parameters=self.genesis.parameters,
+            state=self.state,
+            is_remembered=self.is_remembered,
+            block_digest=self.recent_digest,
+        )
+
+    def is_remembered(self, transaction_digest: bytes) -> bool:
+        """Whether a transaction ran within the replay window."""
+        return self.state.read(keyspace.stored_transaction(transaction_digest)) is not None
+
+    def recent_digest(self, height: int) -> bytes | None:
+        """Digest of a block within the replay window."""
+        if not self.head.height - self.genesis.parameters.replay_window <= height <= self.head.height:
+            return None
+        return self.block_digest(height)
+
+    def block_digest(self, height: int) -> bytes | None:
+        return self.state.read(keyspace.stored_block_digest(height))
+
+    def verify_final(self, header: Header, certificate: Certificate) -> None:
+        """Check a certificate for the next block. Raises CertificateRefused."""
+        verify_certificate(certificate, self.members, COMMIT, self.chain_id, header.height, header.digest())
+
+    def check(self, block: Block, holds: SignatureHolds = signature_holds) -> Execution:
+        """Execute a block that claims to be the next one. Raises BlockInvalid."""
+        received = [receive_transaction(self.chain_id, transaction) for transaction in block.transactions]
+        return verify_block(self.parent(), block.header, received, holds)
+
+    def adopt(self, execution: Execution, certificate: Certificate) -> FinalView:
+        """Make an executed block the head. Its log record has been flushed, or is just being replayed."""
+        header = execution.header
+        state, height = self.state, header.height
+        if height != self.head.height + 1 or header.parent != self.head.digest:
+            raise RuntimeError(f"block {height} does not follow {self.head.height}")
+        state.save(execution.change)
+        put = state.pending
+        leaf = hash_leaf(history_leaf(execution.digest))
+        for (level, index), node in updated_nodes(self._history, height, {}, [leaf]).items():
+            put[keyspace.stored_history(level, index)] = node
+        put[keyspace.stored_block_digest(height)] = execution.digest
+        put[keyspace.stored_outcomes(height)] = encode(_runs(execution.outcomes))
+        if execution.witnesses:
+            put[keyspace.stored_keys_used(height)] = encode(execution.witnesses)
+        self._remember(execution, height)
+        if self.indexes:
+            self._index(execution, height)
+        self.head = Applied(
+            self.chain_id,
+            height,
+            execution.digest,
+            header.time_ms,
+            header.state_root,
+            header.state_count,
+            header.next_validators,
+        )
+        put[_APPLIED] = encode(self.head)
+        self.unflushed_blocks += 1
+        block = Block(header, [received.transaction for received in execution.transactions])
+        view = FinalView(
+            execution.digest, block, certificate, execution.transactions, execution.outcomes, execution.witnesses
+        )
+        self._recent[height] = view
+        while len(self._recent) > RECENT_BLOCKS_MAX:
+            self._recent.popitem(last=False)
+        return view
+
+    def flush(self) -> None:
+        """Write what is pending, and wait for the disk."""
+        puts, deletes = self.state.begin_flush()
+        self.unflushed_blocks = 0
+        self.state.store.write(puts, deletes, sync=True)
+        self.state.end_flush()
+
+    def close(self) -> None:
+        self.flush()
+        self.state.store.close()
+        self.log.close()
+
+    def _remember(self, execution: Execution, height: int) -> None:
+        put = self.state.pending
+        by_expiry: dict[int, list[bytes]] = {}
+        for received in execution.transactions:
+            put[keyspace.stored_transaction(received.digest)] = b""
+            by_expiry.setdefault(received.transaction.valid_until_height, []).append(received.digest)
+        for expiry, digests in by_expiry.items():
+            put[keyspace.stored_expiry(expiry, height)] = b"".join(digests)
+        # Forget what expired long enough ago that nothing of it is pending any more.
+        gone = height - 2 * BLOCKS_UNFLUSHED_MAX - 1
+        if gone > 0:
+            for key, digests_joined in list(self.state.store.scan(keyspace.stored_expiry_prefix(gone))):
+                put[key] = None
+                for start in range(0, len(digests_joined), 32):
+                    put[keyspace.stored_transaction(digests_joined[start : start + 32])] = None
+
+    def _index(self, execution: Execution, height: int) -> None:
+        put = self.state.pending
+        number = 0
+        for place, received in enumerate(execution.transactions):
+            transaction = received.transaction
+            for index, entry in enumerate(transaction.entries):
+                outcome = execution.outcomes[number]
+                number += 1
+                key = keyspace.stored_operation(outcome.operation)
+                if outcome.code == "recorded" or self.state.read(key) is None:
+                    put[key] = encode([height, place, index])
+                operation = entry.operation
+                if outcome.code == "recorded" and isinstance(operation, IssueBill | ReverseBill):
+                    day = keyspace.stored_bill_by_day(transaction.organisation, operation.business_date, operation.bill)
+                    put[day] = b""
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def final(self, height: int) -> FinalView | None:
+        """A final block, 1 or above, or None above the head."""
+        recent = self._recent.get(height)
+        if recent is not None:
+            return recent
+        if not 1 <= height <= self.head.height:
+            return None
+        stored = decode(self.log.read(height), FinalBlock)
+        received = [receive_transaction(self.chain_id, transaction) for transaction in stored.block.transactions]
+        runs = self.state.read(keyspace.stored_outcomes(height))
+        digest = self.block_digest(height)
+        if runs is None or digest is None or digest != stored.block.header.digest():
+            raise StorageDamaged(f"state, height {height}", "outcomes or digest missing or other than the log's")
+        witnesses = self.state.read(keyspace.stored_keys_used(height))
+        return FinalView(
+            digest,
+            stored.block,
+            stored.certificate,
+            received,
+            _outcomes(received, decode(runs, list[CodeRun])),
+            decode(witnesses, list[KeyWitness]) if witnesses else [],
+        )
+
+    def history_path(self, height: int, size: int) -> list[bytes]:
+        """The path of a block's digest in the tree over the digests of the heights 0 ... size - 1."""
+        return path_from_nodes(_HistoryAt(self._history, size), height, size)
+
+    def locate(self, operation: bytes) -> tuple[int, int, int] | None:
+        """(height, transaction, entry) of an operation's run; only where indexes are kept."""
+        value = self.state.read(keyspace.stored_operation(operation))
+        if value is None:
+            return None
+        height, place, index = decode(value, list[int])
+        return height, place, index
+
+
+class _HistoryAt:
+    """The history tree as it was at an earlier size: full subtrees never change, so the nodes are the same."""
+
+    def __init__(self, history: _History, size: int) -> None:
+        self._history, self._size = history, size
+
+    def node(self, level: int, index: int) -> bytes:
+        if (index + 1) << level > self._size:
+            raise KeyError(f"history node {level}/{index} is not full at {self._size}")
+        return self._history.node(level, index)
+
+
+def start_store(store: Store, genesis: Genesis) -> None:
+    """Fill an empty store with the state of height 0."""
+    state = SavedState(store)
+    change = genesis_change(genesis)
+    state.save(change)
+    chain_id = genesis.digest()
+    put = state.pending
+    put[keyspace.stored_block_digest(0)] = chain_id
+    put[keyspace.stored_history(0, 0)] = hash_leaf(history_leaf(chain_id))
+    put[_APPLIED] = encode(
+        Applied(
+            chain_id,
+            0,
+            chain_id,
+            genesis.created_ms,
+            change.root,
+            change.count,
+            genesis.validator_set().digest(),
+        )
+    )
+    puts, deletes = state.begin_flush()
+    store.write(puts, deletes, sync=True)
+    state.end_flush()
+
+
+def _runs(outcomes: list[Outcome]) -> list[CodeRun]:
+    runs: list[CodeRun] = []
+    for outcome in outcomes:
+        if runs and runs[-1].code == outcome.code:
+            runs[-1] = CodeRun(outcome.code, runs[-1].count + 1)
+        else:
+            runs.append(CodeRun(outcome.code, 1))
+    return runs
+
+
+def _outcomes(received: list[ReceivedTransaction], runs: list[CodeRun]) -> list[Outcome]:
+    codes = [run.code for run in runs for _ in range(run.count)]
+    places = [
+        (entry.digest, index, operation)
+        for entry in received
+        for index, operation in enumerate(entry.operation_digests)
+    ]
+    if len(codes) != len(places):
+        raise StorageDamaged("state", "outcomes of another block")
+    return [
+        Outcome(digest, index, operation, code) for (digest, index, operation), code in zip(places, codes, strict=True)
+    ]
