@@ -19,6 +19,7 @@ from chain.segment import RECORD_BYTES_MAX, Segment
 
 SEGMENT_BYTES_MAX = 64 << 20  # a block that does not fit any more opens a new segment
 SEGMENTS_OPEN_MAX = 32  # closed segments whose file is open and whose offsets are in memory
+CLOSED = "closed"
 
 
 class BlockLog:
@@ -33,7 +34,7 @@ class BlockLog:
         self.directory = directory
         self.flushed_height = 0  # up to here blocks survive a loss of power: only these may be spoken of
         self.last_journal_sequence = 0  # beside the last block; 0 if there is no block
-        self.cut_bytes = 0  # of a torn record, dropped by `open`
+        self.torn_bytes = 0  # of an unfinished last record: cut off by `open`, left alone by a reader
         self._segment_bytes_max = segment_bytes_max
         self._lock = lock  # the directory's; None if read-only
         self._failed = ""
@@ -77,7 +78,8 @@ class BlockLog:
             raise StorageDamaged(str(directory), f"no block log: {error.strerror}") from None
         log = cls(directory, segment_bytes_max, lock)
         try:
-            if log._load():
+            log._load()
+            if log.torn_bytes:
                 voted = journal_has_votes_above
                 log._cut(voted if isinstance(voted, bool) else voted(log.height + 1))
             log._verify_floor(floor, digest_of)
@@ -171,14 +173,14 @@ class BlockLog:
 
     def close(self) -> None:
         """Release files and lock, without a flush."""
-        self._failed = self._failed or "closed"
+        self._failed = CLOSED
         self._close_segments()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
-    def _load(self) -> bool:
-        """Find the segments and walk the last one; whether it ends in a torn record."""
+    def _load(self) -> None:
+        """Find the segments and walk the last one."""
         try:
             names = sorted(path.name for path in self.directory.iterdir() if path.suffix == ".log")
         except OSError as error:
@@ -191,13 +193,12 @@ class BlockLog:
             raise StorageDamaged(str(self.directory), "no segment: the block log is missing")
         self._firsts = sorted(int(stem) for stem in stems)
         self._tail = Segment(self._path(self._firsts[-1]), self._firsts[-1], self._lock is not None)
-        is_torn = self._tail.walk_records()
+        self.torn_bytes = self._tail.walk_records()
         if self.height >= self.first_height:
             with self._reading:
                 if len(self._firsts) > 1:
                     self._segment(self._tail.first - 1)  # the one before is whole and leads up to this one
             self.last_journal_sequence = self.journal_sequence(self.height)
-        return is_torn
 
     def _cut(self, is_forbidden: bool) -> None:
         assert self._tail is not None
@@ -206,7 +207,7 @@ class BlockLog:
                 self._tail.place(self._tail.end), f"block {self.height + 1} does not read; the journal has votes above"
             )
         try:
-            self.cut_bytes = self._tail.cut()
+            self._tail.cut()
         except OSError as error:
             raise self._failure(error) from None
 
@@ -227,6 +228,8 @@ class BlockLog:
         if not self.first_height <= height <= self.height:
             raise KeyError(height)
         with self._reading:
+            if self._failed == CLOSED:
+                raise StorageFailed(str(self.directory), CLOSED)
             return self._segment(height).read(height)
 
     def _segment(self, height: int) -> Segment:
@@ -272,7 +275,6 @@ class BlockLog:
             for segment in [*self._closed.values(), *([self._tail] if self._tail else [])]:
                 segment.close()
             self._closed.clear()
-            self._tail = None
 
     def _verify_writable(self) -> Segment:
         if self._failed:

@@ -85,8 +85,8 @@ class Segment:
                 raise StorageDamaged(self.place(self.end), f"block {height}: the record is cut short")
             self._add(length)
 
-    def walk_records(self) -> bool:
-        """Find the records of the last segment, checking each; whether it ends in a torn one, at `end`.
+    def walk_records(self) -> int:
+        """Find the records of the last segment, checking each; how many bytes of a torn one lie at `end`.
 
         A record is torn if it does not read and no later one does. Raises StorageDamaged if a later one does.
         """
@@ -97,19 +97,20 @@ class Segment:
             except StorageDamaged as damage:
                 if self._has_record_after_the_end(size):
                     raise damage from None
-                return True
+                return size - self.end
             self._add(len(block))
-        return False
+        return 0
 
-    def cut(self) -> int:
-        """Drop what lies behind `end` and flush; how many bytes that were. Raises OSError."""
-        dropped = os.fstat(self._handle).st_size - self.end
+    def cut(self) -> None:
+        """Drop what lies behind `end`, and flush. Raises OSError."""
         os.ftruncate(self._handle, self.end)
         os.fsync(self._handle)
-        return dropped
 
     def close(self) -> None:
-        os.close(self._handle)
+        """Release the file; what is known of it stays. A second call does nothing."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
 
     def place(self, offset: int) -> str:
         return f"{self.path} offset {offset}"
