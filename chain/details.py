@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Annotated, Any
 
 import msgspec
@@ -270,17 +269,15 @@ def verify_opened(opened: OpenedField, bill: str, root: bytes) -> None:
 
 def business_mac(mac_key: bytes, business_no: str) -> bytes:
     """What the chain knows a business number by: HMAC under the issuer's own key."""
-    return hmac.digest(mac_key, b"medbill/1/business" + encode([business_no]), sha256)
+    return hmac.digest(mac_key, b"medbill/1/business" + encode([business_no]), "sha256")
 
 
 def content_mac(mac_key: bytes, request: BillRequest) -> bytes:
-    """Tells whether two requests are the same bill: all but operator, business time and what is drawn by lot.
-
-    The place where it is issued belongs to the number, so it is left out too.
-    """
+    """Tells whether two requests are the same bill: all of it but the operators (cashier, checker) and the time."""
     content = [
         request.kind,
         request.business_no,
+        request.place_code,
         list(msgspec.structs.astuple(request.payer)),
         request.total_fen,
         list(msgspec.structs.astuple(request.payments)),
@@ -291,4 +288,4 @@ def content_mac(mac_key: bytes, request: BillRequest) -> bytes:
         list(msgspec.structs.astuple(request.visit)),
         request.remark,
     ]
-    return hmac.digest(mac_key, b"medbill/1/content" + encode(content), sha256)
+    return hmac.digest(mac_key, b"medbill/1/content" + encode(content), "sha256")
