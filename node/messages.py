@@ -1,0 +1,140 @@
+"""What nodes say to each other beside consensus: gossip, and questions with answers.
+
+One-way kinds travel as frames of their own; a question gets one answer (transport.py matches them). A question about
+what does not exist yet may wait at the server for `wait_ms`: so followers hear of a block at once without polling.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from chain.block import Header, Outcome
+from chain.codec import BillId, Count, Digest, Height, Signature, Wire, decode, encode
+from chain.details import Details
+from chain.errors import Malformed
+from chain.execute import KeyWitness
+from chain.proof import CurrentRecord, Recorded
+from chain.transaction import Entry, Transaction, TransactionHead
+from chain.validators import Certificate
+
+# one-way kinds of frame
+CONSENSUS = 1  # consensus.wire; urgent
+BUNDLE = 2  # list[Transaction]: gossip
+
+BUNDLE_TRANSACTIONS_MAX = 1_000
+BLOCKS_MAX = 64  # in one answer
+PARTS_MAX = 256
+DETAILS_MAX = 500
+WAIT_MS_MAX = 20_000
+
+Wait = Annotated[int, msgspec.Meta(ge=0, le=WAIT_MS_MAX)]
+
+
+class GetBlocks(Wire, frozen=True, tag=1):
+    """Final blocks from `from_height` on, ascending, as they lie in the log; none after `wait_ms` if there is none."""
+
+    from_height: Height
+    count: Annotated[int, msgspec.Meta(ge=1, le=BLOCKS_MAX)]
+    wait_ms: Wait
+
+
+class BlocksAnswer(Wire, frozen=True, tag=1):
+    blocks: Annotated[list[bytes], msgspec.Meta(max_length=BLOCKS_MAX)]  # canonical FinalBlock each
+
+
+class GetMine(Wire, frozen=True, tag=2):
+    """Headers from `from_height` on with the asker's own organisation's part of each block."""
+
+    from_height: Height
+    count: Annotated[int, msgspec.Meta(ge=1, le=PARTS_MAX)]
+    wait_ms: Wait
+
+
+class OwnTransaction(Wire, frozen=True):
+    """A transaction of the asker's organisation, whole, and what became of it."""
+
+    head: TransactionHead
+    suite: Count
+    signature: Signature
+    key: KeyWitness  # under the state of the block before
+    entries: list[Entry]
+    first_place: Count  # of its outcomes among the block's
+    outcomes: list[Outcome]
+    outcome_paths: list[list[Digest]]  # to the header's outcomes_root
+
+
+class Part(Wire, frozen=True):
+    """What a block holds for one organisation: light to carry, and proven by the header."""
+
+    header: Header
+    certificate: Certificate
+    transactions: list[OwnTransaction]
+    seals: list[Recorded]  # that name the organisation as issuer, or one of its bills
+
+
+class MineAnswer(Wire, frozen=True, tag=2):
+    parts: Annotated[list[Part], msgspec.Meta(max_length=PARTS_MAX)]
+
+
+class GetRecord(Wire, frozen=True, tag=3):
+    """A record's current version with its path to the newest state root. Only the asker's own, and its ranges."""
+
+    key: Annotated[bytes, msgspec.Meta(max_length=200)]
+
+
+class RecordAnswer(Wire, frozen=True, tag=3):
+    current: CurrentRecord | None
+
+
+class PutDetails(Wire, frozen=True, tag=4):
+    """From a gateway to its office's archive."""
+
+    details: Annotated[list[Details], msgspec.Meta(max_length=DETAILS_MAX)]
+
+
+class DetailsKept(Wire, frozen=True, tag=4):
+    """After the archive's flush."""
+
+    bills: list[BillId]
+
+
+class GetDetails(Wire, frozen=True, tag=5):
+    """A gateway asks its office's archive for details of its own organisation's bills, made at another gateway."""
+
+    bills: Annotated[list[BillId], msgspec.Meta(max_length=DETAILS_MAX)]
+
+
+class DetailsAnswer(Wire, frozen=True, tag=5):
+    details: list[Details]  # those that are there and may be given
+
+
+Question = GetBlocks | GetMine | GetRecord | PutDetails | GetDetails
+Answer = BlocksAnswer | MineAnswer | RecordAnswer | DetailsKept | DetailsAnswer
+
+
+def decode_question(data: bytes) -> Question:
+    """Raises Malformed."""
+    question: Question = decode(data, Question)
+    return question
+
+
+def decode_answer(data: bytes, kind: type) -> Answer:
+    """The answer, of the kind that the question asks for. Raises Malformed."""
+    answer: Answer = decode(data, Answer)
+    if not isinstance(answer, kind):
+        raise Malformed(f"answered with {type(answer).__name__}")
+    return answer
+
+
+def encode_bundle(transactions: list[Transaction]) -> bytes:
+    return encode(transactions)
+
+
+def decode_bundle(data: bytes) -> list[Transaction]:
+    """Raises Malformed."""
+    transactions: list[Transaction] = decode(data, list[Transaction])
+    if len(transactions) > BUNDLE_TRANSACTIONS_MAX:
+        raise Malformed("a bundle of too many transactions")
+    return transactions
