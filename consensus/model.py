@@ -64,7 +64,7 @@ class Commit(Wire, frozen=True, tag=3):
 Vote = Prepare | Commit
 
 
-class Prepared(Wire):
+class Prepared(Wire, frozen=True):
     """A block that may be final somewhere: what it is, and q Prepares of one view."""
 
     header: Header
@@ -173,7 +173,7 @@ def record_height(record: JournalRecord) -> int | None:
             return None
 
 
-class Head(Wire):
+class Head(Wire, frozen=True):
     """The last final block as the core knows it."""
 
     height: Height

@@ -1,39 +1,194 @@
-"""A replica: owns the state, takes one event at a time, answers with effects."""
+"""A replica: owns the state, takes one event at a time, answers with effects.
+
+    event -> note what it says -> apply every rule that now applies, until none does -> adjust timers -> effects
+
+So a rule is looked at whenever anything changed, and no order of messages can leave it behind.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import assert_never
 
-from chain.validators import ValidatorSet
-from consensus.effects import Effect
-from consensus.events import Event
-from consensus.model import Head, JournalRecord
+from consensus import catch_up, normal_case, restart, timers, view_change
+from consensus.effects import Effect, Halt, PassOn, Send
+from consensus.events import (
+    BlockChecked,
+    BlockFetched,
+    Event,
+    MessageReceived,
+    PassedOver,
+    PeerConnected,
+    ProposalReady,
+    Started,
+    Timer,
+    TimerExpired,
+    WorkChanged,
+)
+from consensus.model import (
+    Commit,
+    Fetch,
+    Head,
+    JournalRecord,
+    Message,
+    NewView,
+    Prepare,
+    PrePrepare,
+    Status,
+    ViewChange,
+)
+from consensus.state import ReplicaState, Rule, Settings
 
-Sign = Callable[[bytes], bytes]  # message of 32 bytes -> Ed25519 signature by this validator's vote key
+__all__ = ["Replica", "Settings"]
 
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a replica is told once; all of it from genesis and the chain but for `seat`, `sign` and `may_vote`."""
-
-    chain_id: bytes
-    members: ValidatorSet
-    seat: int  # mine
-    sign: Sign
-    heartbeat_ms: int
-    may_vote: bool = True  # False for a node without its journal: it may have forgotten votes (rule 14)
+RULES: tuple[Rule, ...] = (
+    catch_up.decide,  # 5
+    view_change.join,  # 6
+    view_change.open_view,  # 8
+    normal_case.take_proposal,  # 2
+    normal_case.prepare,  # 3
+    normal_case.commit,  # 4
+    normal_case.propose,  # 1, 2
+)
+APPLICATIONS_MAX = 1_000  # of rules in one step; more than that is a loop of ours
 
 
 class Replica:
+    """One member's part in the protocol. Pure: equal events give equal effects."""
+
+    def __init__(self, state: ReplicaState) -> None:
+        self._state = state
+
     @classmethod
     def restore(cls, settings: Settings, head: Head, records: Sequence[JournalRecord] = ()) -> Replica:
-        """A replica as its disk remembers it. Raises JournalDamaged. The next event must be Started."""
-        raise NotImplementedError
+        """A replica as its disk remembers it (rule 13). Raises JournalDamaged. The next event must be Started.
+
+        `head` is the last block of the log, or `restart.genesis_head`; `records` is the journal, oldest first.
+        """
+        return cls(restart.restored_state(settings, head, records))
 
     def step(self, event: Event) -> list[Effect]:
-        raise NotImplementedError
+        """What to do about an event. After a Halt there are no more effects."""
+        state, out = self._state, list[Effect]()
+        if state.halted:
+            return out
+        state.now_ms = max(state.now_ms, event.now_ms)
+        self._note(event, out)
+        for _ in range(APPLICATIONS_MAX):
+            if self._is_halted(out) or not any(rule(state, out) for rule in RULES):
+                break
+        else:
+            out.append(Halt("the rules go round in circles"))
+        if self._is_halted(out):
+            state.halted = True
+            return out
+        catch_up.fetch(state, out)
+        timers.adjust(state, out)
+        return out
+
+    @staticmethod
+    def _is_halted(out: list[Effect]) -> bool:
+        return any(isinstance(effect, Halt) for effect in out)
+
+    def _note(self, event: Event, out: list[Effect]) -> None:
+        state = self._state
+        match event:
+            case Started():
+                state.started_ms = state.now_ms
+                catch_up.tell_where_i_stand(state, out)
+                timers.start(state, Timer.STATUS, catch_up.STATUS_MS, (), out)
+            case MessageReceived():
+                self._on_message(event.sender, event.message, out)
+            case TimerExpired():
+                self._on_timer(event, out)
+            case BlockChecked():
+                normal_case.on_block_checked(state, event, out)
+            case ProposalReady():
+                normal_case.on_proposal_ready(state, event)
+            case WorkChanged():
+                state.work_waits = event.waiting
+                state.nothing_to_propose = False
+            case PassedOver():
+                if state.active:
+                    view_change.leave(state, state.view + 1, out)
+            case BlockFetched():
+                catch_up.on_block_fetched(state, event, out)
+            case PeerConnected():
+                out.append(Send(event.seat, catch_up.status(state)))
+            case _:
+                assert_never(event)
+
+    def _on_message(self, sender: int, message: Message, out: list[Effect]) -> None:
+        state = self._state
+        match message:
+            case PrePrepare():
+                normal_case.on_pre_prepare(state, message, out)
+            case Prepare() | Commit():
+                normal_case.on_vote(state, message, out)
+            case ViewChange():
+                view_change.on_view_change(state, sender, message, out)
+            case NewView():
+                view_change.on_new_view(state, message, out)
+            case Status():
+                catch_up.on_status(state, sender, message, out)
+            case Fetch():
+                catch_up.on_fetch(state, sender, message, out)
+            case _:
+                assert_never(message)
+
+    def _on_timer(self, event: TimerExpired, out: list[Effect]) -> None:
+        state = self._state
+        running = state.timers.get(event.timer)
+        if running is None or running.number != event.number:
+            return  # stopped or replaced while it ended
+        match event.timer:
+            case Timer.VIEW:
+                del state.timers[Timer.VIEW]
+                view_change.leave(state, state.view + 1, out)
+            case Timer.PASS_ON:
+                out.append(PassOn(state.primary))
+            case Timer.STATUS:
+                state.nothing_to_propose = False
+                catch_up.tell_where_i_stand(state, out)
+                timers.start(state, Timer.STATUS, catch_up.STATUS_MS, (), out)
+            case Timer.HEARTBEAT | Timer.HELD:
+                del state.timers[event.timer]  # the rules look at the clock
+            case _:
+                assert_never(event.timer)
+
+    # -- what others may ask -----------------------------------------------------------------------------------------
 
     def holders(self, digest: bytes) -> list[int]:
         """Seats that hold the bodies of a proposal: those whose vote for it is here."""
-        raise NotImplementedError
+        return normal_case.holders(self._state, digest)
+
+    @property
+    def height(self) -> int:
+        return self._state.height
+
+    @property
+    def view(self) -> int:
+        return self._state.view
+
+    @property
+    def primary(self) -> int:
+        return self._state.primary
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it takes part in its view; if not, it waits for a NewView."""
+        return self._state.active
+
+    @property
+    def may_vote(self) -> bool:
+        """False for a learner (rule 14)."""
+        return self._state.may_vote
+
+    @property
+    def is_fetching(self) -> bool:
+        """Whether it knows of certified blocks that it has not executed."""
+        return self._state.is_fetching
+
+    @property
+    def is_halted(self) -> bool:
+        return self._state.halted

@@ -1,0 +1,181 @@
+"""Final blocks, whoever's certificate and view: rule 5; Status and fetching: rule 11; finding out who is ahead."""
+
+from __future__ import annotations
+
+from chain.validators import COMMIT, PREPARE, Certificate
+from consensus import normal_case
+from consensus.effects import Broadcast, Effect, FetchBlocks, Finalise, Halt, Send, SendBlocks
+from consensus.events import BlockFetched
+from consensus.model import BLOCKS_PER_FETCH_MAX, Fetch, Head, Message, Status
+from consensus.state import Asked, Decided, ReplicaState, quorum_certificate
+
+STATUS_MS = 1_000
+FETCH_RETRY_MS = 1_000  # without a block for so long: ask somebody else
+CLAIM_PATIENCE_MS = 300  # a peer that is one block ahead may only be a moment ahead
+BLOCKS_PUSH_MS = 1_000  # to one seat, at most so often
+
+
+def decide(state: ReplicaState, out: list[Effect]) -> bool:
+    """Rule 5: a commit certificate for the slot, of any view, in any mode, and the block executed here."""
+    if state.decided is None:
+        state.decided = certificate_from_votes(state)
+    decided = state.decided
+    if decided is None:
+        return False
+    fetched = state.fetched.get(state.slot)
+    if fetched is not None:
+        state.learn(fetched.header, fetched.transactions)
+    block = state.known.get(decided.digest)
+    if block is None:
+        return False  # `fetch` asks for it
+    if block.header.parent != state.head.digest:
+        out.append(Halt(f"block {state.slot} is final and does not follow my block {state.height}"))
+        return False
+    valid = state.checked.get(decided.digest)
+    if valid is None:
+        normal_case.ask_check(state, decided.digest, out)
+        return False
+    if not valid:
+        out.append(Halt(f"block {state.slot} is final, and is invalid here"))
+        return False
+    out.append(Finalise(block.header, block.transactions, decided.certificate))
+    state.head = Head(block.header.height, decided.digest, block.header.time_ms, decided.certificate)
+    state.leave_slot()
+    view = decided.certificate.view
+    if view > state.view or (view == state.view and not state.active):
+        state.leave_view(view, active=True, base=state.height, obliged=None)
+    following = state.fetched.get(state.slot)
+    if following is not None:
+        on_certificate(state, state.slot, following.header.digest(), following.certificate, out)
+    return True
+
+
+def certificate_from_votes(state: ReplicaState) -> Decided | None:
+    """The commit certificate that the votes for the slot make, if they do."""
+    ballots: dict[tuple[int, bytes], int] = {}
+    for seat in range(state.members.n):
+        vote = state.votes.get((state.slot, COMMIT, seat))
+        if vote is None:
+            continue
+        ballot = (vote.view, vote.digest)
+        ballots[ballot] = ballots.get(ballot, 0) + 1
+        if ballots[ballot] == state.members.quorum:
+            view, digest = ballot
+            signatures = state.voters(COMMIT, view, digest)
+            return Decided(digest, quorum_certificate(view, signatures, state.members.quorum))
+    return None
+
+
+def on_certificate(
+    state: ReplicaState, height: int, digest: bytes, certificate: Certificate, out: list[Effect]
+) -> None:
+    """A commit certificate from a ViewChange or a fetched block. Two of them at one height: the ledger has forked."""
+    if height == state.slot and state.decided is None:
+        state.decided = Decided(digest, certificate)
+    mine = state.head.digest if height == state.height else None
+    if height == state.slot and state.decided is not None:
+        mine = state.decided.digest
+    if mine is not None and mine != digest:
+        out.append(Halt(f"two certificates at height {height}: {mine.hex()[:8]} and {digest.hex()[:8]}"))
+
+
+def on_block_fetched(state: ReplicaState, event: BlockFetched, out: list[Effect]) -> None:
+    """Keep a certified block for its turn, at most BLOCKS_PER_FETCH_MAX ahead."""
+    height = event.header.height
+    if not state.slot <= height < state.slot + BLOCKS_PER_FETCH_MAX:
+        return
+    state.fetched.setdefault(height, event)
+    state.claim(event.sender, height)
+    if state.asked is not None:
+        state.asked = Asked(state.asked.seat, state.now_ms, answered=True)
+    if height == state.slot:
+        on_certificate(state, height, event.header.digest(), event.certificate, out)
+
+
+def fetch(state: ReplicaState, out: list[Effect]) -> None:
+    """Ask one peer that is ahead for what comes after the blocks that wait here; another one if it does not answer."""
+    if state.slot in state.fetched:
+        return  # first these
+    asked = state.asked
+    if asked is not None and not asked.answered and state.now_ms - asked.since_ms < FETCH_RETRY_MS:
+        return
+    seats = [
+        seat
+        for seat, claim in sorted(state.claims.items())
+        if claim.height > state.slot
+        or (claim.height == state.slot and state.now_ms - claim.since_ms >= CLAIM_PATIENCE_MS)
+    ]
+    decided = state.decided
+    if not seats and decided is not None and decided.digest not in state.known:
+        seats = sorted({entry.seat for entry in decided.certificate.signatures} - {state.me})
+    if not seats:
+        return
+    seat = min(seats, key=lambda candidate: (candidate - state.last_asked - 1) % state.members.n)
+    state.asked, state.last_asked = Asked(seat, state.now_ms, answered=False), seat
+    out.append(FetchBlocks(seat, state.slot, BLOCKS_PER_FETCH_MAX))
+
+
+def status(state: ReplicaState) -> Status:
+    """Where I stand, with the votes for the slot that I hold: Prepares of my view, Commits of any."""
+    slot, seats = state.slot, range(state.members.n)
+    prepares = [state.votes.get((slot, PREPARE, seat)) for seat in seats]
+    commits = [state.votes.get((slot, COMMIT, seat)) for seat in seats]
+    votes = [vote for vote in prepares if vote is not None and vote.view == state.view]
+    votes += [vote for vote in commits if vote is not None]
+    return Status(state.epoch, state.view, state.active, state.height, state.head.digest, votes)
+
+
+def tell_where_i_stand(state: ReplicaState, out: list[Effect]) -> None:
+    """Rule 11, every second; and rule 6: a ViewChange is repeated while I wait."""
+    out.append(Broadcast(status(state)))
+    mine = state.view_changes.get(state.me)
+    if mine is not None and mine.view == state.view and not state.active and state.may_vote:
+        out.append(Broadcast(mine))
+
+
+def on_fetch(state: ReplicaState, sender: int, message: Fetch, out: list[Effect]) -> None:
+    """Blocks that I have; nothing if there are none."""
+    if 1 <= message.from_height <= state.height:
+        out.append(SendBlocks(sender, message.from_height, message.count))
+
+
+def push_blocks(state: ReplicaState, seat: int, from_height: int, out: list[Effect]) -> None:
+    """Blocks for a member that shows to be behind, not too often (rule 11)."""
+    last_ms = state.blocks_sent_ms.get(seat)
+    if from_height <= state.height and (last_ms is None or state.now_ms - last_ms >= BLOCKS_PUSH_MS):
+        state.blocks_sent_ms[seat] = state.now_ms
+        out.append(SendBlocks(seat, from_height, BLOCKS_PER_FETCH_MAX))
+
+
+def on_status(state: ReplicaState, sender: int, message: Status, out: list[Effect]) -> None:
+    """Rule 11: take what the peer knows, send what it lacks. Who is behind asks for blocks itself, on my Status."""
+    state.claim(sender, message.height)
+    for vote in message.votes:
+        normal_case.on_vote(state, vote, out)
+    if message.height != state.height or not state.active:
+        return
+    if message.view < state.view or (message.view == state.view and not message.active):
+        if state.new_view is not None:
+            out.append(Send(sender, state.new_view))
+        return
+    if message.view == state.view:
+        out.extend(Send(sender, missing) for missing in what_it_lacks(state, sender, message))
+
+
+def what_it_lacks(state: ReplicaState, sender: int, message: Status) -> list[Message]:
+    """My messages in (view, slot) that an active peer there does not show to have."""
+    shown = {(type(vote), vote.seat) for vote in message.votes if vote.view == state.view}
+    found: list[Message] = []
+    for kind in (PREPARE, COMMIT):
+        mine = state.own_vote(kind)
+        if mine is None:
+            continue
+        if kind == PREPARE and state.primary == state.me:
+            # Not the vote alone: without a vote of its own the peer may lack the proposal.
+            its_own = any(vote.seat == sender and vote.view == state.view for vote in message.votes)
+            if state.current is not None and not its_own:
+                found.append(state.current)
+                continue
+        if (type(mine), state.me) not in shown:
+            found.append(mine)
+    return found

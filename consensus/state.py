@@ -1,0 +1,242 @@
+"""What a replica knows: its head, its view, and the one slot that is open. Owned by replica.py, changed by the rules.
+
+The letters of the rules: H is `head.height`, slot is H + 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chain.block import Header
+from chain.validators import Certificate, SeatSignature, ValidatorSet, vote_message
+from consensus.effects import Effect
+from consensus.events import BlockFetched, Timer
+from consensus.model import (
+    Head,
+    NewView,
+    Prepared,
+    PrePrepare,
+    ViewChange,
+    Vote,
+)
+
+Sign = Callable[[bytes], bytes]  # message of 32 bytes -> Ed25519 signature by this validator's vote key
+
+PROPOSALS_KEPT_MAX = 16  # different blocks known for the slot; one per view at most comes in
+ACCUSED_MAX = 64  # slots with evidence that are remembered, so that each is reported once
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a replica is told once; all of it from genesis and the chain but for `seat`, `sign` and `may_vote`."""
+
+    chain_id: bytes
+    members: ValidatorSet
+    seat: int  # mine
+    sign: Sign
+    heartbeat_ms: int
+    may_vote: bool = True  # False for a node without its journal: it may have forgotten votes (rule 14)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyProposal:
+    """A PrePrepare that waits for its view or height, or that the clock holds back."""
+
+    proposal: PrePrepare
+    arrived_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A block that was proposed, prepared or fetched for the slot."""
+
+    header: Header
+    transactions: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A commit certificate for the slot."""
+
+    digest: bytes
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A peer seems to have this height. A hint where to ask, no more: targets count only with a certificate."""
+
+    height: int
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The fetch under way."""
+
+    seat: int
+    since_ms: int  # asked, or last block received
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTimer:
+    number: int
+    reason: tuple[object, ...]  # it runs on while this stays equal
+
+
+@dataclass(slots=True)
+class ReplicaState:
+    settings: Settings
+    head: Head
+    may_vote: bool
+    view: int = 0
+    active: bool = False
+    base: int = 0  # in this view votes only above it
+    obliged: bytes | None = None  # the digest that must be proposed at base + 1
+    now_ms: int = 0
+    started_ms: int = 0
+
+    # the slot
+    votes: dict[tuple[int, int, int], Vote] = field(default_factory=dict)  # (height, kind, seat) -> newest; 4 n
+    early: dict[tuple[int, int], EarlyProposal] = field(default_factory=dict)  # (height, primary) -> newest; 2 n
+    known: dict[bytes, Known] = field(default_factory=dict)  # digest -> block, at most PROPOSALS_KEPT_MAX
+    checked: dict[bytes, bool | None] = field(default_factory=dict)  # digest -> result, None under way; as `known`
+    current: PrePrepare | None = None  # accepted in (view, slot)
+    prepared: Prepared | None = None  # for the slot, of the highest view
+    decided: Decided | None = None
+    proposing: tuple[int, int] | None = None  # (view, height) that a Propose is under way for
+    nothing_to_propose: bool = False  # until there is work again, or the next Status
+
+    # views
+    view_changes: dict[int, ViewChange] = field(default_factory=dict)  # seat -> its highest, mine too; n
+    new_view: NewView | None = None  # opened my view; repeated to who missed it
+
+    # catching up
+    claims: dict[int, Claim] = field(default_factory=dict)  # seat -> ; n
+    asked: Asked | None = None
+    last_asked: int = 0  # seat
+    fetched: dict[int, BlockFetched] = field(default_factory=dict)  # height -> ; BLOCKS_PER_FETCH_MAX above H
+    blocks_sent_ms: dict[int, int] = field(default_factory=dict)  # seat -> when blocks were pushed to it; n
+
+    # timers
+    work_waits: bool = False
+    held_until_ms: int | None = None
+    timers: dict[Timer, RunningTimer] = field(default_factory=dict)
+    timers_started: int = 0
+
+    accused: set[tuple[int, int, int, int]] = field(default_factory=set)  # (height, kind, view, seat); ACCUSED_MAX
+    halted: bool = False
+
+    @property
+    def members(self) -> ValidatorSet:
+        return self.settings.members
+
+    @property
+    def me(self) -> int:
+        return self.settings.seat
+
+    @property
+    def epoch(self) -> int:
+        return self.settings.members.epoch
+
+    @property
+    def height(self) -> int:
+        return self.head.height
+
+    @property
+    def slot(self) -> int:
+        return self.head.height + 1
+
+    @property
+    def primary(self) -> int:
+        return self.settings.members.primary(self.view)
+
+    @property
+    def certificate_view(self) -> int:
+        """View of the last certificate of this epoch, or 0."""
+        certificate = self.head.certificate
+        return certificate.view if certificate is not None and self.head.height >= self.epoch else 0
+
+    @property
+    def is_fetching(self) -> bool:
+        """Certified blocks above H exist that are not executed here yet."""
+        return self.decided is not None or bool(self.fetched) or self.base > self.head.height
+
+    @property
+    def obligation(self) -> bytes | None:
+        """The digest that alone may be voted for at the slot, in this view."""
+        return self.obliged if self.slot == self.base + 1 else None
+
+    def own_vote(self, kind: int) -> Vote | None:
+        """My vote of a kind in (view, slot)."""
+        vote = self.votes.get((self.slot, kind, self.me))
+        return vote if vote is not None and vote.view == self.view else None
+
+    def voters(self, kind: int, view: int, digest: bytes) -> dict[int, bytes]:
+        """Seat -> signature of those who voted so for the slot, ascending."""
+        slot = self.slot
+        found = {}
+        for seat in range(self.members.n):
+            vote = self.votes.get((slot, kind, seat))
+            if vote is not None and vote.view == view and vote.digest == digest:
+                found[seat] = vote.signature
+        return found
+
+    def sign_vote(self, kind: int, digest: bytes) -> bytes:
+        """My signature in (view, slot)."""
+        message = vote_message(self.settings.chain_id, self.epoch, kind, self.view, self.slot, digest)
+        return self.settings.sign(message)
+
+    def learn(self, header: Header, transactions: list[bytes]) -> None:
+        """Remember a block for the slot; the oldest that nothing depends on gives way."""
+        digest = header.digest()
+        if header.height != self.slot or digest in self.known:
+            return
+        if len(self.known) >= PROPOSALS_KEPT_MAX:
+            needed = {self.obliged, self.decided.digest if self.decided else None}
+            needed.add(self.current.header.digest() if self.current else None)
+            needed.add(self.prepared.header.digest() if self.prepared else None)
+            for old in self.known:
+                if old not in needed:
+                    del self.known[old]
+                    self.checked.pop(old, None)
+                    break
+        self.known[digest] = Known(header, transactions)
+
+    def leave_slot(self) -> None:
+        """After a block: forget what belonged to its height and below."""
+        height = self.head.height
+        self.votes = {key: vote for key, vote in self.votes.items() if key[0] > height}
+        self.early = {key: early for key, early in self.early.items() if key[0] > height}
+        self.fetched = {key: block for key, block in self.fetched.items() if key > height}
+        self.claims = {seat: claim for seat, claim in self.claims.items() if claim.height > height}
+        self.known, self.checked = {}, {}
+        self.current = self.prepared = self.decided = None
+        self.proposing = self.held_until_ms = None
+        self.nothing_to_propose = False
+        self.accused.clear()
+
+    def leave_view(self, view: int, active: bool, base: int, obliged: bytes | None) -> None:
+        """Be in another view, or active in this one. What was executed and prepared for the slot stays."""
+        self.view, self.active, self.base, self.obliged = view, active and self.may_vote, base, obliged
+        self.current = self.proposing = self.new_view = self.held_until_ms = None
+        self.nothing_to_propose = False
+
+    def claim(self, seat: int, height: int) -> None:
+        """A peer seems to have `height`."""
+        earlier = self.claims.get(seat)
+        if seat != self.me and height > self.height and (earlier is None or earlier.height < height):
+            self.claims[seat] = Claim(height, earlier.since_ms if earlier else self.now_ms)
+
+
+def quorum_certificate(view: int, signatures: dict[int, bytes], quorum: int, me: int | None = None) -> Certificate:
+    """Exactly `quorum` of the signatures, the one of seat `me` among them if given, by seat ascending."""
+    seats = sorted(signatures)
+    if me is not None:
+        seats = sorted([me, *(seat for seat in seats if seat != me)][:quorum])
+    return Certificate(view, [SeatSignature(seat, signatures[seat]) for seat in seats[:quorum]])
+
+
+Rule = Callable[[ReplicaState, list[Effect]], bool]  # applies if it can, adds effects, says whether anything changed
