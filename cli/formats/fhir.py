@@ -141,7 +141,10 @@ def _total(benefit: Element, money: Money) -> int:
     ]
     if len(submitted) != 1:
         raise FormatRefused("total_missing", f"{benefit.pointer}/total", "exactly one submitted total belongs here")
-    return fen(money.read(submitted[0].need("amount")))
+    total = fen(money.read(submitted[0].need("amount")))
+    if total <= 0:
+        raise FormatRefused("total_not_positive", f"{benefit.pointer}/total")
+    return total
 
 
 def _amounts(benefit: Element, lines: list[Element], total: int, money: Money) -> list[int]:

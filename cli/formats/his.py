@@ -77,6 +77,8 @@ def _bill(body: Element, business_no: str, now: str, oldest: str, place_code: st
         raise FormatRefused("kind_not_a_bill", f"{body.pointer}/busType")
     own_time = _time(body.need("busDateTime"))
     total = fen(body.need("totalAmt").decimal(written=True))
+    if total <= 0:
+        raise FormatRefused("total_not_positive", f"{body.pointer}/totalAmt")
     channels = body.list_of("payChannelDetail")
     if channels and sum(_fen(channel, "payChannelValue") for channel in channels) != total:
         raise FormatRefused(
