@@ -23,9 +23,9 @@ from chain.signature import ED25519
 from chain.state import Overlay, SavedState, StateChange
 from chain.transaction import OPERATIONS_MAX, Entry, ReceivedTransaction
 
-SignatureHolds = Callable[
-    [ReceivedTransaction, bytes], bool
-]  # (transaction, public key) -> whether it was signed by it
+SignatureHolds = Callable[[ReceivedTransaction, bytes], bool]  # (transaction, public key) -> whether it signed
+
+TIME_MS_MAX = 253_370_764_800_000  # 9999-01-01: rules turn block times into dates, which end with that year
 
 
 class Parent(msgspec.Struct, frozen=True):
@@ -111,11 +111,17 @@ def execute_block(
     transactions: Sequence[ReceivedTransaction],
     signature_holds: SignatureHolds,
 ) -> Execution:
-    """Work out the block of `transactions` after `parent`. Raises BlockInvalid."""
+    """Work out the block of `transactions` after `parent`. Raises BlockInvalid with the code of the first fault.
+
+    Of the block: time_not_after_parent, time_beyond_calendar, too_many_transactions, too_many_operations,
+    block_too_large, transaction_repeated; then those of `verify_transaction`, transaction by transaction.
+    """
     parameters = parent.parameters
     height = parent.height + 1
     if time_ms <= parent.time_ms:
         raise BlockInvalid("time_not_after_parent")
+    if time_ms > TIME_MS_MAX:
+        raise BlockInvalid("time_beyond_calendar")
     if len(transactions) > parameters.block_transactions_max:
         raise BlockInvalid("too_many_transactions")
     if sum(len(received.transaction.entries) for received in transactions) > parameters.block_operations_max:
@@ -161,7 +167,10 @@ def execute_block(
 def verify_block(
     parent: Parent, header: Header, transactions: Sequence[ReceivedTransaction], signature_holds: SignatureHolds
 ) -> Execution:
-    """Execute a proposed block and check that the same header comes out. Raises BlockInvalid."""
+    """Execute a proposed block and check that the same header comes out.
+
+    Raises BlockInvalid as `execute_block` does, or `header_differs` naming the first field that does.
+    """
     execution = execute_block(parent, header.time_ms, header.proposer, transactions, signature_holds)
     if execution.header != header:
         for name in header.__struct_fields__:

@@ -13,9 +13,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from chain import keyspace
-from chain.codec import Count, Milliseconds, Name, PlaceCode, PublicKey, Wire, decode, encode, verify_text
+from chain.codec import BillCode, Count, Milliseconds, Name, PlaceCode, PublicKey, Wire, decode, encode, verify_text
 from chain.digest import EMPTY_DIGEST, GENESIS, digest
-from chain.errors import ChainError, GenesisRefused
+from chain.errors import ChainError, GenesisRefused, KeyRefused, TextRefused
 from chain.operation import RangeRef, Serial
 from chain.records import (
     VOTE,
@@ -27,6 +27,7 @@ from chain.records import (
     Record,
     State,
 )
+from chain.segment import RECORD_BYTES_MAX
 from chain.signature import ED25519, verify_public_key
 from chain.transaction import key_id
 from chain.validators import Member, ValidatorSet
@@ -35,6 +36,7 @@ GENESIS_VERSION = 1
 FIRST_EPOCH = 1
 FOR_EVER = 2**53  # `until_height` of a key that has no end yet
 VALIDATORS_MIN = 4
+BLOCK_BYTES_LIMIT = RECORD_BYTES_MAX - (1 << 20)  # header and certificate fit beside the transactions
 
 
 class GenesisOrganisation(Wire, frozen=True):
@@ -58,10 +60,10 @@ class GenesisRange(Wire, frozen=True):
     """Parents come before their children, which are cut from the front in this order."""
 
     holder: Name
-    code: str
+    code: BillCode
     first: Serial
     count: Count
-    parent: list[RangeRef]
+    parent: list[RangeRef]  # one, or none for a province's own
 
 
 class Genesis(Wire, frozen=True):
@@ -101,21 +103,36 @@ def verify_genesis(genesis: Genesis) -> None:
     for name in [*seats, *(entry.organisation for entry in genesis.keys)]:
         if name not in ids:
             raise GenesisRefused(f"{name} is not among the organisations")
+    _verify_texts(genesis)
     for entry in genesis.organisations:
-        verify_text(entry.name)
         if entry.supervisor and entry.supervisor not in ids:
             raise GenesisRefused(f"{entry.id}: its supervisor {entry.supervisor} is not among the organisations")
-    for public in [*(entry.public for entry in genesis.keys), *(member.key for member in genesis.validators)]:
-        verify_public_key(public)
-    if len({entry.public for entry in genesis.keys}) != len(genesis.keys):
-        raise GenesisRefused("a key stands twice")
+    keys = [*(entry.public for entry in genesis.keys), *(member.key for member in genesis.validators)]
+    for public in keys:
+        try:
+            verify_public_key(public)
+        except KeyRefused as refusal:
+            raise GenesisRefused(f"key {public.hex()}: {refusal}") from None
+    if len(set(keys)) != len(keys):
+        raise GenesisRefused("a key stands twice: one holder would have two voices")
     parameters = genesis.parameters
     if parameters.kinds != sorted(set(parameters.kinds)) or not parameters.kinds:
         raise GenesisRefused("kinds of bill must be distinct and sorted")
     for limit in ("block_transactions_max", "block_operations_max", "block_bytes_max", "replay_window"):
         if getattr(parameters, limit) < 1:
             raise GenesisRefused(f"{limit} must be positive")
+    if parameters.block_bytes_max > BLOCK_BYTES_LIMIT:
+        raise GenesisRefused(f"block_bytes_max must be at most {BLOCK_BYTES_LIMIT}: a block is one record of the log")
     dict(_range_records(genesis))
+
+
+def _verify_texts(genesis: Genesis) -> None:
+    texts = [genesis.name, *(text for entry in genesis.organisations for text in (entry.name, entry.region))]
+    for text in texts:
+        try:
+            verify_text(text)
+        except TextRefused as refusal:
+            raise GenesisRefused(f"a name or region: {refusal}") from None
 
 
 def genesis_records(genesis: Genesis) -> list[tuple[bytes, bytes]]:
@@ -139,10 +156,20 @@ def genesis_records(genesis: Genesis) -> list[tuple[bytes, bytes]]:
 def _range_records(genesis: Genesis) -> Iterator[tuple[bytes, Wire]]:
     ranges: dict[bytes, RangeBody] = {}
     holders: dict[bytes, list[int]] = {}
+    roots: list[GenesisRange] = []
     for entry in genesis.ranges:
+        if entry.holder not in {organisation.id for organisation in genesis.organisations}:
+            raise GenesisRefused(f"range of {entry.holder}, which is not among the organisations")
+        if len(entry.parent) > 1:
+            raise GenesisRefused(f"range {entry.holder}/{entry.code}/{entry.first}: more than one parent")
         own = keyspace.number_range(RangeRef(entry.holder, entry.code, entry.first))
         if own in ranges or entry.count < 1 or entry.first < 1 or entry.first + entry.count - 1 > 9_999_999_999:
             raise GenesisRefused(f"range {own.decode()}: twice, empty, or beyond ten digits")
+        if not entry.parent:
+            for other in roots:
+                if other.code == entry.code and _overlap(other, entry):
+                    raise GenesisRefused(f"range {own.decode()}: overlaps another that has no parent")
+            roots.append(entry)
         for ref in entry.parent:
             above = keyspace.number_range(ref)
             body = ranges.get(above)
@@ -156,6 +183,10 @@ def _range_records(genesis: Genesis) -> Iterator[tuple[bytes, Wire]]:
     yield from ranges.items()
     for key, firsts in holders.items():
         yield key, RangesBody(sorted(firsts))
+
+
+def _overlap(one: GenesisRange, other: GenesisRange) -> bool:
+    return one.first < other.first + other.count and other.first < one.first + one.count
 
 
 # ── the JSON view ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -79,9 +79,9 @@ def issuing_hospital(view: View, name: str, place: str) -> OrganisationBody:
 
 
 def local_date(time_ms: int, utc_offset_minutes: int) -> int:
-    """yyyymmdd of a moment, in the ledger's own time zone."""
+    """yyyymmdd of a moment, in the ledger's own time zone; the last day of 9999 for all that come after it."""
     days = (time_ms + utc_offset_minutes * 60_000) // DAY_MS
-    day = date.fromordinal(date(1970, 1, 1).toordinal() + days)
+    day = date.fromordinal(min(date(1970, 1, 1).toordinal() + days, date.max.toordinal()))
     return day.year * 10_000 + day.month * 100 + day.day
 
 
