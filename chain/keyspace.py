@@ -58,6 +58,11 @@ def seal(office: str, issuer: str, after: int) -> bytes:
     return f"seal/{office}/{issuer}/{after:012d}".encode()
 
 
+def release(office: str, operation: bytes) -> bytes:
+    """A seal without segments, which has no range to be known by."""
+    return f"release/{office}/{operation.hex()}".encode()
+
+
 def day_book(issuer: str, place: str, date: int) -> bytes:
     return f"daybook/{issuer}/{place}/{date:08d}".encode()
 

@@ -21,7 +21,7 @@ from chain.block import Block, FinalBlock, Header, Outcome, history_leaf
 from chain.block_log import BlockLog
 from chain.codec import Count, Digest, Height, Milliseconds, Wire, decode, encode
 from chain.database import Database
-from chain.errors import ChainError, StorageDamaged
+from chain.errors import ChainError, GenesisRefused, Malformed, StorageDamaged, StorageFailed
 from chain.execute import Execution, KeyWitness, Parent, SignatureHolds, verify_block
 from chain.genesis import Genesis
 from chain.merkle import hash_leaf, path_from_nodes, root_of_peaks, updated_nodes
@@ -86,7 +86,7 @@ class _History:
     def node(self, level: int, index: int) -> bytes:
         value = self._state.read(keyspace.stored_history(level, index))
         if value is None:
-            raise KeyError(f"history node {level}/{index}")
+            raise StorageDamaged(f"state, history node {level}/{index}", "missing")
         return value
 
 
@@ -133,15 +133,15 @@ class Ledger:
     ) -> Ledger:
         """Open the database below `data` and replay `log` from where it stands.
 
-        A database that does not open, or is ahead of the log, is dropped and built again: it is derived. Raises
-        StorageDamaged if a block of the log does not follow from the ones before, GenesisRefused-like ChainError if
-        the database is another chain's.
+        A database that does not open, is ahead of the log or stands on a block that the log does not have, is dropped
+        and built again: it is derived. Raises StorageDamaged if a block of the log does not follow from the ones
+        before, GenesisRefused if the database is another ledger's (nothing is dropped then), StorageLocked.
         """
         try:
             ledger = cls._open_state(data, genesis, log, indexes)
         except StorageDamaged:
             ledger = None
-        if ledger is None or ledger.head.height > log.height:
+        if ledger is None or not ledger._stands_on_the_log():
             if ledger is not None:
                 ledger.state.store.close()
             shutil.rmtree(data / "state", ignore_errors=True)
@@ -161,22 +161,39 @@ class Ledger:
         return ledger
 
     def load(self) -> None:
-        """Take over what the store has applied. Raises StorageDamaged."""
+        """Take over what the store has applied. Raises StorageDamaged, GenesisRefused for another ledger's store."""
         value = self.state.store.get(_APPLIED)
         if value is None:
             raise StorageDamaged("state", "no applied height")
-        self.head = decode(value, Applied)
+        try:
+            self.head = decode(value, Applied)
+        except Malformed as error:
+            raise StorageDamaged("state", f"applied height: {error}") from None
         if self.head.chain_id != self.chain_id:
-            raise StorageDamaged("state", "made for another genesis")
+            made_for, given = self.head.chain_id.hex()[:16], self.chain_id.hex()[:16]
+            raise GenesisRefused(f"the data was made for ledger {made_for}, the genesis file says {given}")
         self.state.count, self.state.root = self.head.state_count, self.head.state_root
+
+    def _stands_on_the_log(self) -> bool:
+        """Whether the applied height's block is the log's."""
+        height = self.head.height
+        if height == 0 or height > self.log.height:
+            return height == 0
+        try:
+            return decode(self.log.read(height), FinalBlock).block.header.digest() == self.head.digest
+        except Malformed as error:
+            raise StorageDamaged(f"block log, height {height}", str(error)) from None
 
     def replay(self, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
         """Apply the log's blocks above the applied height, checking every certificate, signature and root."""
         for height in range(self.head.height + 1, self.log.height + 1):
-            final = decode(self.log.read(height), FinalBlock)
+            data = self.log.read(height)
             try:
+                final = decode(data, FinalBlock)
                 self.verify_final(final.block.header, final.certificate)
                 execution = self.check(final.block)
+            except (StorageDamaged, StorageFailed):  # of the database: the log is not to blame
+                raise
             except ChainError as error:
                 raise StorageDamaged(f"block log, height {height}", f"does not follow: {error}") from None
             self.adopt(execution, final.certificate)

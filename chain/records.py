@@ -139,7 +139,7 @@ class WatermarkBody(Wire, frozen=True):
 
 
 class SealBody(Wire, frozen=True):
-    upto: Height
+    upto: Height  # 0 where bills are only released
     header: Digest
 
 

@@ -16,6 +16,7 @@ import msgspec
 from chain import keyspace
 from chain.codec import Wire, encode
 from chain.digest import EMPTY_DIGEST
+from chain.errors import StorageDamaged
 from chain.genesis import Genesis, genesis_records
 from chain.merkle import EMPTY_ROOT, NodeReader, hash_leaf, path_from_nodes, root_of_peaks, updated_nodes
 from chain.records import Record, state_leaf
@@ -261,7 +262,7 @@ class SavedState:
     def node(self, level: int, index: int) -> bytes:
         value = self.read(keyspace.stored_node(level, index))
         if value is None:
-            raise KeyError(f"node {level}/{index} of a tree of {self.count}")
+            raise StorageDamaged(f"state, node {level}/{index}", f"missing in a tree of {self.count}")
         return value
 
     def get(self, key: bytes, kind: type[Body]) -> Body | None:

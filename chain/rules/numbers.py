@@ -4,9 +4,14 @@ Ranges nest: province → city → county → hospital; leases are cut from a ho
 point. Children are always cut from the front, so the parent's record only keeps `next`.
 Source: Zhejiang medical e-bill measure of 2019, numbering (DOMAIN 1.1, 1.2).
 
-Codes in their order of precedence: already_recorded, wrong_key, organisation_unknown, issuer_not_entitled,
-place_unknown, not_supervised, range_unknown, range_not_yours, count_not_positive, range_overlaps (allotting) or
-range_moved, range_exhausted; for unused numbers lease_unknown, number_outside_lease, number_used.
+Codes in their order of precedence:
+  allot     already_recorded, range_overlaps, wrong_key, organisation_unknown, not_supervised, range_unknown,
+            range_not_yours, count_not_positive, range_overlaps (first below the next free number) or range_moved
+            (above it), range_exhausted
+  lease     already_recorded, range_moved, wrong_key, organisation_unknown, issuer_not_entitled, place_unknown,
+            range_unknown, range_not_yours, count_not_positive, range_moved, range_exhausted
+  unused    already_recorded, number_used, wrong_key, lease_unknown, number_outside_lease, number_used
+A code that stands twice is first given for another operation's record under the same key.
 """
 
 from __future__ import annotations

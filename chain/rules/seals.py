@@ -3,6 +3,8 @@
 Source: Zhejiang medical e-bill measure of 2019: finance verifies number and unit signature, then appends its own.
 Codes in their order of precedence: already_recorded, watermark_moved, wrong_key, seal_malformed, organisation_unknown,
 not_supervised, segment_not_final, header_unknown, bill_unknown, not_in_segment, already_withheld, not_withheld.
+The codes from organisation_unknown to segment_not_final go segment by segment, the last four bill by bill; the table of
+moves refuses `already_withheld`, though no bill can lie above the watermark and be withheld.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ def seal_bills(view: View, operation: SealBills, context: Context) -> Changes:
     office = context.organisation
     for segment in operation.segments:
         refuse_repeated(view, keyspace.seal(office, segment.issuer, segment.after), context, "watermark_moved")
+    if not operation.segments:
+        refuse_repeated(view, keyspace.release(office, context.operation), context, "already_recorded")
     if context.purpose != SEAL:
         raise Refused("wrong_key")
     _verify_form(operation, context)
@@ -37,6 +41,8 @@ def seal_bills(view: View, operation: SealBills, context: Context) -> Changes:
         highest = max(segment.upto for segment in operation.segments)
         if context.block_digest(highest) != operation.header:
             raise Refused("header_unknown")
+    else:
+        changes[keyspace.release(office, context.operation)] = SealBody(0, operation.header)
     spans = {segment.issuer: segment for segment in operation.segments}
     for exception in operation.exceptions:
         body = _bill(view, exception.bill)
