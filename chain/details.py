@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from chain.bill import BillRequest, Charge, Item, Payer, PaymentParts, Visit
-from chain.codec import BillId, Wire, encode
+from chain.codec import BillId, Digest, Wire, encode
 from chain.errors import Malformed, ProofMismatch
 from chain.merkle import hash_leaf, paths_of_hashes, root_from_path, root_of_hashes
 
@@ -65,7 +65,7 @@ class OpenedField(Wire, frozen=True):
     field: Annotated[int, msgspec.Meta(ge=0, lt=SLOTS)]
     value: Any  # text, or the list of rows
     salts: list[Salt]  # of the slot; for a list, then those of its padded rows
-    path: list[bytes]  # from the slot's sibling upwards, five digests
+    path: list[Digest]  # from the slot's sibling upwards, five of them
 
 
 def details_of(bill: str, seed: bytes, request: BillRequest) -> Details:

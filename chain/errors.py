@@ -13,6 +13,7 @@ ChainError
 │   └── ProofMismatch      it leads elsewhere
 ├── ContentRefused         a bill whose own figures disagree
 ├── GenesisRefused         a genesis file that cannot start a ledger
+├── TrustRefused           a trust file that cannot be read, or contradicts itself
 ├── StorageDamaged         our own disk returned what we did not write: the node stops
 ├── StorageFailed          our own disk did not take a write: the node stops
 └── StorageLocked          another process has the store open
@@ -85,6 +86,10 @@ class ContentRefused(ChainError):
 
 class GenesisRefused(ChainError):
     code = "genesis_refused"
+
+
+class TrustRefused(ChainError):
+    code = "trust_refused"
 
 
 class StorageDamaged(ChainError):

@@ -129,7 +129,12 @@ def check_proof(
     max_age_ms: int | None = None,
     now_ms: int | None = None,
 ) -> Verdict:
-    """Check a proof file. Never raises for any bytes; `now_ms` is needed with `max_age_ms`."""
+    """Check a proof file. Never raises for any bytes.
+
+    `now_ms` is needed with `max_age_ms`; one without the other is the caller's fault: ValueError.
+    """
+    if (max_age_ms is None) != (now_ms is None):
+        raise ValueError("max_age_ms and now_ms go together")
     checks: list[Check] = []
     facts: dict[str, Any] = {}
     try:
@@ -186,7 +191,7 @@ class _Checker:
         """Run one check: it returns its detail (or a value, for `form`) and raises a ChainError if it does not hold."""
         try:
             result = check()
-        except (ChainError, msgspec.MsgspecError, KeyError, IndexError, ValueError, OverflowError) as error:
+        except (ChainError, msgspec.MsgspecError, LookupError, ValueError, ArithmeticError, RecursionError) as error:
             self.checks.append(Check(name, False, str(error)[:200]))
             raise _Failed from None
         self.checks.append(Check(name, True, result if isinstance(result, str) else "canonical bytes of a proof"))
@@ -368,12 +373,12 @@ class _Checker:
 
     def _trust(self, proof: Proof, trusted: list[Checkpoint]) -> str:
         known = {point.height: point.digest for point in trusted if point.chain_id == self.chain_id.hex()}
-        headers = [proof.bill.header]
+        headers = [proof.bill.header, proof.bill.parent, *(change.header for change in proof.set_changes)]
         if proof.seal:
-            headers += [proof.seal.recorded.header, *([proof.seal.sealed] if proof.seal.sealed else [])]
+            headers += [proof.seal.recorded.header, proof.seal.recorded.parent, proof.seal.sealed]
         if proof.current:
             headers.append(proof.current.header)
-        for header in headers:
+        for header in filter(None, headers):
             if known.get(header.height, header.digest().hex()) != header.digest().hex():
                 raise ProofMismatch(f"two different blocks {header.height}: the ledger forked, keep both files")
         return f"agrees with {len(known)} checkpoints kept earlier"
