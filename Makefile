@@ -32,13 +32,14 @@ $(READY): requirements-dev.lock pyproject.toml
 	    echo 'medbill needs Python 3.11 or later: apt-get install python3 python3-venv, or name one: make setup PYTHON=...' >&2; exit 1; \
 	fi; \
 	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    if ! command -v uv >/dev/null 2>&1 && ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	        echo 'this Python has no venv module: apt-get install python3-venv' >&2; exit 1; \
+	    fi; \
 	    echo "setting up .venv with $$("$$python" --version)" >&2; rm -rf .venv; \
 	    if command -v uv >/dev/null 2>&1; then \
 	        uv venv -q --python "$$(command -v "$$python")" .venv; \
-	    elif "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
-	        "$$python" -m venv .venv; \
 	    else \
-	        echo "this Python has no venv module: apt-get install python3-venv" >&2; exit 1; \
+	        "$$python" -m venv .venv; \
 	    fi; \
 	fi; \
 	if command -v uv >/dev/null 2>&1; then \
