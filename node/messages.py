@@ -20,8 +20,8 @@ from chain.transaction import Entry, Transaction, TransactionHead
 from chain.validators import Certificate
 
 # one-way kinds of frame
-CONSENSUS = 1  # consensus.wire; urgent
-BUNDLE = 2  # list[Transaction]: gossip
+CONSENSUS = 16  # consensus.wire; urgent
+BUNDLE = 17  # list[Transaction]: gossip
 
 BUNDLE_TRANSACTIONS_MAX = 1_000
 BLOCKS_MAX = 64  # in one answer

@@ -1,0 +1,91 @@
+"""Transactions on their way into the pool: form, key, signature, each checked once and off the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+
+from chain.errors import BlockInvalid
+from chain.execute import Parent, verify_transaction
+from chain.signature import is_signature
+from chain.transaction import ReceivedTransaction, Transaction, receive_transaction
+from node.mempool import CheckedSignatures, Mempool, PoolFull
+
+INLINE_SIGNATURES_MAX = 2  # so few are checked at once: a hand-over costs more than they do
+CHUNK = 100  # signatures for one hand-over
+
+
+class Admission:
+    """`parent` gives the state that keys are read from."""
+
+    def __init__(
+        self, chain_id: bytes, parent: Callable[[], Parent], pool: Mempool, checked: CheckedSignatures, threads: Executor
+    ) -> None:
+        self._chain_id, self._parent, self._pool, self._checked = chain_id, parent, pool, checked
+        self._threads = threads
+        self.refused: Counter[str] = Counter()  # code -> how many; codes are few
+
+    async def admit(self, transactions: Sequence[Transaction]) -> tuple[list[ReceivedTransaction], list[str]]:
+        """Put what may run into the pool. Returns what is new there, and a code per transaction ("" if taken)."""
+        new: list[tuple[int, ReceivedTransaction, bytes]] = []
+        codes = [""] * len(transactions)
+        parent = self._parent()
+        for number, transaction in enumerate(transactions):
+            received = receive_transaction(self._chain_id, transaction)
+            if received.digest in self._pool:
+                continue
+            try:
+                key = verify_transaction(parent, received, lambda _received, _public: True)
+            except BlockInvalid as refusal:
+                codes[number] = refusal.code
+                self.refused[refusal.code] += 1
+                continue
+            new.append((number, received, key.public))
+        holds = await self.check_signatures([(received, public) for _number, received, public in new])
+        admitted = []
+        for (number, received, _public), good in zip(new, holds, strict=True):
+            if not good:
+                codes[number] = "bad_signature"
+            else:
+                try:
+                    if self._pool.add(received):
+                        admitted.append(received)
+                except PoolFull as full:
+                    codes[number] = f"{full.limit}_full"
+            if codes[number]:
+                self.refused[codes[number]] += 1
+        return admitted, codes
+
+    async def check_signatures(self, wanted: Sequence[tuple[ReceivedTransaction, bytes]]) -> list[bool]:
+        """Whether each transaction was signed by the key beside it; the good ones are remembered."""
+        results = [self._checked.holds(received, public) for received, public in wanted]
+        open_places = [place for place, known in enumerate(results) if not known]
+        if len(open_places) <= INLINE_SIGNATURES_MAX:
+            for place in open_places:
+                results[place] = _holds(*wanted[place])
+        else:
+            loop = asyncio.get_running_loop()
+            chunks = [open_places[start : start + CHUNK] for start in range(0, len(open_places), CHUNK)]
+            found = await asyncio.gather(
+                *(
+                    loop.run_in_executor(self._threads, _check_chunk, [wanted[place] for place in chunk])
+                    for chunk in chunks
+                )
+            )
+            for chunk, holds in zip(chunks, found, strict=True):
+                for place, good in zip(chunk, holds, strict=True):
+                    results[place] = good
+        for place in open_places:
+            if results[place]:
+                self._checked.add(*wanted[place])
+        return results
+
+
+def _holds(received: ReceivedTransaction, public: bytes) -> bool:
+    return is_signature(public, received.digest, received.transaction.signature)
+
+
+def _check_chunk(wanted: list[tuple[ReceivedTransaction, bytes]]) -> list[bool]:
+    return [_holds(received, public) for received, public in wanted]

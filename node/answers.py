@@ -1,0 +1,167 @@
+"""What a validator or mirror answers to followers: blocks whole to mirrors, a gateway its own part and records.
+
+A node answers a gateway only for the organisation that its certificate names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chain import keyspace
+from chain.block import FinalBlock, Header
+from chain.codec import encode
+from chain.ledger import FinalView, Ledger
+from chain.merkle import hash_leaf, paths_of_hashes
+from chain.operation import SealBills
+from chain.proof import CurrentRecord, Recorded
+from chain.proving import recorded_at
+from chain.records import BillBody
+from chain.state import body_of, record_of
+from node.feed import Feed
+from node.messages import (
+    BlocksAnswer,
+    GetBlocks,
+    GetMine,
+    GetRecord,
+    MineAnswer,
+    OwnTransaction,
+    Part,
+    RecordAnswer,
+)
+
+FLUSH_WAITS_MAX = 50
+ANSWER_BYTES_MAX = 8 << 20  # what goes beyond waits for the next question
+
+IsOf = Callable[[str, str], bool]  # (bill id, organisation) -> whether it issued the bill
+
+
+class Answers:
+    """Reads the ledger for others. `feed.height` is what may be spoken of: flushed blocks."""
+
+    def __init__(self, ledger: Ledger, feed: Feed) -> None:
+        self._ledger, self._feed = ledger, feed
+
+    async def blocks(self, question: GetBlocks) -> BlocksAnswer:
+        """Final blocks as they lie in the log; waits for the first one if it does not exist yet."""
+        heights = await self._heights(question.from_height, question.count, question.wait_ms)
+        blocks: list[bytes] = []
+        size = 0
+        for height in heights:
+            block = self._ledger.log.read(height)
+            size += len(block)
+            if blocks and size > ANSWER_BYTES_MAX:
+                break
+            blocks.append(block)
+        return BlocksAnswer(blocks)
+
+    async def mine(self, question: GetMine, organisation: str) -> MineAnswer:
+        """Headers, each with the organisation's own part."""
+        heights = await self._heights(question.from_height, question.count, question.wait_ms)
+        parts: list[Part] = []
+        size = 0
+        for height in heights:
+            view = self._ledger.final(height)
+            if view is None:
+                break
+            part = part_of(view, self._parent_header(height), organisation, self._is_of)
+            size += 1_000 + sum(400 * len(own.entries) for own in part.transactions)
+            if parts and size > ANSWER_BYTES_MAX:
+                break
+            parts.append(part)
+        return MineAnswer(parts)
+
+    async def record(self, question: GetRecord, organisation: str) -> RecordAnswer:
+        """A record and its path to the newest state root; none if it is not there or not the asker's."""
+        ledger = self._ledger
+        for _ in range(FLUSH_WAITS_MAX):  # the head is spoken of once it is flushed
+            if self._feed.height >= ledger.head.height:
+                break
+            await self._feed.above(ledger.head.height - 1, 1.0)
+        entry = ledger.state.entry(question.key)
+        if entry is None or not _is_own(question.key, entry[1], organisation):
+            return RecordAnswer(None)
+        view = ledger.final(ledger.head.height)
+        if view is None or self._feed.height < ledger.head.height:
+            return RecordAnswer(None)  # at height 0 there is no certificate; the asker has the genesis
+        place, record = entry
+        return RecordAnswer(
+            CurrentRecord(place, record_of(record), ledger.state.path(place), view.header, view.certificate)
+        )
+
+    async def _heights(self, first: int, count: int, wait_ms: int) -> Sequence[int]:
+        if first > self._feed.height and wait_ms:
+            await self._feed.above(first - 1, wait_ms / 1000)
+        return range(max(first, 1), min(first + count - 1, self._feed.height) + 1)
+
+    def _parent_header(self, height: int) -> Header | None:
+        before = self._ledger.final(height - 1)
+        return before.header if before else None
+
+    def _is_of(self, bill: str, organisation: str) -> bool:
+        body = self._ledger.state.get(keyspace.bill(bill), BillBody)
+        return body is not None and body.issuer == organisation
+
+
+def final_block_bytes(view: FinalView) -> bytes:
+    """A record of the block log."""
+    return encode(FinalBlock(view.block, view.certificate))
+
+
+def part_of(view: FinalView, parent: Header | None, organisation: str, is_of: IsOf) -> Part:
+    """What a block holds for an organisation. `is_of` tells whose a bill is, for seals that only release."""
+    own: list[OwnTransaction] = []
+    seals: list[Recorded] = []
+    first = 0
+    outcome_hashes: list[bytes] | None = None
+    for place, received in enumerate(view.received):
+        transaction = received.transaction
+        count = len(transaction.entries)
+        if transaction.organisation == organisation:
+            if outcome_hashes is None:
+                outcome_hashes = [hash_leaf(encode(outcome)) for outcome in view.outcomes]
+            key = next(
+                witness
+                for witness in view.witnesses
+                if (witness.organisation, witness.key_id) == (organisation, transaction.key_id)
+            )
+            own.append(
+                OwnTransaction(
+                    head=transaction.head(view.header.chain_id),
+                    suite=transaction.suite,
+                    signature=transaction.signature,
+                    key=key,
+                    entries=transaction.entries,
+                    first_place=first,
+                    outcomes=view.outcomes[first : first + count],
+                    outcome_paths=paths_of_hashes(outcome_hashes, range(first, first + count)),
+                )
+            )
+        else:
+            named = [
+                index
+                for index, entry in enumerate(transaction.entries)
+                if isinstance(entry.operation, SealBills) and _names(entry.operation, organisation, is_of)
+            ]
+            if named:
+                seals += recorded_at(view, parent, place, named)
+        first += count
+    return Part(view.header, view.certificate, own, seals)
+
+
+def _names(operation: SealBills, organisation: str, is_of: IsOf) -> bool:
+    return any(segment.issuer == organisation for segment in operation.segments) or any(
+        is_of(bill, organisation) for bill in operation.released
+    )
+
+
+def _is_own(key: bytes, record: bytes, organisation: str) -> bool:
+    parts = key.split(b"/")
+    name = organisation.encode()
+    if parts[0] in (b"range", b"ranges", b"lease", b"leases", b"business", b"daybook", b"key", b"organisation"):
+        return len(parts) > 1 and parts[1] == name
+    if parts[0] == b"watermark":
+        return len(parts) == 3 and parts[2] == name
+    if parts[0] == b"bill":
+        return body_of(record_of(record), BillBody).issuer == organisation
+    return parts[0] == b"unused"  # numbers are not secret, and only their issuer asks
+

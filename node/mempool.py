@@ -1,0 +1,173 @@
+"""Transactions that wait for a block: bounded by bytes and count, fair between organisations.
+
+What is here has been checked: form, key in force, signature. Nothing is checked again as a whole when a block comes:
+transactions that it holds leave by digest, expired ones when they reach the front.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from chain.records import ParametersBody
+from chain.transaction import ReceivedTransaction
+
+POOL_BYTES_MAX = 128 << 20
+POOL_TRANSACTIONS_MAX = 100_000
+ORGANISATION_SHARE_MAX = 0.5  # of either bound: one organisation never fills the pool
+PASSED_OVER_BLOCKS = 8  # rule 10
+SIGNATURES_MAX = 200_000  # remembered as checked
+
+
+class PoolFull(Exception):
+    """`limit` is the name of the bound that was reached."""
+
+    def __init__(self, limit: str) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+
+@dataclass(slots=True)
+class _Waiting:
+    received: ReceivedTransaction
+    blocks_passed: int = 0
+
+
+class Mempool:
+    def __init__(self) -> None:
+        self._by_organisation: dict[str, OrderedDict[bytes, _Waiting]] = {}
+        self._organisation_of: dict[bytes, str] = {}  # transaction digest -> organisation
+        self._bytes_of: dict[str, int] = {}
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._organisation_of)
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self._organisation_of
+
+    def get(self, digest: bytes) -> ReceivedTransaction | None:
+        organisation = self._organisation_of.get(digest)
+        return None if organisation is None else self._by_organisation[organisation][digest].received
+
+    def add(self, received: ReceivedTransaction) -> bool:
+        """Whether it is new. Raises PoolFull."""
+        if received.digest in self._organisation_of:
+            return False
+        organisation, size = received.transaction.organisation, received.size_bytes
+        own = self._by_organisation.get(organisation) or OrderedDict()
+        if len(self) >= POOL_TRANSACTIONS_MAX or self.bytes + size > POOL_BYTES_MAX:
+            raise PoolFull("pool")
+        if (
+            len(own) >= POOL_TRANSACTIONS_MAX * ORGANISATION_SHARE_MAX
+            or self._bytes_of.get(organisation, 0) + size > POOL_BYTES_MAX * ORGANISATION_SHARE_MAX
+        ):
+            raise PoolFull("organisation_share")
+        self._by_organisation.setdefault(organisation, OrderedDict())[received.digest] = _Waiting(received)
+        self._organisation_of[received.digest] = organisation
+        self._bytes_of[organisation] = self._bytes_of.get(organisation, 0) + size
+        self.bytes += size
+        return True
+
+    def remove(self, digests: Iterable[bytes]) -> None:
+        for digest in digests:
+            organisation = self._organisation_of.pop(digest, None)
+            if organisation is None:
+                continue
+            waiting = self._by_organisation[organisation].pop(digest)
+            self._bytes_of[organisation] -= waiting.received.size_bytes
+            self.bytes -= waiting.received.size_bytes
+            if not self._by_organisation[organisation]:
+                del self._by_organisation[organisation], self._bytes_of[organisation]
+
+    def take(
+        self, parameters: ParametersBody, can_run: Callable[[ReceivedTransaction], bool]
+    ) -> list[ReceivedTransaction]:
+        """As many as a block holds, one organisation after the other; what cannot run any more is dropped on the way.
+
+        They stay in the pool until a block with them is final.
+        """
+        taken: list[ReceivedTransaction] = []
+        gone: list[bytes] = []
+        operations = size = 0
+        queues = [iter(queue.values()) for queue in self._by_organisation.values()]
+        while queues and len(taken) < parameters.block_transactions_max:
+            still = []
+            for queue in queues:
+                waiting = next(queue, None)
+                if waiting is None:
+                    continue
+                received = waiting.received
+                if not can_run(received):
+                    gone.append(received.digest)
+                    still.append(queue)
+                    continue
+                count = len(received.operation_digests)
+                if (
+                    operations + count > parameters.block_operations_max
+                    or size + received.size_bytes > parameters.block_bytes_max
+                    or len(taken) >= parameters.block_transactions_max
+                ):
+                    continue  # this organisation's turn comes with the next block
+                taken.append(received)
+                operations += count
+                size += received.size_bytes
+                still.append(queue)
+            queues = still
+        self.remove(gone)
+        return taken
+
+    def drop_unrunnable(self, can_run: Callable[[ReceivedTransaction], bool], most: int = 64) -> None:
+        """Look at the oldest of each organisation: so a pool that holds only what can never run becomes empty."""
+        gone: list[bytes] = []
+        for queue in self._by_organisation.values():
+            for digest, waiting in queue.items():
+                if len(gone) >= most or can_run(waiting.received):
+                    break
+                gone.append(digest)
+        self.remove(gone)
+
+    def count_passed_over(self, room_operations: int, room_bytes: int) -> bool:
+        """A block came that left the oldest of each organisation out although it had room.
+
+        Whether one of them has now been passed over PASSED_OVER_BLOCKS times; its count starts again.
+        """
+        reached = False
+        for queue in self._by_organisation.values():
+            waiting = next(iter(queue.values()))
+            received = waiting.received
+            if len(received.operation_digests) <= room_operations and received.size_bytes <= room_bytes:
+                waiting.blocks_passed += 1
+                if waiting.blocks_passed >= PASSED_OVER_BLOCKS:
+                    waiting.blocks_passed = 0
+                    reached = True
+        return reached
+
+    def all(self, limit: int) -> list[ReceivedTransaction]:
+        """The oldest, at most `limit`."""
+        found: list[ReceivedTransaction] = []
+        for queue in self._by_organisation.values():
+            for waiting in queue.values():
+                if len(found) >= limit:
+                    return found
+                found.append(waiting.received)
+        return found
+
+
+class CheckedSignatures:
+    """Which (transaction, key, signature) have been found good here, so that each is checked once.
+
+    Never by digest alone: a liar may carry another signature of the same message.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[bytes, bytes, bytes], None] = OrderedDict()
+
+    def add(self, received: ReceivedTransaction, public: bytes) -> None:
+        self._known[received.digest, public, received.transaction.signature] = None
+        while len(self._known) > SIGNATURES_MAX:
+            self._known.popitem(last=False)
+
+    def holds(self, received: ReceivedTransaction, public: bytes) -> bool:
+        return (received.digest, public, received.transaction.signature) in self._known

@@ -1,0 +1,153 @@
+"""The loop around the core: an event goes in, its effects are carried out.
+
+Ordered effects (save, send) go to the saver in their order; the others are done at once, and may give the next event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import Protocol, assert_never
+
+from consensus.effects import (
+    Accuse,
+    BecomeLearner,
+    Broadcast,
+    CheckBlock,
+    Effect,
+    FetchBlocks,
+    Finalise,
+    Halt,
+    PassOn,
+    Persist,
+    Propose,
+    Refuse,
+    Send,
+    SendBlocks,
+    StartTimer,
+    StopTimer,
+)
+from consensus.events import Event, Timer, TimerExpired
+from consensus.replica import Replica
+
+
+class Shell(Protocol):
+    """What the loop needs done. Nothing here waits; what has to wait comes back as an event later."""
+
+    def persist(self, effect: Persist) -> None: ...
+    def finalise(self, effect: Finalise) -> list[Event]: ...
+    def broadcast(self, effect: Broadcast) -> None: ...
+    def send(self, effect: Send) -> None: ...
+    def send_blocks(self, effect: SendBlocks) -> None: ...
+    def propose(self, effect: Propose) -> list[Event]: ...
+    def check_block(self, effect: CheckBlock) -> list[Event]: ...
+    def fetch_blocks(self, effect: FetchBlocks) -> None: ...
+    def pass_on(self, effect: PassOn) -> None: ...
+    def accuse(self, effect: Accuse) -> None: ...
+    def refuse(self, effect: Refuse) -> None: ...
+    def become_learner(self, effect: BecomeLearner) -> None: ...
+    def halt(self, effect: Halt) -> None: ...
+
+
+class Clock:
+    """Milliseconds since the epoch that never go back, whatever is done to the machine's clock."""
+
+    def __init__(self) -> None:
+        self._latest = 0
+        self._wall = time.time()
+        self._steady = time.monotonic()
+
+    def now_ms(self) -> int:
+        """The machine's clock; if it jumps back, time goes on from where it was."""
+        wall, steady = time.time(), time.monotonic()
+        if wall < self._wall:  # set back: go on at the steady clock's pace
+            wall = self._wall + (steady - self._steady)
+        self._wall, self._steady = wall, steady
+        self._latest = max(self._latest, int(wall * 1000))
+        return self._latest
+
+
+class Runtime:
+    """Steps are taken one at a time, on the event loop."""
+
+    def __init__(self, replica: Replica, shell: Shell, clock: Clock) -> None:
+        self.replica = replica
+        self._shell = shell
+        self.clock = clock
+        self._timers: dict[Timer, asyncio.TimerHandle] = {}
+        self._events: deque[Event] = deque()
+        self._stepping = False
+        self.halted = False
+
+    def take(self, event: Event) -> None:
+        """Step, and go on until nothing follows."""
+        self._events.append(event)
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            while self._events and not self.halted:
+                for effect in self.replica.step(self._events.popleft()):
+                    self._events.extend(self._perform(effect))
+        finally:
+            self._stepping = False
+
+    def stop(self) -> None:
+        self.halted = True
+        for handle in self._timers.values():
+            handle.cancel()
+        self._timers.clear()
+
+    def _perform(self, effect: Effect) -> list[Event]:
+        shell = self._shell
+        match effect:
+            case Persist():
+                shell.persist(effect)
+            case Finalise():
+                return shell.finalise(effect)
+            case Broadcast():
+                shell.broadcast(effect)
+            case Send():
+                shell.send(effect)
+            case SendBlocks():
+                shell.send_blocks(effect)
+            case StartTimer():
+                self._start_timer(effect)
+            case StopTimer():
+                handle = self._timers.pop(effect.timer, None)
+                if handle is not None:
+                    handle.cancel()
+            case Propose():
+                return shell.propose(effect)
+            case CheckBlock():
+                return shell.check_block(effect)
+            case FetchBlocks():
+                shell.fetch_blocks(effect)
+            case PassOn():
+                shell.pass_on(effect)
+            case Accuse():
+                shell.accuse(effect)
+            case Refuse():
+                shell.refuse(effect)
+            case BecomeLearner():
+                shell.become_learner(effect)
+            case Halt():
+                self.stop()
+                shell.halt(effect)
+            case _:
+                assert_never(effect)
+        return []
+
+    def _start_timer(self, effect: StartTimer) -> None:
+        earlier = self._timers.pop(effect.timer, None)
+        if earlier is not None:
+            earlier.cancel()
+        loop = asyncio.get_running_loop()
+        self._timers[effect.timer] = loop.call_later(
+            max(effect.timeout_ms, 0) / 1000, self._expired, effect.timer, effect.number
+        )
+
+    def _expired(self, timer: Timer, number: int) -> None:
+        self._timers.pop(timer, None)
+        self.take(TimerExpired(timer, number, self.clock.now_ms()))

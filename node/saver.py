@@ -1,0 +1,149 @@
+"""Saved before said: one writer that carries out a replica's ordered effects.
+
+Whatever is sent leaves only after everything that stood before it is on the disk. What waits together shares the
+flushes: blocks first, then the journal, then (at times) the state's batch, then the messages go out in their order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from chain.codec import Wire, encode
+from chain.ledger import BLOCKS_UNFLUSHED_MAX, Ledger
+from chain.transaction import Transaction
+from node.journal import Journal
+
+STATE_FLUSH_SECONDS = 1.0
+WAITING_MAX = 100_000  # effects; more means that the disk has stopped
+
+
+class SavedEntry(Wire, frozen=True):
+    """What lies in the journal: the core's record, and the bodies of the proposal that it votes for."""
+
+    record: bytes
+    bodies: list[Transaction]
+
+
+@dataclass(slots=True)
+class _Job:
+    """In the order given: a block, a journal entry, or something to send."""
+
+    block: tuple[int, bytes, bytes] | None = None  # height, digest, record of the log
+    entry: tuple[int, bytes] | None = None  # height, payload
+    send: Callable[[], None] | None = None
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the saver has done: for metrics."""
+
+    flushes: int = 0
+    flush_seconds: float = 0.0
+    state_flushes: int = 0
+    latest_flush_seconds: list[float] = field(default_factory=list)
+
+
+class Saver:
+    """`on_flushed(height)` is called on the loop when blocks up to it may be spoken of."""
+
+    def __init__(
+        self, ledger: Ledger, journal: Journal | None, thread: Executor, on_flushed: Callable[[int], None]
+    ) -> None:
+        self._ledger, self._journal, self._thread, self._on_flushed = ledger, journal, thread, on_flushed
+        self._jobs: list[_Job] = []
+        self._wake = asyncio.Event()
+        self._flushed_state_at = time.monotonic()
+        self.keep: list[bytes] = []  # payloads that outlive pruning: the epoch's highest ViewChange
+        self.figures = Figures()
+
+    def block(self, height: int, digest: bytes, record: bytes) -> None:
+        self._put(_Job(block=(height, digest, record)))
+
+    def entry(self, height: int, payload: bytes) -> None:
+        self._put(_Job(entry=(height, payload)))
+
+    def send(self, send: Callable[[], None]) -> None:
+        self._put(_Job(send=send))
+
+    def _put(self, job: _Job) -> None:
+        if len(self._jobs) >= WAITING_MAX:
+            raise RuntimeError("the disk does not keep up: too many effects wait")
+        self._jobs.append(job)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled. Raises what the disk raises: the node stops."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                async with asyncio.timeout(STATE_FLUSH_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                if self._ledger.unflushed_blocks and not self._jobs:
+                    await self._write(loop, [])
+                continue
+            await self.drain()
+
+    async def drain(self) -> None:
+        """Do what waits."""
+        loop = asyncio.get_running_loop()
+        self._wake.clear()
+        jobs, self._jobs = self._jobs, []
+        if any(job.send is None for job in jobs):
+            await self._write(loop, jobs)
+        for job in jobs:
+            if job.send is not None:
+                job.send()
+
+    async def _write(self, loop: asyncio.AbstractEventLoop, jobs: list[_Job]) -> None:
+        ledger = self._ledger
+        batch = None
+        now = time.monotonic()
+        due = ledger.unflushed_blocks >= BLOCKS_UNFLUSHED_MAX or now - self._flushed_state_at >= STATE_FLUSH_SECONDS
+        if due and ledger.unflushed_blocks:
+            # Every block adopted so far is among these jobs or flushed already, so the state never leads the log.
+            batch = ledger.state.begin_flush()
+            ledger.unflushed_blocks = 0
+            self._flushed_state_at = now
+        heights = [job.block[0] for job in jobs if job.block]
+        started = time.perf_counter()
+        await loop.run_in_executor(self._thread, self._save, jobs, batch)
+        self.figures.flushes += 1
+        self.figures.flush_seconds += time.perf_counter() - started
+        if batch is not None:
+            ledger.state.end_flush()
+            self.figures.state_flushes += 1
+        if heights:
+            self._on_flushed(heights[-1])
+
+    def _save(self, jobs: list[_Job], batch: tuple[dict[bytes, bytes], list[bytes]] | None) -> None:
+        """In the writer thread."""
+        ledger, journal = self._ledger, self._journal
+        # A block record names only what the journal is sure to hold after any crash.
+        sequence = journal.flushed_sequence if journal else 0
+        last = None
+        entries = 0
+        for job in jobs:
+            if job.block is not None:
+                height, digest, record = job.block
+                ledger.log.append(height, record, sequence)
+                last = (height, digest)
+            elif job.entry is not None and journal is not None:
+                journal.append(job.entry[1], job.entry[0])
+                entries += 1
+        if last is not None:  # before the journal, which may hold votes that follow from the block
+            ledger.log.flush()
+        if entries and journal is not None:
+            journal.flush()
+        if last is not None and journal is not None:
+            journal.prune(last[0], last[1], self.keep)
+        if batch is not None:
+            ledger.state.store.write(batch[0], batch[1], sync=True)
+
+
+def saved_entry(record: bytes, bodies: list[Transaction]) -> bytes:
+    return encode(SavedEntry(record, bodies))

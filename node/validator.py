@@ -1,0 +1,497 @@
+"""A validator: consensus joined to the ledger, the pool, the disk and its peers. Serves nobody but nodes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+
+from chain.codec import decode, encode
+from chain.errors import ChainError
+from chain.ledger import FinalView, Ledger
+from chain.transaction import Transaction
+from consensus.effects import (
+    Accuse,
+    BecomeLearner,
+    Broadcast,
+    CheckBlock,
+    FetchBlocks,
+    Finalise,
+    Halt,
+    PassOn,
+    Persist,
+    Propose,
+    Refuse,
+    Send,
+    SendBlocks,
+)
+from consensus.errors import ConsensusError
+from consensus.events import (
+    BlockChecked,
+    BlockFetched,
+    Event,
+    MessageReceived,
+    PassedOver,
+    PeerConnected,
+    ProposalReady,
+    Started,
+    WorkChanged,
+)
+from consensus.model import (
+    Blocks,
+    Bodies,
+    Commit,
+    Fetch,
+    FetchBodies,
+    Head,
+    NewView,
+    PeerMessage,
+    Prepare,
+    PrePrepare,
+    ProposalSaved,
+    Status,
+    ViewChange,
+    ViewChangeSaved,
+    record_height,
+)
+from consensus.replica import Replica, Settings
+from consensus.wire import decode_message, decode_record, encode_message, encode_record, verify_final_block, verify_message
+from node.admission import Admission
+from node.answers import Answers, final_block_bytes
+from node.errors import PeerRefused
+from node.feed import Feed
+from node.journal import Journal
+from node.link import Link
+from node.mempool import CheckedSignatures, Mempool
+from node.messages import (
+    BUNDLE,
+    BUNDLE_TRANSACTIONS_MAX,
+    CONSENSUS,
+    GetBlocks,
+    GetMine,
+    GetRecord,
+    decode_bundle,
+    decode_question,
+    encode_bundle,
+)
+from node.proposals import Checked, Proposals
+from node.runtime import Clock, Runtime
+from node.saver import SavedEntry, Saver, saved_entry
+from node.transport import Transport
+
+PASS_ON_MAX = 2_000  # waiting transactions sent to the primary once more
+EVIDENCE_MAX = 1_000  # accusations kept
+
+log = structlog.get_logger()
+
+
+class Validator:
+    """A LinkHandler for the transport and a Shell for the runtime."""
+
+    kind = "validator"
+
+    def __init__(
+        self,
+        name: str,
+        organisation: str,
+        ledger: Ledger,
+        journal: Journal | None,
+        sign: Callable[[bytes], bytes],
+        on_halt: Callable[[str], None],
+    ) -> None:
+        self.name, self.organisation = name, organisation
+        self.ledger, self.journal = ledger, journal
+        self._on_halt = on_halt
+        self._members = ledger.members
+        seat = self._members.seat_of(organisation)
+        if seat is None:
+            raise ConsensusError(f"{organisation} has no seat among the validators")
+        self.seat = seat
+        self.pool = Mempool()
+        self._checked = CheckedSignatures()
+        self._threads = ThreadPoolExecutor(2, "verify")
+        self._writer = ThreadPoolExecutor(1, "writer")
+        self.admission = Admission(ledger.chain_id, ledger.parent, self.pool, self._checked, self._threads)
+        self._proposals = Proposals(ledger.chain_id, ledger.parent, self.pool, self._checked, self.admission)
+        self.feed = Feed(ledger.head.height)
+        self.saver = Saver(ledger, journal, self._writer, self.feed.publish)
+        self._answers = Answers(ledger, self.feed)
+        self.transport: Transport | None = None
+        self._seats: dict[int, Link] = {}  # links to the other validators
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.evidence: list[tuple[Prepare | Commit, Prepare | Commit]] = []  # at most EVIDENCE_MAX
+        self.refusals: Counter[str] = Counter()  # class of a refused message -> how many
+        self.learner_reason = ""
+        self._was_waiting = False
+        replica = Replica.restore(self._settings(sign), self._head(), self._records())
+        self.runtime = Runtime(replica, self, Clock())
+
+    def _settings(self, sign: Callable[[bytes], bytes]) -> Settings:
+        journal, last = self.journal, self.ledger.log.last_journal_sequence
+        may_vote = journal is not None and journal.last_sequence >= last
+        if not may_vote:
+            self.learner_reason = "journal_missing" if journal is None else "journal_behind_block_log"
+        return Settings(
+            chain_id=self.ledger.chain_id,
+            members=self._members,
+            seat=self.seat,
+            sign=sign,
+            heartbeat_ms=self.ledger.genesis.parameters.heartbeat_ms,
+            may_vote=may_vote,
+        )
+
+    def _head(self) -> Head:
+        head = self.ledger.head
+        view = self.ledger.final(head.height) if head.height else None
+        return Head(head.height, head.digest, head.time_ms, view.certificate if view else None)
+
+    def _records(self) -> list[Any]:
+        records = []
+        for entry in self.journal.records() if self.journal else ():
+            saved = decode(entry.payload, SavedEntry)
+            record = decode_record(saved.record)
+            if isinstance(record, ViewChangeSaved):
+                self.saver.keep = [entry.payload]
+            height = record_height(record)
+            if height is not None and height > self.ledger.head.height:
+                self._proposals.keep(saved.bodies)
+            records.append(record)
+        return records
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self, transport: Transport) -> None:
+        """Begin: the transport is up, its handler is this."""
+        self.transport = transport
+        self._start(self.saver.run())
+        self.runtime.take(Started(self._now()))
+        if self.learner_reason:
+            log.warning("learner", reason=self.learner_reason)
+
+    async def stop(self) -> None:
+        """Finish the block: what was decided is flushed, then everything ends."""
+        self.runtime.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not self._failed_disk():
+            await self.saver.drain()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._writer.shutdown(wait=True)
+
+    def _failed_disk(self) -> bool:
+        return self.runtime.halted and bool(self._halt_reason)
+
+    _halt_reason = ""
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            error = task.exception()
+            self._stop_for(f"{type(error).__name__}: {error}")
+
+    def _stop_for(self, reason: str) -> None:
+        if not self._halt_reason:
+            self._halt_reason = reason
+            log.critical("node_stops", reason=reason)
+            self.runtime.stop()
+            self._on_halt(reason)
+
+    def _now(self) -> int:
+        return self.runtime.clock.now_ms()
+
+    def _take(self, event: Event) -> None:
+        """One step; a broken invariant of ours stops the node."""
+        try:
+            self.runtime.take(event)
+        except Exception as error:
+            log.exception("step_failed")
+            self._stop_for(f"{type(error).__name__}: {error}")
+
+    # ── links ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def on_link_up(self, link: Link) -> None:
+        seat = self._members.seat_of(link.peer.organisation)
+        if seat is not None and seat != self.seat:
+            self._seats[seat] = link
+            self._take(PeerConnected(seat, self._now()))
+
+    def on_link_down(self, link: Link) -> None:
+        for seat, other in list(self._seats.items()):
+            if other is link:
+                del self._seats[seat]
+
+    async def on_message(self, link: Link, kind: int, payload: bytes) -> None:
+        seat = self._members.seat_of(link.peer.organisation)
+        if kind == CONSENSUS and seat is not None:
+            await self._on_consensus(seat, payload)
+        elif kind == BUNDLE:
+            await self._on_bundle(payload, from_validator=seat is not None)
+        else:
+            raise PeerRefused("kind_unknown")
+
+    async def on_request(self, link: Link, payload: bytes) -> bytes:
+        try:
+            question = decode_question(payload)
+        except ChainError as error:
+            raise PeerRefused(error.code) from None
+        organisation = link.peer.organisation
+        match question:
+            case GetBlocks():
+                if not self._may_follow_whole(organisation):
+                    raise PeerRefused("forbidden")
+                return encode(await self._answers.blocks(question))
+            case GetMine():
+                return encode(await self._answers.mine(question, organisation))
+            case GetRecord():
+                return encode(await self._answers.record(question, organisation))
+            case _:
+                raise PeerRefused("not_served_here")
+
+    def _may_follow_whole(self, organisation: str) -> bool:
+        """Blocks whole go to agencies, never to a hospital: it gets its own part."""
+        kinds = {entry.id: entry.kind for entry in self.ledger.genesis.organisations}
+        return kinds.get(organisation) in {"finance", "health", "insurance", "bigdata", "audit"}
+
+    async def _on_bundle(self, payload: bytes, from_validator: bool) -> None:
+        try:
+            transactions = decode_bundle(payload)
+        except ChainError as error:
+            raise PeerRefused(error.code) from None
+        admitted, codes = await self.admission.admit(transactions)
+        for code in codes:
+            if code:
+                log.info("transaction_refused", code=code)
+        if admitted and not from_validator:  # rule 10: passed on once
+            self._gossip([received.transaction for received in admitted], self._seats.values())
+        self._tell_work()
+
+    def _gossip(self, transactions: list[Transaction], links: Any) -> None:
+        for start in range(0, len(transactions), BUNDLE_TRANSACTIONS_MAX):
+            payload = encode_bundle(transactions[start : start + BUNDLE_TRANSACTIONS_MAX])
+            for link in list(links):
+                link.send(BUNDLE, payload)
+
+    def _tell_work(self) -> None:
+        waiting = len(self.pool) > 0
+        if waiting != self._was_waiting:
+            self._was_waiting = waiting
+            self._take(WorkChanged(waiting, self._now()))
+
+    async def _on_consensus(self, seat: int, payload: bytes) -> None:
+        try:
+            message = decode_message(payload)
+            verify_message(message, self._members, self.ledger.chain_id)
+        except (ChainError, ConsensusError) as error:
+            self.refusals[type(error).__name__] += 1
+            log.warning("message_refused", seat=seat, error=type(error).__name__)
+            return
+        match message:
+            case PrePrepare() | Prepare() | Commit() | ViewChange() | NewView() | Status() | Fetch():
+                self._take(MessageReceived(seat, message, self._now()))
+            case FetchBodies():
+                bodies = self._proposals.bodies(message.transactions)
+                if bodies:
+                    self._send_to(seat, Bodies(bodies))
+            case Bodies():
+                self._proposals.keep(message.transactions)
+            case Blocks():
+                self._on_blocks(seat, message)
+
+    def _on_blocks(self, seat: int, message: Blocks) -> None:
+        for final in message.blocks:
+            height = final.block.header.height
+            if height <= self.ledger.head.height:
+                continue
+            if height > self.ledger.head.height + 1:
+                break
+            try:
+                digests = verify_final_block(final, self._members, self.ledger.chain_id)
+            except (ChainError, ConsensusError) as error:
+                self.refusals[type(error).__name__] += 1
+                log.warning("block_refused", seat=seat, error=type(error).__name__)
+                return
+            self._proposals.keep(final.block.transactions)
+            self._take(BlockFetched(seat, final.block.header, digests, final.certificate, self._now()))
+
+    # ── effects ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def persist(self, effect: Persist) -> None:
+        record = effect.record
+        bodies: list[Transaction] = []
+        height = record_height(record)
+        if isinstance(record, ProposalSaved):
+            bodies = self._proposals.bodies(record.proposal.transactions)
+            if len(bodies) != len(record.proposal.transactions):
+                raise RuntimeError("a vote for a proposal whose bodies are not here")
+        payload = saved_entry(encode_record(record), bodies)
+        if isinstance(record, ViewChangeSaved):
+            self.saver.keep = [payload]
+        self.saver.entry(self.ledger.head.height + 1 if height is None else height, payload)
+
+    def finalise(self, effect: Finalise) -> list[Event]:
+        digest = effect.header.digest()
+        execution = self._proposals.execution(digest)
+        if execution is None:
+            raise RuntimeError(f"block {effect.header.height} is final and was not executed here")
+        view = self.ledger.adopt(execution, effect.certificate)
+        self.saver.block(effect.header.height, digest, final_block_bytes(view))
+        self._proposals.decided()
+        self.pool.remove(effect.transactions)
+        parent = self.ledger.parent()
+        self.pool.drop_unrunnable(
+            lambda received: received.transaction.valid_until_height > parent.height
+            and not parent.is_remembered(received.digest)
+        )
+        events: list[Event] = []
+        self._was_waiting = len(self.pool) > 0
+        events.append(WorkChanged(self._was_waiting, self._now()))
+        if self._was_waiting and self._count_passed_over(view):
+            events.append(PassedOver(self._now()))
+        return events
+
+    def _count_passed_over(self, view: FinalView) -> bool:
+        parameters = self.ledger.genesis.parameters
+        used_bytes = sum(received.size_bytes for received in view.received)
+        if len(view.received) >= parameters.block_transactions_max:
+            return False
+        return self.pool.count_passed_over(
+            parameters.block_operations_max - len(view.outcomes), parameters.block_bytes_max - used_bytes
+        )
+
+    def broadcast(self, effect: Broadcast) -> None:
+        payload = encode_message(effect.message)
+        self.saver.send(lambda: self._send_all(payload))
+
+    def _send_all(self, payload: bytes) -> None:
+        for link in list(self._seats.values()):
+            link.send(CONSENSUS, payload, urgent=True)
+
+    def send(self, effect: Send) -> None:
+        self.saver.send(lambda: self._send_to(effect.seat, effect.message))
+
+    def _send_to(self, seat: int, message: PeerMessage) -> None:
+        link = self._seats.get(seat)
+        if link is not None:
+            link.send(CONSENSUS, encode_message(message), urgent=not isinstance(message, Blocks | Bodies))
+
+    def send_blocks(self, effect: SendBlocks) -> None:
+        self.saver.send(lambda: self._send_blocks(effect))
+
+    def _send_blocks(self, effect: SendBlocks) -> None:
+        from chain.block import FinalBlock
+
+        blocks = []
+        size = 0
+        for height in range(effect.from_height, min(effect.from_height + effect.count, self.feed.height + 1)):
+            data = self.ledger.log.read(height)
+            size += len(data)
+            if blocks and size > 8 << 20:
+                break
+            blocks.append(decode(data, FinalBlock))
+        if blocks:
+            self._send_to(effect.seat, Blocks(blocks))
+
+    def propose(self, effect: Propose) -> list[Event]:
+        interval = self.ledger.genesis.parameters.block_interval_min_ms
+        wait_ms = self.ledger.head.time_ms + interval - self._now() if self.ledger.head.height else 0
+        if interval and 0 < wait_ms <= interval:
+            asyncio.get_running_loop().call_later(wait_ms / 1000, self._propose_later, effect)
+            return []
+        return [self._proposal(effect)]
+
+    def _propose_later(self, effect: Propose) -> None:
+        if not self.runtime.halted:
+            self._take(self._proposal(effect))
+
+    def _proposal(self, effect: Propose) -> ProposalReady:
+        now = self._now()
+        execution = None
+        if effect.parent == self.ledger.head.digest:
+            execution = self._proposals.build(max(effect.time_min_ms, now), self.organisation, effect.may_be_empty)
+        if execution is None:
+            return ProposalReady(effect.view, effect.height, None, [], now)
+        digests = [received.digest for received in execution.transactions]
+        return ProposalReady(effect.view, effect.height, execution.header, digests, now)
+
+    def check_block(self, effect: CheckBlock) -> list[Event]:
+        checked = self._proposals.check_now(effect)
+        if checked is not None:
+            return [self._verdict(checked)]
+        self._start(self._check_later(effect))
+        return []
+
+    async def _check_later(self, effect: CheckBlock) -> None:
+        checked = await self._proposals.check(
+            effect, lambda seat, digests: self._send_to(seat, FetchBodies(digests)), self.runtime.replica.holders
+        )
+        if checked is not None and not self.runtime.halted:
+            self._take(self._verdict(checked))
+
+    def _verdict(self, checked: Checked) -> BlockChecked:
+        if not checked.valid:
+            log.warning("block_invalid", code=checked.code, digest=checked.digest.hex()[:16])
+        return BlockChecked(checked.digest, checked.valid, checked.code, self._now())
+
+    def fetch_blocks(self, effect: FetchBlocks) -> None:
+        self._send_to(effect.seat, Fetch(effect.from_height, effect.count))
+
+    def pass_on(self, effect: PassOn) -> None:
+        link = self._seats.get(effect.seat)
+        if link is not None:
+            self._gossip([received.transaction for received in self.pool.all(PASS_ON_MAX)], [link])
+
+    def accuse(self, effect: Accuse) -> None:
+        if len(self.evidence) < EVIDENCE_MAX:
+            self.evidence.append((effect.first, effect.second))
+        member = self._members.members[effect.first.seat]
+        log.error("equivocation", organisation=member.organisation, key=member.key.hex(), height=effect.first.height)
+
+    def refuse(self, effect: Refuse) -> None:
+        self.refusals[type(effect.error).__name__] += 1
+        log.info("message_not_taken", seat=effect.seat, error=type(effect.error).__name__)
+
+    def become_learner(self, effect: BecomeLearner) -> None:
+        self.learner_reason = effect.reason
+        log.error("learner", reason=effect.reason)
+
+    def halt(self, effect: Halt) -> None:
+        self._stop_for(effect.reason)
+
+    # ── for operators ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def not_ready(self) -> list[str]:
+        """Why it does not take part fully; empty when ready."""
+        reasons = []
+        if len(self._seats) + 1 < self._members.quorum:
+            reasons.append(f"links to {len(self._seats)} other validators, {self._members.quorum - 1} are needed")
+        if self.learner_reason:
+            reasons.append(f"follows without voting: {self.learner_reason}")
+        return reasons
+
+    def status(self) -> dict[str, Any]:
+        head, replica = self.ledger.head, self.runtime.replica
+        return {
+            "height": head.height,
+            "digest": head.digest.hex(),
+            "state_root": head.state_root.hex(),
+            "state_count": head.state_count,
+            "time_ms": head.time_ms,
+            "view": replica.view,
+            "active": replica.active,
+            "primary": self._members.members[self._members.primary(replica.view)].organisation,
+            "seat": self.seat,
+            "learner": self.learner_reason or None,
+            "validators_linked": sorted(self._members.members[seat].organisation for seat in self._seats),
+            "mempool": {"transactions": len(self.pool), "bytes": self.pool.bytes},
+            "evidence": len(self.evidence),
+        }
