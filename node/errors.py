@@ -4,7 +4,7 @@ NodeError
 ├── KeyFileRefused       a key file that must not be used as it lies there
 ├── JournalMissing       the node has lost its memory of votes: it follows and signs nothing
 ├── AddressTaken         somebody else listens there
-└── LinkError            a question to a peer has no answer
+└── PeerError            a question to a peer has no answer
     ├── LinkClosed       the link went away first
     ├── LinkBusy         too much is waiting on it already
     ├── RequestTimedOut  the peer was silent
@@ -48,23 +48,23 @@ class AddressTaken(NodeError):
         self.host, self.port, self.detail = host, port, detail
 
 
-class LinkError(NodeError):
-    code = "link_error"
+class PeerError(NodeError):
+    code = "peer_error"
 
 
-class LinkClosed(LinkError):
+class LinkClosed(PeerError):
     code = "link_closed"
 
 
-class LinkBusy(LinkError):
+class LinkBusy(PeerError):
     code = "link_busy"
 
 
-class RequestTimedOut(LinkError):
+class RequestTimedOut(PeerError):
     code = "request_timed_out"
 
 
-class PeerRefused(LinkError):
+class PeerRefused(PeerError):
     """An answer that is a refusal. `code` is lower-case letters, digits, '.', '_' and '-', at most 32."""
 
     def __init__(self, code: str) -> None:
