@@ -16,6 +16,7 @@ import msgspec
 import pytest
 import yaml
 
+from chain.bill import BillRequest, verify_request
 from node.network_config import PARAMETERS, GatewaySettings
 from tests.house.project import PACKAGES, ROOT
 
@@ -93,3 +94,28 @@ def test_the_example_network_names_every_parameter_and_says_why() -> None:
     explained = keys_with_comments(NETWORK)
     for name in [*PARAMETERS, *network["gateways"]]:
         assert explained[name], name
+
+
+def test_every_bill_shown_on_a_page_is_one_that_the_ledger_takes() -> None:
+    """The example is typed in by hand by whoever reads it."""
+    shown = re.findall(r"^```json\n(\{.*?\n\})\n```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    bills = [text for text in shown if '"business_no"' in text]
+    assert bills
+    for text in bills:
+        verify_request(msgspec.json.decode(text, type=BillRequest))
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    """Relative links only; addresses of the world are the reader's."""
+    for page in PAGES:
+        if not page.is_file():
+            continue
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
+
+
+def test_the_number_of_nodes_on_the_page_is_the_example_networks() -> None:
+    """README: "Eight homes come out of it"."""
+    network = yaml.safe_load(NETWORK.read_text(encoding="utf-8"))
+    words = {5: "Five", 6: "Six", 7: "Seven", 8: "Eight", 9: "Nine", 10: "Ten"}
+    assert f"{words[len(network['nodes'])]} homes" in (ROOT / "README.md").read_text(encoding="utf-8")
