@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
+
+from node.link import Link
+from node.transport import Transport
 
 
 class PeerLink(Protocol):
@@ -31,3 +35,38 @@ class Peers(Protocol):
     def node(self, name: str) -> PeerLink | None:
         """The link to a node by name, if it is up."""
         ...
+
+
+class LivePeer:
+    """A transport's link in the words of `PeerLink`."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    @property
+    def node(self) -> str:
+        return self._link.peer.node
+
+    @property
+    def organisation(self) -> str:
+        return self._link.peer.organisation
+
+    async def request(self, payload: bytes, timeout_s: float) -> bytes:
+        return await self._link.request(payload, int(timeout_s * 1000))
+
+    def send(self, kind: int, payload: bytes, *, urgent: bool = False) -> bool:
+        return self._link.send(kind, payload, urgent=urgent)
+
+
+class LivePeers:
+    """The links of a transport; `validators` are the nodes that the configuration names so."""
+
+    def __init__(self, transport: Transport, validators: Collection[str]) -> None:
+        self._transport, self._validators = transport, validators
+
+    def validators(self) -> list[PeerLink]:
+        return [LivePeer(link) for peer, link in self._transport.links.items() if peer.node in self._validators]
+
+    def node(self, name: str) -> PeerLink | None:
+        link = self._transport.link_to(name)
+        return LivePeer(link) if link else None

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from chain.block import FinalBlock
 from chain.codec import decode, encode
 from chain.errors import ChainError
 from chain.ledger import FinalView, Ledger
@@ -59,7 +60,14 @@ from consensus.model import (
     record_height,
 )
 from consensus.replica import Replica, Settings
-from consensus.wire import decode_message, decode_record, encode_message, encode_record, verify_final_block, verify_message
+from consensus.wire import (
+    decode_message,
+    decode_record,
+    encode_message,
+    encode_record,
+    verify_final_block,
+    verify_message,
+)
 from node.admission import Admission
 from node.answers import Answers, final_block_bytes
 from node.errors import PeerRefused
@@ -127,6 +135,7 @@ class Validator:
         self.refusals: Counter[str] = Counter()  # class of a refused message -> how many
         self.learner_reason = ""
         self._was_waiting = False
+        self._halt_reason = ""
         replica = Replica.restore(self._settings(sign), self._head(), self._records())
         self.runtime = Runtime(replica, self, Clock())
 
@@ -178,15 +187,10 @@ class Validator:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if not self._failed_disk():
+        if not self._halt_reason:
             await self.saver.drain()
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._writer.shutdown(wait=True)
-
-    def _failed_disk(self) -> bool:
-        return self.runtime.halted and bool(self._halt_reason)
-
-    _halt_reason = ""
 
     def _start(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -349,8 +353,9 @@ class Validator:
         self.pool.remove(effect.transactions)
         parent = self.ledger.parent()
         self.pool.drop_unrunnable(
-            lambda received: received.transaction.valid_until_height > parent.height
-            and not parent.is_remembered(received.digest)
+            lambda received: (
+                received.transaction.valid_until_height > parent.height and not parent.is_remembered(received.digest)
+            )
         )
         events: list[Event] = []
         self._was_waiting = len(self.pool) > 0
@@ -388,9 +393,7 @@ class Validator:
         self.saver.send(lambda: self._send_blocks(effect))
 
     def _send_blocks(self, effect: SendBlocks) -> None:
-        from chain.block import FinalBlock
-
-        blocks = []
+        blocks: list[FinalBlock] = []
         size = 0
         for height in range(effect.from_height, min(effect.from_height + effect.count, self.feed.height + 1)):
             data = self.ledger.log.read(height)
@@ -487,11 +490,36 @@ class Validator:
             "state_count": head.state_count,
             "time_ms": head.time_ms,
             "view": replica.view,
-            "active": replica.active,
+            "active": replica.is_active,
             "primary": self._members.members[self._members.primary(replica.view)].organisation,
             "seat": self.seat,
             "learner": self.learner_reason or None,
             "validators_linked": sorted(self._members.members[seat].organisation for seat in self._seats),
             "mempool": {"transactions": len(self.pool), "bytes": self.pool.bytes},
             "evidence": len(self.evidence),
+        }
+
+    def figures(self) -> dict[str, float]:
+        saver, replica = self.saver.figures, self.runtime.replica
+        return {
+            "consensus_height": self.ledger.head.height,
+            "consensus_view": replica.view,
+            "consensus_active": float(replica.is_active),
+            "validators": self._members.n,
+            "missing_validators": self._members.n - 1 - len(self._seats),
+            "mempool_transactions": len(self.pool),
+            "mempool_bytes": self.pool.bytes,
+            "state_records": self.ledger.state.count,
+            "flushes_total": saver.flushes,
+            "flush_seconds_total": saver.flush_seconds,
+            "equivocation_total": len(self.evidence),
+            "learner": float(bool(self.learner_reason)),
+        }
+
+    def labelled_figures(self) -> dict[str, dict[str, float]]:
+        incidents = self.transport.incidents if self.transport else Counter[str]()
+        return {
+            "mempool_rejected_total": dict(self.admission.refused),
+            "messages_refused_total": dict(self.refusals),
+            "peer_incidents_total": dict(incidents),
         }

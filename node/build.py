@@ -1,0 +1,166 @@
+"""Join the parts of a node and run it until a signal, or until it must stop.
+
+`node` takes the REST app as a factory and knows nothing of it; the operations port is its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+import uvloop
+
+from chain.block import FinalBlock
+from chain.block_log import BlockLog
+from chain.codec import decode
+from chain.genesis import Genesis, genesis_from_json
+from chain.ledger import Ledger
+from chain.signature import verify_library
+from node.config import GATEWAY, MIRROR, VALIDATOR, NodeConfig, load_node_config
+from node.errors import JournalMissing
+from node.home import NodeHome
+from node.journal import Journal
+from node.keystore import load_signing_key
+from node.link import LinkHandler
+from node.operations import Operated, build_operations_app
+from node.peer_certificate import PeerContexts, PeerIdentity
+from node.service import Desk
+from node.transport import Transport
+from node.validator import Validator
+from node.web import App, WebServer
+
+STOP_SECONDS = 10  # then the process ends whatever still hangs
+
+AppFactory = Callable[[Desk, NodeConfig], App]
+
+log = structlog.get_logger()
+
+
+class Part(Operated, LinkHandler, Protocol):
+    """A node of any kind, opened and ready to start."""
+
+    def start(self, transport: Transport) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class Stop:
+    """Why the node ends: a signal, or something that it must not survive."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self.reason = ""
+
+    def ask(self, reason: str = "") -> None:
+        self.reason = self.reason or reason
+        self._asked.set()
+
+    async def wait(self) -> None:
+        await self._asked.wait()
+
+
+def run(home: Path, app_factory: AppFactory | None) -> int:
+    """Run the node of `home`; returns the exit code: 0 after a signal, 1 if it had to stop.
+
+    Raises ConfigRefused, GenesisRefused, KeyFileRefused, StorageDamaged, StorageLocked, AddressTaken before it serves.
+    """
+    os.umask(0o077)
+    _configure_logs()
+    verify_library()
+    config = load_node_config(home)
+    genesis = genesis_from_json(NodeHome(home).genesis.read_bytes())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_main(home, config, genesis, app_factory))
+
+
+async def _main(home: Path, config: NodeConfig, genesis: Genesis, app_factory: AppFactory | None) -> int:
+    place, stop, loop = NodeHome(home), Stop(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.ask)
+    contexts = PeerContexts(place.tls_certificate, place.tls_key, genesis.authorities())
+    part, desk = _open(place, config, genesis, stop)
+    servers: list[WebServer] = []
+    transport = Transport(contexts, genesis.digest(), part)
+    try:
+        operations = build_operations_app(part, genesis.digest().hex())
+        servers.append(WebServer(operations, config.operations.host, config.operations.port))
+        if config.listen is not None:
+            transport.listen(config.listen.host, config.listen.port)
+        part.start(transport)
+        for peer in config.peers:
+            transport.dial(PeerIdentity(peer.name, peer.organisation), peer.host, peer.port)
+        if config.api is not None and desk is not None and app_factory is not None:
+            tls = (place.tls_certificate, place.tls_key) if config.api_tls else (None, None)
+            servers.append(WebServer(app_factory(desk, config), config.api.host, config.api.port, *tls))
+        log.info("started", node=config.name, kind=config.kind)
+        await stop.wait()
+    finally:
+        await _end(part, transport, servers)
+    if stop.reason:
+        log.critical("stopped", reason=stop.reason)
+        return 1
+    log.info("stopped", reason="signal")
+    return 0
+
+
+async def _end(part: Part, transport: Transport, servers: list[WebServer]) -> None:
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            for server in reversed(servers):
+                await server.stop()
+            await transport.close()
+            await part.stop()
+    except TimeoutError:
+        log.error("stop_took_too_long", seconds=STOP_SECONDS)
+
+
+def _open(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> tuple[Part, Desk | None]:
+    if config.kind == VALIDATOR:
+        return _open_validator(place, config, genesis, stop), None
+    raise NotImplementedError(config.kind)
+
+
+def _open_validator(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> Validator:
+    data = config.data_dir
+    key = load_signing_key(place.vote_key)
+    try:
+        journal = Journal.open(data / "journal")
+    except JournalMissing as missing:
+        log.error("journal_missing", detail=str(missing))
+        journal = None
+    block_log = BlockLog.open(
+        data / "blocks",
+        journal_has_votes_above=journal.has_records_above if journal else False,
+        floor=journal.floor if journal else None,
+        digest_of=lambda record: decode(record, FinalBlock).block.header.digest(),
+    )
+    ledger = Ledger.open(data, genesis, log=block_log, indexes=False, progress=_log_replay)
+    return Validator(config.name, config.organisation, ledger, journal, key.sign, stop.ask)
+
+
+def _log_replay(done: int, total: int) -> None:
+    if done % 1_000 == 0 or done == total:
+        log.info("replaying", height=done, of=total)
+
+
+def _configure_logs() -> None:
+    """JSON lines on stderr; event names are constants, nothing personal ever stands in one."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
