@@ -1,0 +1,83 @@
+"""Who may use which path: the one table. What of it he may see, the node decides record by record.
+
+A path that is missing here cannot be served: `app.build_app` looks each one up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.errors import ApiRefused, TokenRefused
+from node.service import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`anyone`: roles that may ask whatever their organisation; `own`: roles that must be of the node's own one.
+
+    `token`: `none` – not looked at; `optional` – looked at where sent, and ignored for other roles; `required`.
+    """
+
+    token: str = "required"
+    anyone: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+
+    def admit(self, reader: Reader | None, organisation: str) -> Reader | None:
+        """Who the path is served to, at a node of `organisation`. Raises TokenRefused or ApiRefused."""
+        if self.token == "none":
+            return None
+        if reader is None:
+            if self.token == "required":
+                raise TokenRefused("token_missing", "send Authorization: Bearer TOKEN")
+            return None
+        if reader.role in self.anyone:
+            return reader
+        if reader.role in self.own and reader.organisation == organisation:
+            return reader
+        if self.token == "optional":
+            return None
+        if reader.role in self.own:
+            raise ApiRefused("organisation_forbidden", f"this node belongs to {organisation}")
+        raise ApiRefused("role_forbidden", f"the role {reader.role} may not do this")
+
+
+def _roles(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+PUBLIC = Policy(token="none")
+ISSUING = Policy(own=_roles("cashier", "hospital_admin"))
+READING = Policy(anyone=_roles("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"))
+SUPERVISING = Policy(anyone=_roles("auditor", "hospital_admin"), own=_roles("finance_clerk"))
+AUDITING = Policy(anyone=_roles("auditor"), own=_roles("finance_clerk"))
+
+# (method, path) -> policy
+POLICIES: dict[tuple[str, str], Policy] = {
+    ("POST", "/v1/bills"): ISSUING,
+    ("POST", "/v1/bills:batch"): ISSUING,
+    ("GET", "/v1/bills/{bill_id}"): READING,
+    ("GET", "/v1/bills"): READING,
+    ("POST", "/v1/bills/{bill_id}/reversal"): ISSUING,
+    ("GET", "/v1/bills/{bill_id}/history"): READING,
+    # a holder without a token shows the bill's check code
+    ("GET", "/v1/bills/{bill_id}/proof"): Policy(token="optional", anyone=READING.anyone),
+    ("GET", "/v1/number-leases"): Policy(own=_roles("cashier", "hospital_admin", "operator")),
+    # a hospital's administrator sees its own hospital's only: routes/numbers.py, routes/audit.py
+    ("GET", "/v1/number-ranges"): SUPERVISING,
+    ("POST", "/v1/number-ranges"): Policy(own=_roles("finance_clerk")),
+    ("GET", "/v1/seals"): SUPERVISING,
+    ("GET", "/v1/audit/bills"): AUDITING,
+    ("GET", "/v1/audit/day-totals"): AUDITING,
+    ("POST", "/v1/verifications"): PUBLIC,
+    ("POST", "/v1/proofs:check"): PUBLIC,
+    ("GET", "/v1/blocks"): PUBLIC,
+    # header, certificate and counts are public; bodies go to auditors and to an issuer for its own part
+    ("GET", "/v1/blocks/{height}"): Policy(token="optional", anyone=_roles("auditor", "cashier", "hospital_admin")),
+    ("GET", "/v1/network"): PUBLIC,
+    ("GET", "/v1/operations/{digest}"): Policy(
+        anyone=_roles("cashier", "hospital_admin", "finance_clerk", "auditor", "operator")
+    ),
+    # the transaction's own signature says for whom it speaks; the token keeps strangers out
+    ("POST", "/v1/transactions"): Policy(anyone=_roles("hospital_admin", "finance_clerk", "operator")),
+    ("GET", "/problems/{code}"): PUBLIC,
+}

@@ -1,0 +1,203 @@
+"""The one home of error code -> HTTP status and titles; and the one error body, problem+json.
+
+400 cannot be read, 401 and 403 by right, 404 not there (or not for you), 409 refused by the ledger's state, 422 by
+content, 503 nothing was kept. Source: RFC 9457.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+
+from api.errors import FieldError
+
+log = structlog.get_logger("api")
+
+RETRY_AFTER_S = 5  # told with every 503: an election, a refill or a drained outbox takes less
+
+
+class Problem(NamedTuple):
+    status: int
+    en: str
+    zh: str
+
+
+PROBLEMS: dict[str, Problem] = {
+    # how a request is written
+    "malformed_json": Problem(400, "The body is not JSON that can be read", "请求正文不是可读取的 JSON"),
+    "malformed": Problem(400, "The bytes are not what they should be", "字节内容格式不正确"),
+    "not_canonical": Problem(400, "The bytes are not the canonical spelling", "字节内容不是规范编码"),
+    "parameter_unknown": Problem(400, "This query parameter does not exist", "查询参数不存在"),
+    "parameter_missing": Problem(400, "A query parameter is missing", "缺少查询参数"),
+    "parameter_invalid": Problem(400, "A query parameter has no valid value", "查询参数的值无效"),
+    "cursor_invalid": Problem(400, "The cursor is not of this list", "游标不属于此列表"),
+    "method_not_allowed": Problem(405, "This path has no such method", "此路径不支持该方法"),
+    "body_too_slow": Problem(408, "The body did not arrive in time", "请求正文未按时到达"),
+    "body_too_large": Problem(413, "The body is too large", "请求正文过大"),
+    "transaction_too_large": Problem(413, "The transaction is larger than a block", "交易超过区块大小"),
+    "media_type_unsupported": Problem(415, "The body has another media type than this path takes", "不支持的媒体类型"),
+    "unknown_field": Problem(422, "A field that does not exist", "存在未定义的字段"),
+    "missing_field": Problem(422, "A field is missing", "缺少必填字段"),
+    "duplicate_field": Problem(422, "A field stands twice in one object", "同一对象中字段重复"),
+    "wrong_type": Problem(422, "A field has the wrong type", "字段类型错误"),
+    "invalid_value": Problem(422, "A field has a value that is not allowed", "字段值不合规定"),
+    "field_unknown": Problem(422, "No bill has such a field to open", "票据没有可公开的该字段"),
+    "text_refused": Problem(422, "A text holds characters that cannot be stored", "文本含有不可存储的字符"),
+    # who asks
+    "token_missing": Problem(401, "This path needs a token", "此路径需要令牌"),
+    "token_invalid": Problem(401, "The token does not hold", "令牌无效"),
+    "token_expired": Problem(401, "The token has expired", "令牌已过期"),
+    "role_forbidden": Problem(403, "Your role may not do this", "您的角色无权执行此操作"),
+    "organisation_forbidden": Problem(403, "This node serves another organisation", "本节点服务于其他单位"),
+    "too_many_attempts": Problem(429, "Too many failed attempts: try later", "失败次数过多，请稍后再试"),
+    # what is not there
+    "not_found": Problem(404, "There is nothing here", "未找到"),
+    "bill_unknown": Problem(404, "No such bill, or not for you", "票据不存在或无权查看"),
+    "block_unknown": Problem(404, "No such block yet", "区块尚不存在"),
+    "operation_unknown": Problem(404, "No such operation, or not for you", "操作不存在或无权查看"),
+    "organisation_unknown": Problem(422, "No such organisation", "单位不存在"),
+    "not_issuer": Problem(404, "No such bill, or not for you", "票据不存在或无权操作"),
+    # what a bill or an order says
+    "total_not_positive": Problem(422, "The total is not positive", "总金额必须大于零"),
+    "amount_not_positive": Problem(422, "The amount is not positive", "金额必须大于零"),
+    "sum_mismatch": Problem(422, "A sum does not add up", "金额合计不一致"),
+    "line_mismatch": Problem(422, "Quantity times price is not the amount", "数量乘单价与金额不符"),
+    "own_part_exceeds_total": Problem(422, "The own part is more than the total", "个人承担部分超过总金额"),
+    "charge_repeated": Problem(422, "A charge code stands twice", "收费项目编码重复"),
+    "charge_unknown": Problem(422, "An item names no charge of this bill", "明细所属收费项目不存在"),
+    "kind_unknown": Problem(422, "No such kind of bill", "票据种类不存在"),
+    "place_unknown": Problem(422, "No such issuing point of this hospital", "开票点不存在"),
+    "date_unknown": Problem(422, "This day does not exist", "日期不存在"),
+    "date_out_of_window": Problem(422, "The business date lies too far from now", "业务日期超出允许范围"),
+    "amount_mismatch": Problem(422, "A red bill must be the exact negative", "红票金额必须为原票的负数"),
+    "number_code_mismatch": Problem(422, "The number does not fit kind and year", "票据代码与种类或年度不符"),
+    "count_not_positive": Problem(422, "A range holds at least one number", "号段数量必须大于零"),
+    "seal_malformed": Problem(422, "The seal is not in its form", "监制签章格式错误"),
+    "transaction_malformed": Problem(422, "The transaction is not in its form", "交易格式错误"),
+    "suite_unknown": Problem(422, "No such signature suite", "签名算法不存在"),
+    # refused by right
+    "issuer_not_entitled": Problem(403, "This organisation may not issue bills", "该单位无开票资格"),
+    "not_supervised": Problem(403, "This organisation is not under your supervision", "该单位不受您监管"),
+    "range_not_yours": Problem(403, "The range belongs to another organisation", "号段属于其他单位"),
+    "wrong_key": Problem(403, "This key is for another purpose", "密钥用途不符"),
+    "key_refused": Problem(403, "Not a key that anybody may use", "密钥不可使用"),
+    "key_unknown": Problem(403, "The ledger knows no such key", "账本中没有该密钥"),
+    "key_not_in_force": Problem(403, "The key is not in force", "密钥未生效或已失效"),
+    "bad_signature": Problem(403, "The signature does not hold", "签名无效"),
+    # refused by the ledger's state
+    "already_recorded": Problem(409, "This very operation is recorded already", "该操作已记录"),
+    "already_issued": Problem(409, "This business number has its bill already", "该业务流水号已开票"),
+    "business_no_conflict": Problem(409, "Another bill has this business number", "业务流水号已用于其他内容"),
+    "number_used": Problem(409, "This number is used", "票据号码已使用"),
+    "number_outside_lease": Problem(409, "This number is outside the lease", "票据号码不在领用号段内"),
+    "lease_unknown": Problem(409, "No such lease", "领用号段不存在"),
+    "already_reversed": Problem(409, "This bill is reversed already", "票据已冲红"),
+    "bill_is_red": Problem(409, "A red bill cannot be reversed", "红票不能再冲红"),
+    "bill_not_recorded": Problem(409, "The bill is not final yet", "票据尚未上链确认"),
+    "bill_superseded": Problem(409, "Another bill stands for this one", "票据已被替代"),
+    "range_unknown": Problem(409, "No such range", "号段不存在"),
+    "range_overlaps": Problem(409, "These numbers are allotted already", "号段重叠"),
+    "range_moved": Problem(409, "The range begins elsewhere by now: try again", "号段起点已变化，请重试"),
+    "range_exhausted": Problem(409, "The range has not so many numbers left", "号段余量不足"),
+    "watermark_moved": Problem(409, "Sealed further than that already", "签章进度已变化"),
+    "segment_not_final": Problem(409, "These heights are not final", "区块高度尚未确认"),
+    "header_unknown": Problem(409, "The ledger has no such block", "区块头不存在"),
+    "not_in_segment": Problem(409, "The bill is not in this segment", "票据不在该签章范围"),
+    "already_withheld": Problem(409, "The seal is withheld already", "签章已暂缓"),
+    "not_withheld": Problem(409, "The seal is not withheld", "签章未暂缓"),
+    "linked_failed": Problem(409, "An operation that this one is linked to failed", "关联操作失败"),
+    "transaction_repeated": Problem(409, "This transaction ran already", "交易已执行"),
+    "transaction_expired": Problem(409, "The transaction is valid no longer", "交易已过期"),
+    "transaction_too_early": Problem(409, "The transaction is valid too far ahead", "交易有效期过远"),
+    # nothing was kept: try again
+    "no_numbers": Problem(503, "No numbers are left here", "号码已用尽"),
+    "outbox_full": Problem(503, "The outbox is full", "待发队列已满"),
+    "mempool_full": Problem(503, "Too much waits already", "待处理交易过多"),
+    "unavailable": Problem(503, "Not available at the moment", "服务暂不可用"),
+    "storage_failed": Problem(503, "The node's disk took no write", "节点存储写入失败"),
+    "storage_damaged": Problem(503, "The node's disk is damaged", "节点存储损坏"),
+    "storage_locked": Problem(503, "The node's store is in use", "节点存储被占用"),
+    "internal_error": Problem(500, "The node failed", "节点内部错误"),
+}
+
+
+class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An error, after RFC 9457. `code` is stable; `type` leads to a page about it; `errors` names the places."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    request_id: str
+    detail: str = ""
+    errors: list[FieldError] = []
+    operation: str | None = None  # when something was kept and refused later
+    height: int | None = None
+    bill_id: str | None = None
+    links: dict[str, str] = {}
+
+
+def find_problem(code: str) -> tuple[str, Problem]:
+    """The code and its entry; a code that nobody has entered is our own fault: 500, logged."""
+    problem = PROBLEMS.get(code)
+    if problem is None:
+        log.error("problem_code_unknown", code=code)
+        return "internal_error", PROBLEMS["internal_error"]
+    return code, problem
+
+
+def build_problem(
+    code: str,
+    request_id: str,
+    language: str = "en",
+    detail: str = "",
+    errors: list[FieldError] | None = None,
+    **more: Any,
+) -> ProblemBody:
+    """The body. `language` is that of the title, `zh` or `en`; details are English. `more`: see ProblemBody."""
+    code, problem = find_problem(code)
+    if code == "internal_error":
+        detail = ""  # an unforeseen text may hold anything
+    return ProblemBody(
+        type=f"/problems/{code}",
+        title=problem.zh if language == "zh" else problem.en,
+        status=problem.status,
+        code=code,
+        request_id=request_id,
+        detail=detail,
+        errors=errors or [],
+        **more,
+    )
+
+
+def choose_language(accept_language: str) -> str:
+    """`zh` or `en`, whichever an Accept-Language header prefers (RFC 9110, 12.5.4); English where it names neither."""
+    best, best_weight = "en", 0.0
+    for part in accept_language[:200].split(","):
+        name, _, parameter = part.strip().partition(";")
+        language = name.strip().lower().partition("-")[0]
+        weight = 1.0
+        if parameter.strip().startswith("q="):
+            try:
+                weight = float(parameter.strip()[2:])
+            except ValueError:
+                weight = 0.0
+        if language in ("zh", "en") and weight > best_weight:
+            best, best_weight = language, weight
+    return best
+
+
+def problem_page(code: str) -> str | None:
+    """A page about a code, in both languages, that loads nothing from anywhere; None if there is no such code."""
+    problem = PROBLEMS.get(code)
+    if problem is None:
+        return None
+    name = html.escape(code)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>'
+        f"<h1><code>{name}</code> · HTTP {problem.status}</h1>"
+        f'<p>{html.escape(problem.en)}.</p><p lang="zh-CN">{html.escape(problem.zh)}。</p></html>\n'
+    )

@@ -1,0 +1,125 @@
+"""What finance and auditors read over all hospitals: seals, bills, day totals."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from api.call import Call
+from api.errors import ApiRefused
+from api.rendering import render, render_page
+from api.route import MIRROR, Given, Parameter, Route
+from api.routes.numbers import own_only
+from api.routes.public import parse_date
+from api.schemas import examples
+from api.schemas.answers import Rows
+from chain.bill import KINDS
+
+AUDIT_LIMIT_MAX = 1_000  # rows in one part
+LIMIT_DEFAULT = 20
+DAYS_MAX = 400  # that day totals span
+
+VALIDITIES = ("normal", "reversed", "red")
+
+
+async def list_seals(call: Call) -> Response:
+    visible, issuer = own_only(call, call.parameters("issuer").get("issuer"))
+    return render(call, Rows(await call.archive.seals(issuer) if visible else [], False, None))
+
+
+async def list_audited_bills(call: Call) -> Response:
+    filters = call.parameters("issuer", "from", "to", "kind", "place", "validity", "cursor", "limit")
+    cursor = filters.pop("cursor", None)
+    limit = parse_limit(filters.pop("limit", None), AUDIT_LIMIT_MAX)
+    if "issuer" not in filters:
+        raise ApiRefused("parameter_missing", "issuer")
+    for name in ("from", "to"):
+        if name in filters:
+            parse_date(filters[name], "parameter_invalid", name)
+    for name, allowed in (("kind", tuple(KINDS)), ("validity", VALIDITIES)):
+        if name in filters and filters[name] not in allowed:
+            raise ApiRefused("parameter_invalid", f"{name}: {', '.join(allowed)}")
+    scope = "audit/bills?" + "&".join(f"{name}={filters[name]}" for name in sorted(filters))
+    after = None if cursor is None else call.open_cursor(scope, cursor)
+    return render_page(call, await call.archive.audit_bills(filters, after, limit), scope, limit)
+
+
+async def list_day_totals(call: Call) -> Response:
+    filters = call.parameters("issuer", "from", "to")
+    if "from" not in filters:
+        raise ApiRefused("parameter_missing", "from")
+    from_date = parse_date(filters["from"], "parameter_invalid", "from")
+    to_date = parse_date(filters.get("to", filters["from"]), "parameter_invalid", "to")
+    if not 0 <= (to_date - from_date).days < DAYS_MAX:
+        raise ApiRefused("parameter_invalid", f"to: not before from, and within {DAYS_MAX} days")
+    rows = await call.archive.day_totals(filters.get("issuer"), from_date.isoformat(), to_date.isoformat())
+    return render(call, Rows(rows, False, None))
+
+
+def parse_limit(text: str | None, most: int) -> int:
+    """Rows that are asked for. Raises `parameter_invalid`."""
+    if text is None:
+        return LIMIT_DEFAULT
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= most):
+        raise ApiRefused("parameter_invalid", f"limit: 1 to {most}")
+    return int(text)
+
+
+DAY = {"type": "string", "format": "date"}
+LIMIT = Parameter("limit", "rows in one part", 20, schema={"type": "integer", "minimum": 1, "maximum": AUDIT_LIMIT_MAX})
+CURSOR = Parameter("cursor", "`next` of the part before")
+IN_PARAMETERS = ("parameter_unknown", "parameter_missing", "parameter_invalid")
+
+ROUTES = (
+    Route(
+        "GET",
+        "/v1/seals",
+        "listSeals",
+        "supervision",
+        "Per issuer how far the office has sealed, and which bills it withholds",
+        list_seals,
+        {200: Given("The watermarks", {"data": [examples.SEAL], "has_more": False, "next": None}, Rows)},
+        (MIRROR,),
+        None,
+        (Parameter("issuer", "organisation id", "hospital-a"),),
+        ("parameter_unknown",),
+    ),
+    Route(
+        "GET",
+        "/v1/audit/bills",
+        "listAuditedBills",
+        "audit",
+        "Public parts of an issuer's bills, by height",
+        list_audited_bills,
+        {200: Given("Part of the list", {"data": [examples.BILL_VIEW], "has_more": True, "next": "b3BhcXVl"}, Rows)},
+        (MIRROR,),
+        None,
+        (
+            Parameter("issuer", "organisation id", "hospital-a", required=True),
+            Parameter("from", "first business date", "2026-03-01", schema=DAY),
+            Parameter("to", "last business date", "2026-03-31", schema=DAY),
+            Parameter("kind", "kind of bill", "outpatient", schema={"type": "string", "enum": list(KINDS)}),
+            Parameter("place", "issuing point", "A01"),
+            Parameter("validity", "state of the bill", "normal", schema={"type": "string", "enum": list(VALIDITIES)}),
+            LIMIT,
+            CURSOR,
+        ),
+        (*IN_PARAMETERS, "cursor_invalid"),
+    ),
+    Route(
+        "GET",
+        "/v1/audit/day-totals",
+        "listDayTotals",
+        "audit",
+        "Day books: counts and sums per issuer, place, business date and kind",
+        list_day_totals,
+        {200: Given("The day books", {"data": [examples.DAY_TOTALS], "has_more": False, "next": None}, Rows)},
+        (MIRROR,),
+        None,
+        (
+            Parameter("issuer", "organisation id; all without it", "hospital-a"),
+            Parameter("from", "first business date", "2026-03-01", required=True, schema=DAY),
+            Parameter("to", "last business date; the first where it is not sent", "2026-03-31", schema=DAY),
+        ),
+        IN_PARAMETERS,
+    ),
+)

@@ -1,0 +1,256 @@
+"""A hospital's bills: issue one or many, look up, reverse, history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from api.body import JSON, decode_json, field_refused, verify_readable
+from api.call import Call
+from api.errors import ApiRefused
+from api.rendering import found, render, status_of_code
+from api.route import BOTH, GATEWAY, Given, Parameter, Route, Sent
+from api.schemas import examples
+from api.schemas.answers import Answer, Outcome, Outcomes, Rows
+from api.schemas.requests import BATCH_MAX, Batch, Opaque, ReversalRequest
+from api.standing import answer_standing, build_outcome, preferred_wait_s, wait_for
+from chain.bill import BillRequest
+from chain.codec import verify_text
+from chain.errors import TextRefused
+from node.service import ServiceRefused, Standing
+
+BUSINESS_NO_CHARACTERS_MAX = 50
+
+_batch_shape = msgspec.json.Decoder(list[Opaque])
+_batch_entries = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+async def issue_bill(call: Call) -> Response:
+    # its texts are looked at by the node's own check of the content
+    request = await call.read_json(BillRequest, texts=False)
+    return await answer_standing(call, await call.counter.issue(request))
+
+
+async def issue_batch(call: Call) -> Response:
+    entries = _split_batch(await call.read_raw(JSON))
+    kept: list[Standing | ServiceRefused | ApiRefused | None] = [None] * len(entries)
+    requests: list[BillRequest] = []
+    places: list[int] = []
+    for index, entry in enumerate(entries):
+        try:
+            requests.append(decode_json(entry, BillRequest, texts=False))
+            places.append(index)
+        except ApiRefused as refusal:
+            kept[index] = refusal
+    if requests:
+        for index, standing in zip(places, await call.counter.issue_many(requests), strict=True):
+            kept[index] = standing
+    headers: dict[str, str] = {}
+    waited_s = preferred_wait_s(call)
+    if waited_s is not None:
+        open_places = [index for index, standing in enumerate(kept) if isinstance(standing, Standing)]
+        reached = await wait_for(call, [kept[index] for index in open_places], waited_s)  # type: ignore[misc]
+        if reached is not None:
+            headers["Preference-Applied"] = f"wait={waited_s}"
+            for index, standing in zip(open_places, reached, strict=True):
+                repeated = kept[index].repeated  # type: ignore[union-attr]
+                kept[index] = msgspec.structs.replace(standing, repeated=repeated)
+    outcomes = [build_outcome(index, standing) for index, standing in enumerate(kept)]
+    _refuse_if_nothing_could_be_kept(outcomes)
+    status = 202 if any(outcome.status == "queued" for outcome in outcomes) else 200
+    return render(call, Outcomes(outcomes), status, headers=headers)
+
+
+def _split_batch(data: bytes) -> list[bytes]:
+    """The bytes of each bill. Raises ApiRefused for what is wrong with the list itself."""
+    try:
+        raw = bytes(msgspec.json.decode(data, type=Batch).bills)
+        shape = _batch_shape.decode(raw)
+    except msgspec.ValidationError as error:
+        verify_readable(data)
+        refusal = field_refused(str(error))
+        at_list = (
+            "unknown" not in refusal.code
+            and "missing" not in refusal.code
+            and not str(error).startswith("Expected `object`, got `array`")
+        )
+        raise ApiRefused(
+            refusal.code, refusal.detail, "/bills" + (refusal.pointer or "") if at_list else refusal.pointer
+        ) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        verify_readable(data)
+        raise
+    begin = data.find(b"[")
+    if data[begin : begin + len(raw)] != raw or data[begin + len(raw) :].strip() != b"}":
+        raise ApiRefused("duplicate_field", "bills stands twice in one object", "/bills")
+    if not 1 <= len(shape) <= BATCH_MAX:
+        raise ApiRefused("invalid_value", f"1 to {BATCH_MAX} bills", "/bills")
+    return [bytes(entry) for entry in _batch_entries.decode(raw)]
+
+
+def _refuse_if_nothing_could_be_kept(outcomes: list[Outcome]) -> None:
+    codes = [outcome.code for outcome in outcomes if outcome.status == "refused" and outcome.operation is None]
+    if len(codes) == len(outcomes) and all(code is not None and status_of_code(code) == 503 for code in codes):
+        raise ApiRefused(codes[0] or "unavailable", "no bill of this request was kept")
+
+
+async def show_bill(call: Call) -> Response:
+    reader, bill_id = call.person, call.bill_id()
+    return render(call, with_links(found(await call.desk.bill(bill_id, reader), "bill_unknown")))
+
+
+async def find_bills(call: Call) -> Response:
+    parameters = call.parameters("issuer", "business_no")
+    for name in ("issuer", "business_no"):
+        if name not in parameters:
+            raise ApiRefused("parameter_missing", name)
+    business_no = parameters["business_no"]
+    try:
+        verify_text(business_no)
+    except TextRefused:
+        raise ApiRefused("parameter_invalid", "business_no") from None
+    if len(business_no) > BUSINESS_NO_CHARACTERS_MAX:
+        raise ApiRefused("parameter_invalid", f"business_no has at most {BUSINESS_NO_CHARACTERS_MAX} characters")
+    rows = await call.desk.bills_by_business_no(parameters["issuer"], business_no, call.person)
+    return render(call, Rows([with_links(row) for row in rows], False, None))
+
+
+async def reverse_bill(call: Call) -> Response:
+    bill_id = call.bill_id()
+    request = await call.read_json(ReversalRequest)
+    standing = await call.counter.reverse(bill_id, request.reason, request.operator, request.place_code)
+    return await answer_standing(call, standing)
+
+
+async def show_history(call: Call) -> Response:
+    rows = found(await call.desk.history(call.bill_id(), call.person), "bill_unknown")
+    return render(call, Rows(rows, False, None))
+
+
+def with_links(view: dict[str, Any]) -> dict[str, Any]:
+    """A bill's view with where to read on, unless the node said so itself."""
+    bill_id = view.get("bill_id")
+    if "links" in view or bill_id is None:
+        return view
+    bill = f"/v1/bills/{bill_id}"
+    return {**view, "links": {"bill": bill, "history": f"{bill}/history", "proof": f"{bill}/proof"}}
+
+
+BILL_ID = Parameter(
+    "bill_id",
+    "18 digits: code and number",
+    examples.BILL_ID,
+    "path",
+    True,
+    {"type": "string", "pattern": "^[0-9]{18}$"},
+)
+PREFER = Parameter("Prefer", "`wait=N`: answer when sealed, or after N seconds (at most 30)", None, "header")
+CONTENT = (
+    "total_not_positive",
+    "sum_mismatch",
+    "line_mismatch",
+    "own_part_exceeds_total",
+    "charge_repeated",
+    "charge_unknown",
+    "text_refused",
+    "kind_unknown",
+    "place_unknown",
+    "date_out_of_window",
+)
+NOTHING_KEPT = ("no_numbers", "outbox_full", "unavailable")
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/bills",
+        "issueBill",
+        "bills",
+        "Issue a bill; it has its number at once",
+        issue_bill,
+        {
+            202: Given("Kept under a number, queued for the ledger", examples.QUEUED, Answer),
+            201: Given("Recorded or sealed within the preferred wait", examples.SEALED, Answer),
+            200: Given("The same bill was issued before", examples.SEALED, Answer),
+        },
+        (GATEWAY,),
+        Sent(examples.BILL, BillRequest),
+        (PREFER,),
+        (*CONTENT, *NOTHING_KEPT, "business_no_conflict", "issuer_not_entitled"),
+    ),
+    Route(
+        "POST",
+        "/v1/bills:batch",
+        "issueBills",
+        "bills",
+        f"Issue up to {BATCH_MAX} bills, an outcome for each: a bad one spoils no other",
+        issue_batch,
+        {
+            202: Given("At least one bill is queued", examples.OUTCOMES, Outcomes),
+            200: Given("Nothing is left to wait for", examples.OUTCOMES, Outcomes),
+        },
+        (GATEWAY,),
+        Sent({"bills": [examples.BILL]}, "Batch"),
+        (PREFER,),
+        NOTHING_KEPT,
+    ),
+    Route(
+        "GET",
+        "/v1/bills/{bill_id}",
+        "showBill",
+        "bills",
+        "A bill, as far as the reader may see it",
+        show_bill,
+        {200: Given("The bill", examples.BILL_VIEW, dict)},
+        BOTH,
+        None,
+        (BILL_ID,),
+        ("bill_unknown",),
+    ),
+    Route(
+        "GET",
+        "/v1/bills",
+        "findBills",
+        "bills",
+        "The bill of a business number: none or one",
+        find_bills,
+        {200: Given("The bills", {"data": [examples.BILL_VIEW], "has_more": False, "next": None}, Rows)},
+        BOTH,
+        None,
+        (
+            Parameter("issuer", "the hospital's organisation id", "hospital-a", required=True),
+            Parameter("business_no", "the hospital's own serial", examples.BILL["business_no"], required=True),
+        ),
+        ("parameter_missing", "parameter_invalid", "parameter_unknown"),
+    ),
+    Route(
+        "POST",
+        "/v1/bills/{bill_id}/reversal",
+        "reverseBill",
+        "bills",
+        "Reverse a bill by a linked red one",
+        reverse_bill,
+        {
+            202: Given("The red bill is kept and queued", examples.RED_QUEUED, Answer),
+            201: Given("Recorded or sealed within the preferred wait", examples.RED_QUEUED, Answer),
+        },
+        (GATEWAY,),
+        Sent(examples.REVERSAL, ReversalRequest),
+        (BILL_ID, PREFER),
+        ("bill_unknown", "already_reversed", "bill_is_red", "place_unknown", *NOTHING_KEPT),
+    ),
+    Route(
+        "GET",
+        "/v1/bills/{bill_id}/history",
+        "showHistory",
+        "bills",
+        "All versions of a bill's record, oldest first",
+        show_history,
+        {200: Given("The versions", {"data": [examples.HISTORY_ROW], "has_more": False, "next": None}, Rows)},
+        BOTH,
+        None,
+        (BILL_ID,),
+        ("bill_unknown",),
+    ),
+)

@@ -1,0 +1,94 @@
+"""Number ranges and the leases that gateways cut from them."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from api.call import Call
+from api.rendering import render
+from api.route import GATEWAY, MIRROR, Given, Parameter, Route, Sent
+from api.routes.bills import PREFER
+from api.schemas import examples
+from api.schemas.answers import Answer, Leases, Rows
+from api.schemas.requests import RangeRequest
+from api.standing import answer_standing
+
+
+def own_only(call: Call, asked: str | None) -> tuple[bool, str | None]:
+    """(whether there is anything to see, the organisation to look at): a hospital's people see their hospital only."""
+    reader = call.person
+    if reader.role != "hospital_admin":
+        return True, asked
+    return asked in (None, reader.organisation), reader.organisation
+
+
+async def list_leases(call: Call) -> Response:
+    call.parameters()
+    return render(call, Leases(call.counter.leases(), False, None))
+
+
+async def list_ranges(call: Call) -> Response:
+    visible, holder = own_only(call, call.parameters("holder").get("holder"))
+    return render(call, Rows(await call.archive.number_ranges(holder) if visible else [], False, None))
+
+
+async def allot_range(call: Call) -> Response:
+    request = await call.read_json(RangeRequest)
+    standing = await call.archive.allot_range(request.parent, request.first, request.count, request.holder)
+    return await answer_standing(call, standing)
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/v1/number-leases",
+        "listLeases",
+        "numbers",
+        "This gateway's leases and what is left of them",
+        list_leases,
+        {200: Given("The leases", {"data": [examples.LEASE], "has_more": False, "next": None}, Leases)},
+        (GATEWAY,),
+    ),
+    Route(
+        "GET",
+        "/v1/number-ranges",
+        "listRanges",
+        "numbers",
+        "Ranges, of one holder or of all",
+        list_ranges,
+        {200: Given("The ranges", {"data": [examples.RANGE], "has_more": False, "next": None}, Rows)},
+        (MIRROR,),
+        None,
+        (Parameter("holder", "organisation id", "hospital-a"),),
+        ("parameter_unknown",),
+    ),
+    Route(
+        "POST",
+        "/v1/number-ranges",
+        "allotRange",
+        "numbers",
+        "Allot the front of a range to an organisation under supervision",
+        allot_range,
+        {
+            202: Given("Sent to the ledger", examples.OPERATION_QUEUED, Answer),
+            201: Given(
+                "Recorded within the preferred wait",
+                {**examples.OPERATION_QUEUED, "status": "recorded", "height": 1042},
+                Answer,
+            ),
+        },
+        (MIRROR,),
+        Sent(examples.RANGE_REQUEST, RangeRequest),
+        (PREFER,),
+        (
+            "range_unknown",
+            "range_overlaps",
+            "range_moved",
+            "range_exhausted",
+            "not_supervised",
+            "range_not_yours",
+            "organisation_unknown",
+            "unavailable",
+        ),
+    ),
+)

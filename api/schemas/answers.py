@@ -1,0 +1,76 @@
+"""What answers look like. Views of records (bills, blocks, ranges …) are JSON objects made by the node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from node.service import LeaseView, Status
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What has become of something written. `queued` is kept durably and will be sent until it is recorded or refused."""
+
+    operation: str  # digest, hex
+    status: Status
+    code: str | None = None  # of the refusal
+    height: int | None = None  # of the block that recorded or refused it
+    sealed_height: int | None = None
+    bill_id: str | None = None
+    check_code: str | None = None
+    superseded_by: str | None = None  # the bill that the business number has already
+    links: dict[str, str] = {}
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What has become of one of many. Where nothing was kept: `status` refused, `code`, `detail`, `pointer`."""
+
+    index: int
+    status: Status
+    operation: str | None = None
+    code: str | None = None
+    detail: str | None = None
+    pointer: str | None = None  # JSON pointer into this bill
+    height: int | None = None
+    sealed_height: int | None = None
+    bill_id: str | None = None
+    check_code: str | None = None
+    superseded_by: str | None = None
+    repeated: bool = False
+    links: dict[str, str] = {}
+
+
+class Outcomes(msgspec.Struct, frozen=True):
+    """One outcome per entry, in the request's order."""
+
+    outcomes: list[Outcome]
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """Part of a list. `next` is the cursor of the following part, null at the end."""
+
+    data: list[dict[str, Any]]
+    has_more: bool
+    next: str | None
+
+
+class Leases(msgspec.Struct, frozen=True):
+    data: list[LeaseView]
+    has_more: bool
+    next: str | None
+
+
+class Verification(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`no_match` also when there is no such bill; `try_later` after too many failures from one source."""
+
+    verdict: str
+    status: str | None = None
+    reversed_by: str | None = None
+    as_of: dict[str, Any] | None = None
+
+
+class ProofCheck(msgspec.Struct, frozen=True):
+    valid: bool
+    checks: list[dict[str, Any]]
+    bill: dict[str, Any] | None

@@ -1,0 +1,178 @@
+"""Requests and answers as the documentation shows them. No person in them exists; the tests send every request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BILL_ID = "330601260000000001"
+RED_ID = "330601260000000002"
+CHECK_CODE = "K7M2QX"
+DIGEST = "9f2b6c1d" * 8
+BLOCK_DIGEST = "51ac03de" * 8
+
+BILL: dict[str, Any] = {
+    "kind": "outpatient",
+    "business_no": "MZ20260301000123",
+    "business_time": "2026-03-01T09:30:00+08:00",
+    "place_code": "A01",
+    "payer": {"type": "person", "name": "示例甲", "id_type": "other", "id_number": "EXAMPLE-0001"},
+    "total_fen": 12850,
+    "payments": {"insurance_fund_fen": 8000, "personal_account_fen": 3000, "other_fen": 0, "cash_fen": 1850},
+    "self_paid_fen": 1200,
+    "self_funded_fen": 650,
+    "charges": [
+        {"code": "01", "name": "诊察费", "quantity_milli": 1000, "unit": "次", "amount_fen": 2500},
+        {"code": "02", "name": "西药费", "quantity_milli": 1000, "unit": "项", "amount_fen": 10350},
+    ],
+    "items": [
+        {
+            "charge_code": "02",
+            "code": "XY0001",
+            "name": "阿莫西林胶囊",
+            "specification": "0.25g*24",
+            "unit": "盒",
+            "quantity_milli": 3000,
+            "unit_price_e4": 345000,
+            "amount_fen": 10350,
+        }
+    ],
+    "visit": {
+        "outpatient_no": "OP-0001",
+        "visit_date": "2026-03-01",
+        "department": "内科",
+        "insurance_type": "职工医保",
+    },
+    "cashier": "收费员01",
+    "checker": "复核员02",
+}
+
+LINKS = {
+    "operation": f"/v1/operations/{DIGEST}",
+    "bill": f"/v1/bills/{BILL_ID}",
+    "history": f"/v1/bills/{BILL_ID}/history",
+    "proof": f"/v1/bills/{BILL_ID}/proof",
+}
+QUEUED: dict[str, Any] = {
+    "operation": DIGEST,
+    "status": "queued",
+    "bill_id": BILL_ID,
+    "check_code": CHECK_CODE,
+    "links": LINKS,
+}
+SEALED: dict[str, Any] = {
+    **QUEUED,
+    "status": "sealed",
+    "height": 1042,
+    "sealed_height": 1043,
+    "links": {**LINKS, "block": "/v1/blocks/1042"},
+}
+RED_QUEUED: dict[str, Any] = {
+    "operation": DIGEST,
+    "status": "queued",
+    "bill_id": RED_ID,
+    "links": {"operation": f"/v1/operations/{DIGEST}", "bill": f"/v1/bills/{RED_ID}"},
+}
+OPERATION_QUEUED: dict[str, Any] = {
+    "operation": DIGEST,
+    "status": "queued",
+    "links": {"operation": f"/v1/operations/{DIGEST}"},
+}
+OUTCOMES: dict[str, Any] = {
+    "outcomes": [
+        {"index": 0, **QUEUED},
+        {
+            "index": 1,
+            "status": "refused",
+            "code": "sum_mismatch",
+            "detail": "they add up to 1 fen",
+            "pointer": "/charges",
+        },
+    ]
+}
+
+BILL_VIEW: dict[str, Any] = {
+    "bill_id": BILL_ID,
+    "status": "sealed",
+    "validity": "normal",
+    "kind": "outpatient",
+    "issuer": "hospital-a",
+    "place_code": "A01",
+    "business_date": "2026-03-01",
+    "total_fen": 12850,
+    "payments": BILL["payments"],
+    "self_paid_fen": 1200,
+    "self_funded_fen": 650,
+    "height": 1042,
+    "links": LINKS,
+}
+HISTORY_ROW: dict[str, Any] = {"version": 1, "height": 1042, "operation": DIGEST, "validity": "normal"}
+LEASE: dict[str, Any] = {
+    "lease": "330601260000000001",
+    "kind": "outpatient",
+    "place": "A01",
+    "gateway": "hospital-a",
+    "first": 1,
+    "count": 1000,
+    "next": 124,
+    "left": 877,
+}
+RANGE: dict[str, Any] = {"holder": "hospital-a", "code": "33060126", "first": 1, "count": 1000000, "next": 1001}
+SEAL: dict[str, Any] = {
+    "issuer": "hospital-a",
+    "office": "finance-city",
+    "watermark": 1043,
+    "head": 1043,
+    "lag": 0,
+    "withheld": [],
+}
+DAY_TOTALS: dict[str, Any] = {
+    "issuer": "hospital-a",
+    "place": "A01",
+    "date": "2026-03-01",
+    "kind": "outpatient",
+    "count": 124,
+    "sum_fen": 1593400,
+    "red_count": 1,
+    "red_sum_fen": -12850,
+    "version": 17,
+}
+BLOCK: dict[str, Any] = {
+    "height": 1042,
+    "digest": BLOCK_DIGEST,
+    "time": "2026-03-01T01:30:00.120Z",
+    "proposer": "finance",
+    "transactions": 3,
+    "operations": 120,
+}
+NETWORK: dict[str, Any] = {
+    "chain_id": "c0ffee00" * 8,
+    "node": {"name": "hospital-a", "kind": "gateway", "organisation": "hospital-a"},
+    "head": {"height": 1043, "digest": BLOCK_DIGEST},
+    "organisations": [{"name": "hospital-a", "kind": "hospital", "supervisor": "finance-city"}],
+    "validators": ["finance", "health", "insurance", "bigdata"],
+}
+REVERSAL: dict[str, Any] = {"reason": "患者退费", "operator": "收费员01"}
+RANGE_REQUEST: dict[str, Any] = {
+    "parent": "finance-city/33060126/1",
+    "first": 2000001,
+    "count": 1000000,
+    "holder": "hospital-b",
+}
+CLAIMED: dict[str, Any] = {
+    "bill_id": BILL_ID,
+    "check_code": CHECK_CODE,
+    "business_date": "2026-03-01",
+    "total_fen": 12850,
+}
+GENUINE: dict[str, Any] = {
+    "verdict": "genuine",
+    "status": "sealed",
+    "as_of": {"height": 1043, "time": "2026-03-01T01:30:02.000Z"},
+}
+PROOF_HEX = "93a670726f6f66"  # stands for a fetched *.proof file
+PROOF_CHECK: dict[str, Any] = {
+    "valid": True,
+    "checks": [{"name": "certificate", "ok": True, "detail": "3 of 4 validators"}],
+    "bill": {"bill_id": BILL_ID, "total_fen": 12850},
+}
+TRANSACTION_HEX = "96a66f72672d61"  # stands for a signed transaction in canonical MessagePack

@@ -1,0 +1,56 @@
+"""What the bodies of requests look like; a bill's own is `chain.bill.BillRequest`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from chain.codec import PlaceCode
+
+BATCH_MAX = 1_000  # bills in one request
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+BillIdText = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{18}\Z")]
+Organisation = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9_.-]{0,31}\Z")]
+DateText = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Base: unknown fields are refused."""
+
+
+class Batch(Body, frozen=True):
+    """Bills as they came: each is decoded by itself, so that a bad one spoils no other."""
+
+    bills: msgspec.Raw
+
+
+class Opaque(msgspec.Struct, frozen=True, gc=False):
+    """Any JSON object. Counts a list's entries in little memory before they are kept."""
+
+
+class ReversalRequest(Body, frozen=True):
+    """Why a bill is reversed, and by whom. The red bill's issuing point is the original's unless named."""
+
+    reason: Text
+    operator: Text
+    place_code: PlaceCode | None = None
+
+
+class RangeRequest(Body, frozen=True):
+    """An allotment: `count` numbers from `first` on, which must be the parent's next free one."""
+
+    parent: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9_.-]{0,31}/[0-9]{8}/[0-9]{1,10}\Z")]
+    first: Annotated[int, msgspec.Meta(ge=0, le=9_999_999_999)]
+    count: Annotated[int, msgspec.Meta(ge=1, le=10_000_000_000)]
+    holder: Organisation
+
+
+class VerificationRequest(Body, frozen=True):
+    """What stands on the bill in hand. Date and total are compared where they are sent."""
+
+    bill_id: BillIdText
+    check_code: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+    business_date: DateText | None = None
+    total_fen: Annotated[int, msgspec.Meta(ge=-(10**15), le=10**15)] | None = None
