@@ -237,40 +237,22 @@ class _Checker:
         return f"block {header.height}, signed by {names}"
 
     def _outcome(self, recorded: Recorded) -> str:
-        outcome, header = recorded.outcome, recorded.header
-        verify_inclusion(
-            encode(outcome), recorded.outcome_place, header.outcomes_count, recorded.outcome_path, header.outcomes_root
-        )
-        if outcome.code != RECORDED:
-            raise ProofMismatch(f"the ledger refused it: {outcome.code}")
-        if outcome.operation != operation_digest(recorded.entry.operation):
-            raise ProofMismatch("the outcome is of another operation")
-        return f"{RECORDED} in block {header.height}"
+        verify_outcome(recorded)
+        return f"{RECORDED} in block {recorded.header.height}"
 
     def _transaction(self, recorded: Recorded) -> str:
+        verify_entry(recorded)
         head = recorded.head
-        verify_inclusion(
-            encode(recorded.entry), recorded.index, head.operations_count, recorded.path, head.operations_root
-        )
-        if recorded.outcome.transaction != head.digest() or recorded.outcome.index != recorded.index:
-            raise ProofMismatch("the outcome is of another transaction")
         return f"operation {recorded.index + 1} of {head.operations_count} of {head.organisation}"
 
     def _signature(self, recorded: Recorded, purpose: int) -> str:
-        head, witness, header = recorded.head, recorded.key, recorded.header
-        root, count = self._parent_state(recorded)
+        head = recorded.head
         if head.chain_id != self.chain_id:
             raise ProofMismatch("a transaction for another ledger")
-        if (witness.organisation, witness.key_id, witness.count) != (head.organisation, head.key_id, count):
-            raise ProofMismatch("the key record is of another key")
-        key = keyspace.key(head.organisation, head.key_id)
-        verify_inclusion(state_leaf(key, witness.record), witness.place, count, witness.path, root)
-        body = decode(decode(witness.record, Record).body, KeyBody)
-        if body.purpose != purpose or not body.from_height <= header.height < body.until_height:
-            raise BadSignature("the key was not in force for this")
-        if recorded.suite != ED25519 or body.suite != ED25519:
-            raise BadSignature("an unknown signature suite")
-        verify_signature(body.public, head.digest(), recorded.signature)
+        root, count = self._parent_state(recorded)
+        verify_signed(
+            head, recorded.suite, recorded.signature, recorded.key, (purpose,), recorded.header.height, root, count
+        )
         return f"{head.organisation}, key {head.key_id.hex()[:16]}"
 
     def _parent_state(self, recorded: Recorded) -> tuple[bytes, int]:
@@ -392,8 +374,73 @@ class _Checker:
         return f"{max(age, 0) // 1000} s old"
 
 
+# ── single checks, for whoever follows the ledger and has seen the header's certificate ──────────────────────────────
+
+
+def verify_outcome(recorded: Recorded) -> None:
+    """Check that the header's block says `recorded` of this very operation. Raises ProofMalformed or ProofMismatch."""
+    outcome, header = recorded.outcome, recorded.header
+    verify_inclusion(
+        encode(outcome), recorded.outcome_place, header.outcomes_count, recorded.outcome_path, header.outcomes_root
+    )
+    if outcome.code != RECORDED:
+        raise ProofMismatch(f"the ledger refused it: {outcome.code}")
+    if outcome.operation != operation_digest(recorded.entry.operation):
+        raise ProofMismatch("the outcome is of another operation")
+
+
+def verify_entry(recorded: Recorded) -> None:
+    """Check that the operation is entry `index` of the transaction that the outcome names.
+
+    Raises ProofMalformed or ProofMismatch.
+    """
+    head = recorded.head
+    verify_inclusion(encode(recorded.entry), recorded.index, head.operations_count, recorded.path, head.operations_root)
+    if recorded.outcome.transaction != head.digest() or recorded.outcome.index != recorded.index:
+        raise ProofMismatch("the outcome is of another transaction")
+
+
+def verify_signed(
+    head: TransactionHead,
+    suite: int,
+    signature: bytes,
+    witness: KeyWitness,
+    purposes: tuple[int, ...],
+    height: int,
+    parent_root: bytes,
+    parent_count: int,
+) -> None:
+    """Check that a key of the transaction's organisation, for one of `purposes` and in force at `height`, signed it.
+
+    The key record must lie under the state of the block before: `parent_root` over `parent_count` leaves. Raises
+    ProofMalformed, ProofMismatch, Malformed or BadSignature.
+    """
+    if (witness.organisation, witness.key_id, witness.count) != (head.organisation, head.key_id, parent_count):
+        raise ProofMismatch("the key record is of another key")
+    key = keyspace.key(head.organisation, head.key_id)
+    verify_inclusion(state_leaf(key, witness.record), witness.place, parent_count, witness.path, parent_root)
+    body = decode(decode(witness.record, Record).body, KeyBody)
+    if body.purpose not in purposes or not body.from_height <= height < body.until_height:
+        raise BadSignature("the key was not in force for this")
+    if suite != ED25519 or body.suite != ED25519:
+        raise BadSignature("an unknown signature suite")
+    verify_signature(body.public, head.digest(), signature)
+
+
 def _iso(day: int) -> str:
     return f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"
 
 
-__all__ = ["Check", "Checkpoint", "CurrentRecord", "Proof", "Recorded", "SealProof", "Verdict", "check_proof"]
+__all__ = [
+    "Check",
+    "Checkpoint",
+    "CurrentRecord",
+    "Proof",
+    "Recorded",
+    "SealProof",
+    "Verdict",
+    "check_proof",
+    "verify_entry",
+    "verify_outcome",
+    "verify_signed",
+]
