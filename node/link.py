@@ -123,7 +123,7 @@ class Link:
             raise ValueError(f"kind {kind}, {len(payload)} bytes")
         return self._queue(kind, b"", payload, urgent)
 
-    async def request(self, payload: bytes, timeout_s: float, *, urgent: bool = False) -> bytes:
+    async def request(self, payload: bytes, timeout_ms: int, *, urgent: bool = False) -> bytes:
         """Ask and wait for the answer; an urgent question and its answer go ahead of gossip.
 
         Raises PeerRefused with the peer's code, RequestTimedOut, LinkClosed, LinkBusy when requests_asked_max are
@@ -143,10 +143,10 @@ class Link:
             kind = URGENT_REQUEST if urgent else REQUEST
             if not self._queue(kind, number.to_bytes(NUMBER_BYTES, "big"), payload, urgent):
                 raise LinkBusy(f"{self.peer.node}: its queue is full")
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_ms / 1000):
                 return await answer
         except TimeoutError:
-            raise RequestTimedOut(f"{self.peer.node}: no answer within {timeout_s} s") from None
+            raise RequestTimedOut(f"{self.peer.node}: no answer within {timeout_ms} ms") from None
         finally:
             del self._asked[number]
             if not answer.cancel() and not answer.cancelled():
