@@ -1,0 +1,1 @@
+"""Whole networks: real processes, real TLS, real disks."""
