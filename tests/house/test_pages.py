@@ -66,7 +66,9 @@ def test_every_command_on_a_page_is_one_that_help_knows() -> None:
         words = shlex.split(line)[1:]
         path: list[str] = []
         for word in words:
-            if word.startswith("-") or not re.search(rf"(?m)^\W*{re.escape(word)}\s", help_of(*path)):
+            if not re.fullmatch(r"[a-z]+(-[a-z]+)*", word) or not re.search(
+                rf"(?m)^\W*{re.escape(word)}\s", help_of(*path)
+            ):
                 break
             path.append(word)
         assert path, f"{page}: {line}"
