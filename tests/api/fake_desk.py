@@ -1,0 +1,200 @@
+"""Nodes in memory, with just enough of a gateway's and a mirror's behaviour for the stories of the REST layer.
+
+No rule of the ledger is here: a fake says what it is told to say (`refusals`), or the obvious.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from api.schemas import examples
+from chain.bill import BillRequest, verify_request
+from chain.errors import ContentRefused
+from node.service import Claimed, Head, LeaseView, Page, Reader, ServiceRefused, Standing, Status
+
+CHAIN_ID = "c0ffee00" * 8
+ANY_BILL = {examples.BILL_ID}
+
+
+class FakeDesk:
+    """What gateway and mirror have in common."""
+
+    chain_id = CHAIN_ID
+
+    def __init__(self, name: str, kind: str, organisation: str) -> None:
+        self.name, self.kind, self.organisation = name, kind, organisation
+        self.time_ms = 1_772_328_600_120
+        self.height = 1043
+        self.bills: dict[str, dict[str, Any]] = {}
+        self.standings: dict[str, Standing] = {}
+        self.reaches: Status = "queued"  # what waiting leads to
+        self.outcome_code: str | None = None  # of what waiting leads to, when it is refused
+        self.waits: list[float] = []
+        self.calls: list[tuple[Any, ...]] = []
+        self.failures_left = 10
+        self.fault: Callable[[], None] = lambda: None
+
+    def head(self) -> Head:
+        return Head(self.height, examples.BLOCK_DIGEST, self.time_ms)
+
+    def network(self) -> dict[str, Any]:
+        self.fault()
+        return examples.NETWORK
+
+    async def blocks(self, before: int | None, limit: int) -> Page:
+        top = self.height if before is None else min(before - 1, self.height)
+        rows = [{**examples.BLOCK, "height": height} for height in range(top, max(top - limit, 0), -1)]
+        return Page(rows, str(rows[-1]["height"]) if rows and rows[-1]["height"] > 1 else None)
+
+    async def block(self, height: int, reader: Reader | None) -> dict[str, Any] | None:
+        if not 1 <= height <= self.height:
+            return None
+        view = {**examples.BLOCK, "height": height}
+        return view if reader is None else {**view, "body": [f"for {reader.role} of {reader.organisation}"]}
+
+    def _sees(self, bill_id: str, reader: Reader) -> bool:
+        bill = self.bills.get(bill_id)
+        return bill is not None and (reader.role in ("auditor", "finance_clerk") or reader.organisation == bill["issuer"])
+
+    async def bill(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
+        return self.bills[bill_id] if self._sees(bill_id, reader) else None
+
+    async def bills_by_business_no(self, issuer: str, business_no: str, reader: Reader) -> list[dict[str, Any]]:
+        return [
+            bill
+            for bill_id, bill in self.bills.items()
+            if (bill["issuer"], bill["business_no"]) == (issuer, business_no) and self._sees(bill_id, reader)
+        ]
+
+    async def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
+        return [examples.HISTORY_ROW] if self._sees(bill_id, reader) else None
+
+    async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
+        self.calls.append(("proof", bill_id, reader, fields, secret))
+        entitled = secret == examples.CHECK_CODE if reader is None else self._sees(bill_id, reader)
+        return f"proof of {bill_id} with {fields}".encode() if bill_id in self.bills and entitled else None
+
+    def check_proof(self, data: bytes) -> dict[str, Any]:
+        return {"valid": data.startswith(b"proof"), "checks": examples.PROOF_CHECK["checks"], "bill": None}
+
+    async def verify_claimed(self, claimed: Claimed, source: str) -> dict[str, Any]:
+        self.calls.append(("verify", claimed, source))
+        if claimed.bill_id in self.bills and claimed.check_code == examples.CHECK_CODE:
+            return examples.GENUINE
+        self.failures_left -= 1
+        return {"verdict": "no_match" if self.failures_left >= 0 else "try_later"}
+
+    async def operation(self, digest: str, reader: Reader) -> Standing | None:
+        return self.standings.get(digest)
+
+    async def submit(self, transaction: bytes) -> list[Standing]:
+        if transaction == b"\xc1":
+            raise ServiceRefused("malformed")
+        if transaction == b"stolen":
+            raise ServiceRefused("bad_signature")
+        return [self._keep(transaction, None)]
+
+    async def wait(self, standing: Standing, seconds: float, until: Status = "sealed") -> Standing:
+        self.waits.append(seconds)
+        changes: dict[str, Any] = {"status": self.reaches, "code": self.outcome_code}
+        if self.reaches in ("recorded", "sealed", "refused"):
+            changes["height"] = self.height
+        return msgspec.structs.replace(standing, **changes)
+
+    def _keep(self, content: bytes, bill_id: str | None, check_code: str | None = None) -> Standing:
+        digest = hashlib.sha256(content).hexdigest()
+        standing = Standing(digest, "queued", bill_id=bill_id, check_code=check_code)
+        self.standings[digest] = standing
+        return standing
+
+
+class FakeGateway(FakeDesk):
+    """Gives numbers from 330601260000000001 on, while there are any."""
+
+    def __init__(self, organisation: str = "hospital-a", numbers: int = 10_000) -> None:
+        super().__init__(organisation, "gateway", organisation)
+        self.numbers = numbers
+        self.requests: dict[str, tuple[BillRequest, Standing]] = {}
+
+    async def issue(self, request: BillRequest) -> Standing:
+        self.fault()
+        try:
+            verify_request(request)
+        except ContentRefused as refusal:
+            raise ServiceRefused(refusal.code, refusal.detail, refusal.pointer) from None
+        if request.place_code not in ("A01", "A02"):
+            raise ServiceRefused("place_unknown", "not one of ours", "/place_code")
+        earlier = self.requests.get(request.business_no)
+        if earlier is not None and earlier[0] == request:
+            return msgspec.structs.replace(earlier[1], repeated=True)
+        if earlier is not None:
+            raise ServiceRefused("business_no_conflict", links={"bill": f"/v1/bills/{earlier[1].bill_id}"})
+        if len(self.requests) >= self.numbers:
+            raise ServiceRefused("no_numbers")
+        bill_id = f"33060126{len(self.requests) + 1:010d}"
+        standing = self._keep(bill_id.encode(), bill_id, examples.CHECK_CODE)
+        self.requests[request.business_no] = (request, standing)
+        self.bills[bill_id] = {
+            **{name: value for name, value in examples.BILL_VIEW.items() if name != "links"},
+            "bill_id": bill_id,
+            "issuer": self.organisation,
+            "business_no": request.business_no,
+        }
+        return standing
+
+    async def issue_many(self, requests: list[BillRequest]) -> list[Standing | ServiceRefused]:
+        standings: list[Standing | ServiceRefused] = []
+        for request in requests:
+            try:
+                standings.append(await self.issue(request))
+            except ServiceRefused as refusal:
+                standings.append(refusal)
+        return standings
+
+    async def reverse(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> Standing:
+        bill = self.bills.get(bill_id)
+        if bill is None:
+            raise ServiceRefused("bill_unknown")
+        if bill["validity"] != "normal":
+            raise ServiceRefused("bill_is_red" if bill["validity"] == "red" else "already_reversed")
+        bill["validity"] = "reversed"
+        red_id = f"33060126{9_000_000_000 + len(self.bills)}"
+        self.bills[red_id] = {**bill, "bill_id": red_id, "validity": "red"}
+        return self._keep(red_id.encode(), red_id)
+
+    def leases(self) -> list[LeaseView]:
+        return [msgspec.convert(examples.LEASE, LeaseView)]
+
+
+class FakeMirror(FakeDesk):
+    """Holds the bill of the examples."""
+
+    def __init__(self) -> None:
+        super().__init__("archive", "mirror", "finance-city")
+        self.bills[examples.BILL_ID] = {**examples.BILL_VIEW, "business_no": examples.BILL["business_no"]}
+
+    async def number_ranges(self, holder: str | None) -> list[dict[str, Any]]:
+        rows = [examples.RANGE, {**examples.RANGE, "holder": "hospital-b"}]
+        return [row for row in rows if holder in (None, row["holder"])]
+
+    async def allot_range(self, parent: str, first: int, count: int, holder: str) -> Standing:
+        if first < 2_000_001:
+            raise ServiceRefused("range_overlaps", "the range begins at 2000001 by now", "/first")
+        return self._keep(f"{parent}{first}{count}{holder}".encode(), None)
+
+    async def seals(self, issuer: str | None) -> list[dict[str, Any]]:
+        return [row for row in (examples.SEAL, {**examples.SEAL, "issuer": "hospital-b"}) if issuer in (None, row["issuer"])]
+
+    async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int) -> Page:
+        self.calls.append(("audit_bills", filters, after, limit))
+        begin = 0 if after is None else int(after)
+        rows = [{**examples.BILL_VIEW, "height": 1 + place} for place in range(begin, min(begin + limit, 45))]
+        return Page(rows, str(begin + limit) if begin + limit < 45 else None)
+
+    async def day_totals(self, issuer: str | None, from_date: str, to_date: str) -> list[dict[str, Any]]:
+        self.calls.append(("day_totals", issuer, from_date, to_date))
+        return [examples.DAY_TOTALS]
