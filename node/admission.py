@@ -21,7 +21,12 @@ class Admission:
     """`parent` gives the state that keys are read from."""
 
     def __init__(
-        self, chain_id: bytes, parent: Callable[[], Parent], pool: Mempool, checked: CheckedSignatures, threads: Executor
+        self,
+        chain_id: bytes,
+        parent: Callable[[], Parent],
+        pool: Mempool,
+        checked: CheckedSignatures,
+        threads: Executor,
     ) -> None:
         self._chain_id, self._parent, self._pool, self._checked = chain_id, parent, pool, checked
         self._threads = threads
@@ -48,6 +53,8 @@ class Admission:
         for (number, received, _public), good in zip(new, holds, strict=True):
             if not good:
                 codes[number] = "bad_signature"
+            elif self._parent().is_remembered(received.digest):  # a block with it came while we looked
+                codes[number] = "transaction_repeated"
             else:
                 try:
                     if self._pool.add(received):

@@ -92,6 +92,7 @@ from node.saver import SavedEntry, Saver, saved_entry
 from node.transport import Transport
 
 PASS_ON_MAX = 2_000  # waiting transactions sent to the primary once more
+BUNDLES_MAX = 256  # waiting to be checked; each of at most BUNDLE_TRANSACTIONS_MAX
 EVIDENCE_MAX = 1_000  # accusations kept
 
 log = structlog.get_logger()
@@ -131,6 +132,7 @@ class Validator:
         self.transport: Transport | None = None
         self._seats: dict[int, Link] = {}  # links to the other validators
         self._tasks: set[asyncio.Task[None]] = set()
+        self._bundles: asyncio.Queue[tuple[list[Transaction], bool]] = asyncio.Queue(BUNDLES_MAX)
         self.evidence: list[tuple[Prepare | Commit, Prepare | Commit]] = []  # at most EVIDENCE_MAX
         self.refusals: Counter[str] = Counter()  # class of a refused message -> how many
         self.learner_reason = ""
@@ -177,6 +179,7 @@ class Validator:
         """Begin: the transport is up, its handler is this."""
         self.transport = transport
         self._start(self.saver.run())
+        self._start(self._admit_bundles())
         self.runtime.take(Started(self._now()))
         if self.learner_reason:
             log.warning("learner", reason=self.learner_reason)
@@ -239,7 +242,7 @@ class Validator:
         if kind == CONSENSUS and seat is not None:
             await self._on_consensus(seat, payload)
         elif kind == BUNDLE:
-            await self._on_bundle(payload, from_validator=seat is not None)
+            self._queue_bundle(payload, from_validator=seat is not None)
         else:
             raise PeerRefused("kind_unknown")
 
@@ -266,15 +269,27 @@ class Validator:
         kinds = {entry.id: entry.kind for entry in self.ledger.genesis.organisations}
         return kinds.get(organisation) in {"finance", "health", "insurance", "bigdata", "audit"}
 
-    async def _on_bundle(self, payload: bytes, from_validator: bool) -> None:
+    def _queue_bundle(self, payload: bytes, from_validator: bool) -> None:
+        """Consensus on the same link must not wait for the signatures of a bundle: they are checked in its turn."""
         try:
             transactions = decode_bundle(payload)
         except ChainError as error:
             raise PeerRefused(error.code) from None
+        try:
+            self._bundles.put_nowait((transactions, from_validator))
+        except asyncio.QueueFull:
+            self.admission.refused["bundles_full"] += len(transactions)  # the sender repeats what stays unrecorded
+
+    async def _admit_bundles(self) -> None:
+        while True:
+            transactions, from_validator = await self._bundles.get()
+            await self._admit(transactions, from_validator)
+
+    async def _admit(self, transactions: list[Transaction], from_validator: bool) -> None:
         admitted, codes = await self.admission.admit(transactions)
         for code in codes:
             if code:
-                log.info("transaction_refused", code=code)
+                log.debug("transaction_refused", code=code)
         if admitted and not from_validator:  # rule 10: passed on once
             self._gossip([received.transaction for received in admitted], self._seats.values())
         self._tell_work()
@@ -410,21 +425,26 @@ class Validator:
         if interval and 0 < wait_ms <= interval:
             asyncio.get_running_loop().call_later(wait_ms / 1000, self._propose_later, effect)
             return []
-        return [self._proposal(effect)]
+        return self._proposal(effect)
 
     def _propose_later(self, effect: Propose) -> None:
         if not self.runtime.halted:
-            self._take(self._proposal(effect))
+            for event in self._proposal(effect):
+                self._take(event)
 
-    def _proposal(self, effect: Propose) -> ProposalReady:
+    def _proposal(self, effect: Propose) -> list[Event]:
         now = self._now()
         execution = None
         if effect.parent == self.ledger.head.digest:
             execution = self._proposals.build(max(effect.time_min_ms, now), self.organisation, effect.may_be_empty)
         if execution is None:
-            return ProposalReady(effect.view, effect.height, None, [], now)
+            nothing: list[Event] = [ProposalReady(effect.view, effect.height, None, [], now)]
+            if self._was_waiting and not len(self.pool):  # what waited could not run any more and was dropped
+                self._was_waiting = False
+                nothing.append(WorkChanged(False, now))
+            return nothing
         digests = [received.digest for received in execution.transactions]
-        return ProposalReady(effect.view, effect.height, execution.header, digests, now)
+        return [ProposalReady(effect.view, effect.height, execution.header, digests, now)]
 
     def check_block(self, effect: CheckBlock) -> list[Event]:
         checked = self._proposals.check_now(effect)
