@@ -5,8 +5,9 @@ what a file holds: a damaged file is one refusal without a business number, and 
 """
 
 from cli.formats import fhir, his
+from cli.formats.document import Reader
 from cli.formats.errors import FormatRefused
 
-READERS = {"fhir": fhir.read, "his": his.read}  # name on the command line -> reader
+READERS: dict[str, Reader] = {"fhir": fhir.read, "his": his.read}  # name on the command line -> reader
 
-__all__ = ["READERS", "FormatRefused", "fhir", "his"]
+__all__ = ["READERS", "FormatRefused", "Reader", "fhir", "his"]

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -23,6 +23,16 @@ FILE_BYTES_MAX = 512 * 2**20  # one file is held in memory
 YUAN_BOUND = Decimal(10) ** 13  # amounts lie below it: 10**15 fen, the bound of `chain.bill.Amount`
 DECIMAL_TEXT = re.compile(r"-?[0-9]{1,13}(\.[0-9]{1,12})?", re.ASCII)
 ARITHMETIC = Context(prec=60, rounding=ROUND_HALF_UP)
+
+
+Read = Iterator[tuple[str, BillRequest | FormatRefused]]  # business number ("" if none was found), request or refusal
+
+
+class Reader(Protocol):
+    """What every format offers."""
+
+    def __call__(self, path: Path, *, as_cny: bool, now: str, place_code: str) -> Read:
+        """Read one file. `now` is the time of import (RFC 3339 with zone)."""
 
 
 class Element:
@@ -152,6 +162,3 @@ def build_request(fields: dict[str, Any], source: Element) -> BillRequest:
     except ContentRefused as refusal:
         raise FormatRefused(refusal.code, source.pointer, f"{refusal.pointer}: {refusal.detail}") from None
     return request
-
-
-Read = Iterator[tuple[str, BillRequest | FormatRefused]]  # business number ("" if none was found), request or refusal

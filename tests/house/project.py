@@ -19,7 +19,9 @@ def tracked_files() -> list[Path]:
         found = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
         return [path for path in found if path.is_file()]
     return [
-        path for path in ROOT.rglob("*") if path.is_file() and not any(part.startswith(".") for part in path.parts[1:])
+        path
+        for path in ROOT.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
     ]
 
 
