@@ -33,6 +33,9 @@ Fen = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]  # CNY 0.01
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # since the epoch, UTC
 LocalDate = Annotated[int, msgspec.Meta(ge=20000101, le=99991231)]  # yyyymmdd in the ledger's own time zone
 
+# They make a face show its letters in another order than the one that was signed.
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}  # type -> its decoder; bounded by the types in the program
 
@@ -72,7 +75,7 @@ def decode(data: bytes, kind: Any) -> Any:
 
 
 def verify_text(text: str) -> None:
-    """Check that a text may be stored: NFC, no control or format-breaking characters, no lone surrogates.
+    """Check that a text may be stored: NFC, no control characters, none that turn the direction, no lone surrogates.
 
     Raises TextRefused. Line breaks count as control characters: fields are single lines.
     """
@@ -81,7 +84,7 @@ def verify_text(text: str) -> None:
             raise TextRefused("control character")
         return
     for character in text:
-        if unicodedata.category(character) in {"Cc", "Cs", "Cn", "Zl", "Zp"}:
+        if unicodedata.category(character) in {"Cc", "Cs", "Cn", "Zl", "Zp"} or character in _TURNING:
             raise TextRefused(f"character U+{ord(character):04X}")
     if not unicodedata.is_normalized("NFC", text):
         raise TextRefused("not in Unicode normal form C")

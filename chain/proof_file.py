@@ -16,7 +16,7 @@ from chain.errors import TrustRefused
 from chain.genesis import genesis_from_json
 from chain.proof import Check, Checkpoint, Verdict, check_proof
 
-PROOF_BYTES_MAX = 16 << 20  # a proof has some 10 kB, and about 1 kB more per change of the validator set
+PROOF_BYTES_MAX = 2 << 20  # a proof has some 5 kB, 1 kB more per change of the set; decoded it may take 70 times that
 CHECKPOINTS_MAX = 10_000  # in a trust file
 
 _Hex = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
