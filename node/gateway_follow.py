@@ -1,0 +1,157 @@
+"""A gateway keeps up: every header with its certificate, and its own organisation's part of each block.
+
+It asks one validator at a time and waits there for the next block, so it hears at once and polls nobody. An answer
+that does not hold makes it ask another. Source: PROTOCOL rule 17.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from chain.block import history_leaf
+from chain.errors import ChainError, ProofMismatch, StorageDamaged
+from chain.merkle import hash_leaf, root_of_peaks, updated_nodes
+from chain.proof import CurrentRecord
+from node.errors import LinkError
+from node.gateway_servers import ANSWER_TIMEOUT_S, Servers
+from node.gateway_store import (
+    PENDING_MAX,
+    POSITION_KEY,
+    CertifiedHeader,
+    GatewayStore,
+    Position,
+    header_key,
+    history_key,
+)
+from node.messages import PARTS_MAX, GetMine, MineAnswer
+from node.part_check import Before, CheckedPart, Ledger, check_part, check_parts
+from node.peers import PeerLink
+
+WAIT_IDLE_MS = 10_000  # at the server, for the next block
+WAIT_BUSY_MS = 2_000  # while something of ours is on its way: a server that withholds blocks is left sooner
+RETRY_MS = 100  # after no link, no answer, or an answer too early
+
+Settle = Callable[[CheckedPart, bool], None]  # (part, whether it was followed before)
+
+
+class GatewayFollow:
+    """Where the gateway stands, and the task that moves it on."""
+
+    def __init__(
+        self, ledger: Ledger, store: GatewayStore, servers: Servers, settle: Settle, is_busy: Callable[[], bool]
+    ) -> None:
+        self._ledger, self._store, self._servers = ledger, store, servers
+        self._settle, self._is_busy = settle, is_busy
+        self.caught_up = asyncio.Event()  # a validator had nothing more, once since the start
+        self.before = self._load()
+
+    def _load(self) -> Before:
+        position = self._store.position()
+        if position is None:
+            nodes = updated_nodes(self._store, 0, {}, [hash_leaf(history_leaf(self._ledger.chain_id))])
+            for (level, index), node in nodes.items():
+                self._store.put(history_key(level, index), node)
+            start = Before.genesis(self._ledger)
+            self._store.put(POSITION_KEY, Position(self._ledger.chain_id, 0, start.digest, start.time_ms))
+            return start
+        return self._before(position.height + 1)
+
+    @property
+    def height(self) -> int:
+        return self.before.height
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            link = self._servers.choose()
+            if link is None or not await self._follow(link):
+                await asyncio.sleep(RETRY_MS / 1000)
+
+    async def _follow(self, link: PeerLink) -> bool:
+        """One question; False if it brought nothing and the next one has time."""
+        wait_ms = (WAIT_BUSY_MS if self._is_busy() else WAIT_IDLE_MS) if self.caught_up.is_set() else 0
+        clock = asyncio.get_running_loop().time
+        asked = clock()
+        try:
+            question = GetMine(self.height + 1, PARTS_MAX, wait_ms)
+            answer = await self._servers.ask(link, question, MineAnswer, wait_ms / 1000 + ANSWER_TIMEOUT_S)
+            checked = await asyncio.to_thread(check_parts, self._ledger, self.before, answer.parts)
+        except LinkError:
+            self._servers.pass_by(link)
+            return False
+        except ChainError as lie:
+            self._servers.leave_alone(link, lie)
+            return True
+        if not checked:
+            self.caught_up.set()
+            self._servers.pass_by(link)  # nobody is believed to be the only one who knows
+            return (clock() - asked) * 1000 >= wait_ms / 2 > 0
+        self._servers.preferred = link.node
+        for part in checked:
+            self._adopt(part)
+            if self._store.pending > PENDING_MAX:
+                await self._store.flushed()
+        return True
+
+    def _adopt(self, checked: CheckedPart) -> None:
+        """Take over a block that was checked: header, history, position and what it settles, in one change."""
+        header, store = checked.part.header, self._store
+        if root_of_peaks(store, header.height) != header.history_root:
+            raise StorageDamaged("gateway history", f"its root is not what block {header.height} says")
+        leaf = hash_leaf(history_leaf(checked.digest))
+        for (level, index), node in updated_nodes(store, header.height, {}, [leaf]).items():
+            store.put(history_key(level, index), node)
+        store.put(header_key(header.height), CertifiedHeader(header, checked.part.certificate))
+        position = Position(self._ledger.chain_id, header.height, checked.digest, header.time_ms)
+        store.put(POSITION_KEY, position)
+        self.before = Before.block(header)
+        self._settle(checked, False)
+
+    # ── looking again ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def record(self, key: bytes) -> CurrentRecord | None:
+        """A record as it stands now, at a header that is ours where we have it; None if nobody has it or answers."""
+        current = await self._servers.record(key)
+        if current is not None and current.header.height <= self.height:
+            kept = self._store.header(current.header.height)
+            if kept is None or kept.header != current.header:
+                raise StorageDamaged(f"gateway header {current.header.height}", "not what a quorum signed")
+        return current
+
+    async def look_again(self, height: int, wanted: Callable[[CheckedPart], bool]) -> bool:
+        """Ask for a followed block's part again, of each validator in turn, until one shows what is wanted.
+
+        A validator that left a transaction out of its answer is found out in this way.
+        """
+        if not 1 <= height <= self.height:
+            return False
+        before = self._before(height)
+        kept = self._store.header(height)
+        for link in self._servers.links():
+            try:
+                answer = await self._servers.ask(link, GetMine(height, 1, 0), MineAnswer, ANSWER_TIMEOUT_S)
+                if len(answer.parts) != 1:
+                    continue
+                checked = await asyncio.to_thread(check_part, self._ledger, before, answer.parts[0])
+                if kept is None or checked.part.header != kept.header:
+                    raise ProofMismatch(f"another block {height}")
+            except LinkError:
+                continue
+            except ChainError as lie:
+                self._servers.leave_alone(link, lie)
+                continue
+            if wanted(checked):
+                self._settle(checked, True)
+                return True
+            self._servers.pass_by(link)
+        return False
+
+    def _before(self, height: int) -> Before:
+        """The block before `height`. Raises StorageDamaged."""
+        if height == 1:
+            return Before.genesis(self._ledger)
+        kept = self._store.header(height - 1)
+        if kept is None:
+            raise StorageDamaged(f"gateway header {height - 1}", "missing")
+        return Before.block(kept.header)

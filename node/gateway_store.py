@@ -1,0 +1,353 @@
+"""What a gateway keeps, in one LevelDB: its outbox, leases, bills with their details, and its part of the ledger.
+
+Changes are seen at once and written together: everything that was put while the disk was busy goes down as one synced
+batch, and whoever has to know waits for `flushed`. Code that changes several keys does so without waiting in between,
+so a batch never holds half of a change: a crash leaves all of it or nothing. Nothing personal lies here outside a box
+of `sealed_box.py`. Source: DESIGN sections 6, 8, 9.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from chain.block import Header
+from chain.codec import BillId, Count, Digest, Height, Milliseconds, Wire, decode, encode
+from chain.database import Database
+from chain.errors import ChainError, StorageDamaged
+from chain.operation import IssueBill, Operation, ReverseBill
+from chain.state import SavedState
+from chain.validators import Certificate
+from node.messages import Part
+
+T = TypeVar("T", bound=Wire)
+
+LAZY_FLUSH_MS = 200  # what nobody waits for (followed blocks) is written so late at most
+PENDING_MAX = 50_000  # changes in memory; above, whoever follows waits for the disk
+
+# ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_OUTBOX = b"o"  # + sequence (8) -> OutboxItem
+_SUBMITTED = b"y"  # + transaction digest -> canonical Transaction of the organisation's own making
+_OPERATION = b"p"  # + operation digest -> OperationRow
+_BILL = b"b"  # + bill id -> BillRow
+_DETAILS = b"d"  # + bill id -> box (sealed_box.py)
+_DETAILS_DUE = b"x"  # + bill id -> nothing: the archive has not said that it keeps them
+_BUSINESS = b"n"  # + business MAC -> BusinessRow
+_LEASE = b"l"  # + code (8 digits) ‖ first (10 digits) -> LeaseRow
+_PART = b"c"  # + height (8) -> Part, where the block holds something of ours
+_HEADER = b"h"  # + height (8) -> CertifiedHeader
+_HISTORY = b"t"  # + level (1) ‖ index (8) -> node of the tree over block digests
+_SEAL = b"e"  # + upto (8) -> SealRow
+_POSITION = b"f"  # -> Position
+_WATERMARK = b"w"  # + office -> height (8)
+
+
+class OutboxItem(Wire, frozen=True):
+    """An operation that is kept until the ledger recorded or refused it."""
+
+    sequence: Count
+    operation: Operation
+    after: str  # a bill of ours that has to be recorded first, or empty
+
+
+class OperationRow(Wire, frozen=True):
+    """What became of an operation of the organisation."""
+
+    bill: str  # the bill that it issues, or empty
+    code: str  # of the outcome; empty while queued
+    height: Height  # of the block that says so; 0 while queued
+
+
+class BillRow(Wire, frozen=True):
+    """The public side of a bill of the organisation."""
+
+    operation: IssueBill | ReverseBill
+    digest: Digest  # of the operation
+    code: str  # of the outcome; empty while queued
+    height: Height  # of the block that says so; 0 while queued
+    transaction: Count  # its place in the part of that block
+    entry: Count  # its place in the transaction
+    superseded_by: str  # the bill that the business number had already, for ever
+    reversed_by: str  # the red bill, on its way or recorded
+    withheld: str  # why the office withheld its seal, or empty
+    withheld_height: Height
+    released_height: Height  # of the block whose seal released it later; 0 if none
+    released_index: Count  # of that seal in the block's part
+
+
+class BusinessRow(Wire, frozen=True):
+    """The bill of a business number."""
+
+    bill: BillId
+    content_mac: Digest
+
+
+class LeaseRow(Wire, frozen=True):
+    """A lease that this very store asked for; `next` is the next number to give."""
+
+    code: str
+    first: Count
+    count: Count
+    place: str
+    next: Count
+
+
+class CertifiedHeader(Wire, frozen=True):
+    header: Header
+    certificate: Certificate
+
+
+class SealRow(Wire, frozen=True):
+    """A seal over our bills of the heights `after` + 1 … `upto`."""
+
+    after: Height
+    upto: Height
+    height: Height  # of the block that recorded it
+    index: Count  # in that block's part
+
+
+class Position(Wire, frozen=True):
+    """How far the ledger was followed. Written in one batch with what it told."""
+
+    chain_id: Digest
+    height: Height
+    digest: Digest
+    time_ms: Milliseconds
+
+
+class GatewayStore:
+    """One loop owns it; only the writing itself happens in a thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._state = SavedState(database)
+        self._database = database
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gateway-store")
+        self._changed = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []  # for the next batch; as many as requests are under way
+        self._writing: list[asyncio.Future[None]] = []  # for the batch that is being written
+        self._is_writing = False
+        self._task: asyncio.Task[None] | None = None
+        self.failure: ChainError | None = None  # a write that failed: the node is to stop
+        self.failed = asyncio.Event()
+
+    @classmethod
+    def open(cls, path: Path, chain_id: bytes) -> GatewayStore:
+        """Open what `medbill network init` made. Raises StorageDamaged, also for another ledger's, StorageLocked."""
+        database = Database.open(path)
+        store = cls(database)
+        position = store.position()
+        if position is not None and position.chain_id != chain_id:
+            database.close()
+            raise StorageDamaged(str(path), "made for another genesis")
+        return store
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._write_batches(), name="gateway-store")
+
+    async def stop(self) -> None:
+        """Write what is pending and close. Leaves a failed store as it is."""
+        if self._task is not None:
+            if self.failure is None:
+                await self.flushed()
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._thread.shutdown(wait=True)
+        self._database.close()
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def put(self, key: bytes, value: Wire | bytes) -> None:
+        """Seen at once; on the disk with the next batch."""
+        self._state.pending[key] = value if isinstance(value, bytes) else encode(value)
+        self._changed.set()
+
+    def delete(self, key: bytes) -> None:
+        self._state.pending[key] = None
+        self._changed.set()
+
+    @property
+    def pending(self) -> int:
+        return len(self._state.pending)
+
+    async def flushed(self) -> None:
+        """Return when everything put so far is on the disk. Raises StorageFailed."""
+        if self.failure is not None:
+            raise self.failure
+        if self._state.pending:
+            waiting = self._waiting
+            self._urgent.set()
+        elif self._is_writing:
+            waiting = self._writing
+        else:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting.append(future)
+        await future
+
+    async def _write_batches(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._changed.wait()
+            if not self._urgent.is_set():
+                try:
+                    async with asyncio.timeout(LAZY_FLUSH_MS / 1000):
+                        await self._urgent.wait()
+                except TimeoutError:
+                    pass
+            self._changed.clear()
+            self._urgent.clear()
+            self._waiting, self._writing = [], self._waiting
+            puts, deletes = self._state.begin_flush()
+            self._is_writing = True
+            try:
+                await asyncio.shield(loop.run_in_executor(self._thread, self._database.write, puts, deletes, True))
+            except ChainError as error:
+                self._fail(error)
+                return
+            self._is_writing = False
+            self._state.end_flush()
+            _wake(self._writing, None)
+
+    def _fail(self, error: ChainError) -> None:
+        self.failure = error
+        self.failed.set()
+        _wake([*self._writing, *self._waiting], error)
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def read(self, key: bytes) -> bytes | None:
+        return self._state.read(key)
+
+    def get(self, key: bytes, kind: type[T]) -> T | None:
+        """Raises StorageDamaged for what is not of that kind."""
+        value = self._state.read(key)
+        if value is None:
+            return None
+        return _decoded(key, value, kind)
+
+    def _all(self, prefix: bytes, kind: type[T]) -> Iterator[T]:
+        for key, value in self._state.scan(prefix):
+            yield _decoded(key, value, kind)
+
+    def position(self) -> Position | None:
+        return self.get(_POSITION, Position)
+
+    def outbox(self) -> Iterator[OutboxItem]:
+        """By sequence, ascending."""
+        return self._all(_OUTBOX, OutboxItem)
+
+    def leases(self) -> Iterator[LeaseRow]:
+        """By code and first number."""
+        return self._all(_LEASE, LeaseRow)
+
+    def submitted(self) -> list[bytes]:
+        """Canonical transactions."""
+        return [value for _key, value in self._state.scan(_SUBMITTED)]
+
+    def details_due(self) -> list[str]:
+        """Bills whose details the archive does not have yet."""
+        return [key[len(_DETAILS_DUE) :].decode() for key, _value in self._state.scan(_DETAILS_DUE)]
+
+    def bill(self, bill: str) -> BillRow | None:
+        return self.get(bill_key(bill), BillRow)
+
+    def header(self, height: int) -> CertifiedHeader | None:
+        return self.get(header_key(height), CertifiedHeader)
+
+    def part(self, height: int) -> Part | None:
+        return self.get(part_key(height), Part)
+
+    def seal_over(self, height: int) -> SealRow | None:
+        """The seal whose segment holds a height."""
+        found = self._state.scan(_SEAL, after=seal_key(height - 1), limit=1)
+        row = _decoded(found[0][0], found[0][1], SealRow) if found else None
+        return row if row is not None and row.after < height <= row.upto else None
+
+    def watermark(self, office: str) -> int:
+        value = self._state.read(watermark_key(office))
+        return int.from_bytes(value, "big") if value else 0
+
+    def node(self, level: int, index: int) -> bytes:
+        """A node of the tree over block digests (`chain.merkle.NodeReader`)."""
+        value = self._state.read(history_key(level, index))
+        if value is None:
+            raise StorageDamaged(f"gateway history {level}/{index}", "missing")
+        return value
+
+
+def _decoded(key: bytes, value: bytes, kind: type[T]) -> T:
+    try:
+        return decode(value, kind)
+    except ChainError:
+        raise StorageDamaged(f"gateway key {key[:64].hex()}", f"not a {kind.__name__}") from None
+
+
+def _wake(futures: list[asyncio.Future[None]], error: ChainError | None) -> None:
+    for future in futures:
+        if not future.done():
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+    futures.clear()
+
+
+def outbox_key(sequence: int) -> bytes:
+    return _OUTBOX + struct.pack(">Q", sequence)
+
+
+def submitted_key(transaction: bytes) -> bytes:
+    return _SUBMITTED + transaction
+
+
+def operation_key(operation: bytes) -> bytes:
+    return _OPERATION + operation
+
+
+def bill_key(bill: str) -> bytes:
+    return _BILL + bill.encode()
+
+
+def details_key(bill: str) -> bytes:
+    return _DETAILS + bill.encode()
+
+
+def details_due_key(bill: str) -> bytes:
+    return _DETAILS_DUE + bill.encode()
+
+
+def business_key(mac: bytes) -> bytes:
+    return _BUSINESS + mac
+
+
+def lease_key(code: str, first: int) -> bytes:
+    return _LEASE + f"{code}{first:010d}".encode()
+
+
+def part_key(height: int) -> bytes:
+    return _PART + struct.pack(">Q", height)
+
+
+def header_key(height: int) -> bytes:
+    return _HEADER + struct.pack(">Q", height)
+
+
+def history_key(level: int, index: int) -> bytes:
+    return _HISTORY + struct.pack(">BQ", level, index)
+
+
+def seal_key(upto: int) -> bytes:
+    return _SEAL + struct.pack(">Q", upto)
+
+
+def watermark_key(office: str) -> bytes:
+    return _WATERMARK + office.encode()
+
+
+POSITION_KEY = _POSITION

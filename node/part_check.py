@@ -1,0 +1,184 @@
+"""What a gateway checks of everything that a validator tells it: nothing is believed without its proof.
+
+Per block: 1. it follows the block before; 2. a quorum of the validator set signed it; 3. each transaction of the
+organisation is whole and was signed by a key in force under the state before; 4. each outcome stands under the
+header; 5. each seal of the office likewise. A validator can still leave a transaction out of its answer; that is found
+out by asking for the record (`gateway_recovery.py`). Source: PROTOCOL rule 17; DESIGN section 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chain.block import PROTOCOL_VERSION, RECORDED, Header
+from chain.codec import encode
+from chain.errors import CertificateRefused, ProofMismatch
+from chain.genesis import Genesis
+from chain.merkle import verify_inclusion
+from chain.operation import SealBills, operation_digest
+from chain.proof import CurrentRecord, Recorded, verify_entry, verify_outcome, verify_signed
+from chain.records import SEAL, UNIT, state_leaf
+from chain.state import genesis_change
+from chain.transaction import operations_root
+from chain.validators import COMMIT, Certificate, ValidatorSet, verify_certificate
+from node.messages import OwnTransaction, Part
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What is known of the ledger beforehand: from genesis, and who asks."""
+
+    chain_id: bytes
+    members: ValidatorSet
+    organisation: str
+    office: str  # that supervises it and seals its bills
+    genesis_root: bytes
+    genesis_count: int
+    genesis_ms: int
+
+    @classmethod
+    def of(cls, genesis: Genesis, organisation: str) -> Ledger:
+        """Raises ProofMismatch if genesis does not know the organisation."""
+        entry = next((entry for entry in genesis.organisations if entry.id == organisation), None)
+        if entry is None:
+            raise ProofMismatch(f"{organisation} is not among the organisations of genesis")
+        change = genesis_change(genesis)
+        members = genesis.validator_set()
+        return cls(
+            genesis.digest(), members, organisation, entry.supervisor, change.root, change.count, genesis.created_ms
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The block before the next one. `header` is None at genesis."""
+
+    height: int
+    digest: bytes
+    time_ms: int
+    state_root: bytes
+    state_count: int
+    header: Header | None
+
+    @classmethod
+    def genesis(cls, ledger: Ledger) -> Before:
+        return cls(0, ledger.chain_id, ledger.genesis_ms, ledger.genesis_root, ledger.genesis_count, None)
+
+    @classmethod
+    def block(cls, header: Header) -> Before:
+        return cls(header.height, header.digest(), header.time_ms, header.state_root, header.state_count, header)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedTransaction:
+    own: OwnTransaction
+    digest: bytes
+    operations: list[bytes]  # digests
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPart:
+    part: Part
+    digest: bytes  # of the header
+    transactions: list[CheckedTransaction]
+    seals: list[tuple[int, SealBills]]  # recorded ones of the office: place in the part, operation
+
+    @property
+    def height(self) -> int:
+        return self.part.header.height
+
+
+def check_parts(ledger: Ledger, before: Before, parts: Sequence[Part]) -> list[CheckedPart]:
+    """Check consecutive parts. Raises a ChainError at the first one that does not hold."""
+    checked = []
+    for part in parts:
+        checked.append(check_part(ledger, before, part))
+        before = Before.block(part.header)
+    return checked
+
+
+def check_part(ledger: Ledger, before: Before, part: Part) -> CheckedPart:
+    """Check one part. Raises a ChainError."""
+    header = part.header
+    digest = header.digest()
+    if (header.height, header.parent) != (before.height + 1, before.digest) or header.time_ms <= before.time_ms:
+        raise ProofMismatch(f"block {header.height} does not follow block {before.height}")  # 1
+    verify_final_header(ledger, header, part.certificate, digest)  # 2
+    transactions = []
+    next_place = 0
+    for own in part.transactions:
+        if own.first_place < next_place:
+            raise ProofMismatch("transactions out of order")
+        next_place = own.first_place + len(own.entries)
+        transactions.append(_check_transaction(ledger, before, header, own))
+    seals = []
+    for index, recorded in enumerate(part.seals):
+        operation = recorded.entry.operation
+        if recorded.outcome.code != RECORDED or recorded.head.organisation != ledger.office:
+            continue  # refused, or not our office's: nothing follows from it
+        if not isinstance(operation, SealBills):
+            raise ProofMismatch("not a seal")
+        _check_seal(ledger, before, digest, recorded)
+        seals.append((index, operation))
+    return CheckedPart(part, digest, transactions, seals)
+
+
+def verify_final_header(ledger: Ledger, header: Header, certificate: Certificate, digest: bytes) -> None:
+    """Check that a quorum signed a header of this ledger. Raises CertificateRefused or ProofMismatch."""
+    if header.version != PROTOCOL_VERSION or header.chain_id != ledger.chain_id or header.height < 1:
+        raise ProofMismatch("a header of another ledger")
+    expected = ledger.members.digest()
+    if header.validators != expected or header.next_validators != expected:
+        raise CertificateRefused(f"block {header.height} names another validator set")
+    verify_certificate(certificate, ledger.members, COMMIT, ledger.chain_id, header.height, digest)
+
+
+def verify_current(ledger: Ledger, key: bytes, current: CurrentRecord) -> None:
+    """Check that a final header's state holds this record under `key`. Raises a ChainError."""
+    header = current.header
+    verify_final_header(ledger, header, current.certificate, header.digest())
+    leaf = state_leaf(key, encode(current.record))
+    verify_inclusion(leaf, current.place, header.state_count, current.path, header.state_root)
+
+
+def _check_transaction(ledger: Ledger, before: Before, header: Header, own: OwnTransaction) -> CheckedTransaction:
+    head = own.head
+    if head.chain_id != ledger.chain_id or head.organisation != ledger.organisation:
+        raise ProofMismatch("a transaction of somebody else")
+    if head.operations_count != len(own.entries) or head.operations_root != operations_root(own.entries):
+        raise ProofMismatch("other operations than the transaction's head covers")
+    if not len(own.entries) == len(own.outcomes) == len(own.outcome_paths) > 0:
+        raise ProofMismatch("an outcome is missing")
+    verify_signed(  # 3
+        head, own.suite, own.signature, own.key, (UNIT, SEAL), header.height, before.state_root, before.state_count
+    )
+    digest = head.digest()
+    operations = []
+    for index, (entry, outcome, path) in enumerate(zip(own.entries, own.outcomes, own.outcome_paths, strict=True)):
+        operation = operation_digest(entry.operation)
+        if (outcome.transaction, outcome.index, outcome.operation) != (digest, index, operation):
+            raise ProofMismatch("an outcome of another operation")
+        place = own.first_place + index
+        verify_inclusion(encode(outcome), place, header.outcomes_count, path, header.outcomes_root)  # 4
+        operations.append(operation)
+    return CheckedTransaction(own, digest, operations)
+
+
+def _check_seal(ledger: Ledger, before: Before, digest: bytes, recorded: Recorded) -> None:  # 5
+    if recorded.header.digest() != digest or recorded.parent != before.header:
+        raise ProofMismatch("a seal of another block")
+    if recorded.head.chain_id != ledger.chain_id:
+        raise ProofMismatch("a seal for another ledger")
+    verify_entry(recorded)
+    verify_outcome(recorded)
+    verify_signed(
+        recorded.head,
+        recorded.suite,
+        recorded.signature,
+        recorded.key,
+        (SEAL,),
+        recorded.header.height,
+        before.state_root,
+        before.state_count,
+    )
