@@ -1,0 +1,270 @@
+"""The office's store of private details: what the hospitals that it supervises delivered, sealed at rest.
+
+Kept even where the bill is not final yet, within a bound. A gateway gives only its own organisation's details and
+gets back only those. Personal data is here and nowhere else on this node; nothing of it goes into keys, logs or
+errors: a business number is found by an HMAC under a key derived from the storage key. Source: DESIGN section 6,
+PROTOCOL 17.
+
+Keys of the database:  d/issuer/bill -> details root (32) ‖ box · n/issuer/mac/bill -> nothing
+                       o/issuer/bill -> when it came (8): details of a bill that was not final then
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+
+from chain.block import RECORDED
+from chain.codec import encode
+from chain.database import Database
+from chain.details import FIELDS, LISTS, Details, details_root, expand, field_values
+from chain.digest import EMPTY_DIGEST
+from chain.errors import Malformed
+from chain.ledger import FinalView
+from chain.operation import IssueBill, ReverseBill
+from chain.records import BillBody
+from chain.state import Store
+from node.errors import PeerRefused
+from node.messages import DETAILS_MAX
+from node.sealed_box import DetailsBox, is_erased
+from node.thread_work import finished
+
+DIRECTORY = "details"
+NOT_FINAL_MAX = 100_000  # bills of one issuer whose details are kept before the chain knows them
+RECENT_MAX = 2_000  # details kept opened in memory: the sealer is about to add them up
+ANSWER_BYTES_MAX = 8 << 20  # of details in one answer; the asker asks again for the rest
+ROWS_MAX = 2_000  # of a list in details that a peer sends
+ROOT_BYTES = 32
+
+BodyOf = Callable[[str], BillBody | None]  # bill id -> its record, if it is final
+
+
+class DetailsStore:
+    """On one loop; work on the disk is done by `thread`, which has one worker."""
+
+    def __init__(
+        self, database: Store, storage_key: bytes, issuers: Iterable[str], body_of: BodyOf, thread: Executor
+    ) -> None:
+        self.database = database
+        self.issuers = frozenset(issuers)  # whose bills the office supervises
+        self.turned_away = 0  # details not kept because too many wait for their bills: for metrics
+        self.on_kept: list[Callable[[str, Sequence[str]], None]] = []  # called with (issuer, bills) after the flush
+        self._box = DetailsBox(storage_key)
+        self._index_key = expand(storage_key, b"medbill/1/business-index", 32)
+        self._body_of, self._thread = body_of, thread
+        self._recent: OrderedDict[tuple[str, str], Details] = OrderedDict()  # at most RECENT_MAX
+        self._not_final: dict[str, OrderedDict[str, int]] = {name: OrderedDict() for name in self.issuers}
+        self._forget: list[bytes] = []  # marks of bills that became final; they go with the next batch
+        self._lock = asyncio.Lock()
+        self._load()
+
+    @classmethod
+    def create(cls, data: Path) -> None:
+        """Make `details/` below `data`: only `init` does."""
+        Database.create(data / DIRECTORY).close()
+
+    @classmethod
+    def open(
+        cls, data: Path, storage_key: bytes, issuers: Iterable[str], body_of: BodyOf, thread: Executor
+    ) -> DetailsStore:
+        """Raises StorageDamaged, StorageLocked: details are not derived, so nothing is made anew here."""
+        return cls(Database.open(data / DIRECTORY), storage_key, issuers, body_of, thread)
+
+    def _load(self) -> None:
+        for issuer, waiting in self._not_final.items():
+            prefix = f"o/{issuer}/".encode()
+            found = []
+            for key, value in self.database.scan(prefix):
+                bill = key[len(prefix) :].decode()
+                if self._body_of(bill) is None:
+                    found.append((int.from_bytes(value, "big"), bill))
+                else:
+                    self._forget.append(key)
+            waiting.update((bill, when) for when, bill in sorted(found))
+
+    # ── keeping ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def put(self, issuer: str, details: Sequence[Details]) -> list[str]:
+        """Keep an issuer's details; the ids of those that are on the disk when this returns.
+
+        Left out are bills that another organisation issued, and those of bills that are not final once NOT_FINAL_MAX
+        of them wait: the gateway sends them again. Right details are never replaced by wrong ones. Raises PeerRefused
+        `not_supervised`, Malformed if one of them cannot be details of anything, StorageFailed.
+        """
+        if issuer not in self.issuers:
+            raise PeerRefused("not_supervised")
+        if len(details) > DETAILS_MAX:
+            raise Malformed(f"{len(details)} details at once")
+        return await finished(asyncio.ensure_future(self._put(issuer, details)))
+
+    async def _put(self, issuer: str, details: Sequence[Details]) -> list[str]:
+        loop = asyncio.get_running_loop()
+        async with self._lock:
+            roots = await loop.run_in_executor(self._thread, verified_roots, details)
+            bodies = {entry.bill: self._body_of(entry.bill) for entry in details}
+            marks = self._not_final[issuer]
+            wanted: dict[str, tuple[Details, bytes]] = {}
+            room = NOT_FINAL_MAX - len(marks)
+            for entry, root in zip(details, roots, strict=True):
+                body = bodies[entry.bill]
+                if body is None and entry.bill not in marks:
+                    if room <= 0:
+                        self.turned_away += 1
+                        continue
+                    room -= 1
+                if body is None or body.issuer == issuer:
+                    wanted[entry.bill] = (entry, root)
+            now_ms = time.time_ns() // 1_000_000
+            kept = await loop.run_in_executor(self._thread, self._write, issuer, wanted, bodies, now_ms)
+            for bill in kept:
+                self._remember(issuer, bill, wanted[bill][0], now_ms)
+        for heard in self.on_kept:
+            heard(issuer, kept)
+        return list(wanted)
+
+    def _write(
+        self,
+        issuer: str,
+        wanted: dict[str, tuple[Details, bytes]],
+        bodies: dict[str, BillBody | None],
+        now_ms: int,
+    ) -> list[str]:
+        """In the thread. Returns the bills whose details are new here."""
+        puts: dict[bytes, bytes] = {}
+        kept = []
+        for bill, (entry, root) in wanted.items():
+            key, body = _key(issuer, bill), bodies[bill]
+            held = self.database.get(key)
+            if held is not None and held[:ROOT_BYTES] in (root, body.details_root if body else root):
+                continue
+            puts[key] = root + self._box.seal(entry)
+            business_no = field_values(entry).get("business_no")
+            if business_no:
+                puts[self._business_key(issuer, business_no, bill)] = b""
+            if body is None:
+                puts[_mark(issuer, bill)] = now_ms.to_bytes(8, "big")
+            kept.append(bill)
+        forget, self._forget = self._forget, []
+        if puts or forget:
+            self.database.write(puts, [key for key in forget if key not in puts], sync=True)
+        return kept
+
+    def _remember(self, issuer: str, bill: str, details: Details, now_ms: int) -> None:
+        self._recent[issuer, bill] = details
+        while len(self._recent) > RECENT_MAX:
+            self._recent.popitem(last=False)
+        if self._body_of(bill) is None:
+            self._not_final[issuer][bill] = now_ms
+        else:
+            self._forget.append(_mark(issuer, bill))  # if it became final while we wrote
+
+    def on_final(self, view: FinalView) -> None:
+        """Bills of a final block no longer count as waiting for it."""
+        number = 0
+        for received in view.received:
+            marks = self._not_final.get(received.transaction.organisation)
+            for entry in received.transaction.entries:
+                outcome = view.outcomes[number]
+                number += 1
+                operation = entry.operation
+                if marks and outcome.code == RECORDED and isinstance(operation, IssueBill | ReverseBill):
+                    issuer = received.transaction.organisation
+                    if marks.pop(operation.bill, None) is not None:
+                        self._forget.append(_mark(issuer, operation.bill))
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def root_of(self, issuer: str, bill: str) -> bytes | None:
+        """The root of the details that are here, recomputed when they came; None if there are none."""
+        held = self.database.get(_key(issuer, bill))
+        return held[:ROOT_BYTES] if held is not None else None
+
+    def get(self, issuer: str, bill: str) -> Details | None:
+        """A bill's details; None if they are not here, or were erased. Raises StorageDamaged."""
+        recent = self._recent.get((issuer, bill))
+        if recent is not None:
+            return recent
+        held = self.database.get(_key(issuer, bill))
+        if held is None or is_erased(held[ROOT_BYTES:]):
+            return None
+        return self._box.open(held[ROOT_BYTES:], bill)
+
+    async def get_many(self, issuer: str, bills: Sequence[str]) -> list[Details]:
+        """Those that are here, in the order asked for, as many as fit ANSWER_BYTES_MAX but one at least.
+
+        For a gateway of that issuer. Raises PeerRefused `not_supervised`.
+        """
+        if issuer not in self.issuers:
+            raise PeerRefused("not_supervised")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, issuer, bills)
+
+    def _read(self, issuer: str, bills: Sequence[str]) -> list[Details]:
+        found: list[Details] = []
+        size = 0
+        for bill in bills:
+            details = self.get(issuer, bill)
+            if details is None:
+                continue
+            size += len(encode(details))
+            if found and size > ANSWER_BYTES_MAX:
+                break
+            found.append(details)
+        return found
+
+    def lacking(self, issuer: str, bills: Iterable[str]) -> list[str]:
+        """Which of an issuer's bills have no details here."""
+        return [bill for bill in bills if self.root_of(issuer, bill) is None]
+
+    def bills_of_business_no(self, issuer: str, business_no: str) -> list[str]:
+        """Ids of the bills, final or not, whose details name that business number."""
+        prefix = self._business_key(issuer, business_no, "")
+        return [key[len(prefix) :].decode() for key, _value in self.database.scan(prefix)]
+
+    @property
+    def not_final(self) -> dict[str, int]:
+        """issuer -> how many details are here for bills that the chain does not know yet."""
+        return {issuer: len(marks) for issuer, marks in self._not_final.items()}
+
+    def close(self) -> None:
+        self.database.close()
+
+    def _business_key(self, issuer: str, business_no: str, bill: str) -> bytes:
+        mac = hmac.digest(self._index_key, encode([issuer, business_no]), "sha256")
+        return f"n/{issuer}/{mac.hex()}/{bill}".encode()
+
+
+def verified_roots(details: Sequence[Details]) -> list[bytes]:
+    """Their roots, after a look at their form. Raises Malformed."""
+    roots = []
+    for entry in details:
+        numbers = [number for number, _value in entry.fields]
+        if numbers != sorted(set(numbers)) or not set(numbers) <= set(FIELDS) or entry.seed == EMPTY_DIGEST:
+            raise Malformed("details: fields that nobody knows, twice, or out of order")
+        for number, value in entry.fields:
+            if FIELDS[number] in LISTS:
+                _verify_rows(value)
+            elif not isinstance(value, str):
+                raise Malformed("details: a field that is no text")
+        roots.append(details_root(entry))
+    return roots
+
+
+def _verify_rows(rows: object) -> None:
+    if not isinstance(rows, list) or len(rows) > ROWS_MAX:
+        raise Malformed("details: not a list of rows")
+    for row in rows:
+        if not isinstance(row, list) or not all(type(value) in (str, int) for value in row):
+            raise Malformed("details: a row of something else")
+
+
+def _key(issuer: str, bill: str) -> bytes:
+    return f"d/{issuer}/{bill}".encode()
+
+
+def _mark(issuer: str, bill: str) -> bytes:
+    return f"o/{issuer}/{bill}".encode()
