@@ -1,0 +1,103 @@
+"""`medbill audit`: day books and bills over all hospitals, asked of a mirror."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+from typing import Annotated, Any
+
+import typer
+
+from cli import output
+from cli.failures import CommandFailed
+from cli.options import FromDate, Home, Json, ToDate, ViaMirror
+
+app = typer.Typer(no_args_is_help=True, help="What auditors and finance read.")
+
+CHINA = timezone(timedelta(hours=8))
+DAYS_SHOWN = 7  # before today, where no first date is named: as far back as bills may come
+ROLE = "auditor"
+
+Issuer = Annotated[str | None, typer.Option("--issuer", metavar="NAME", help="Only this hospital.")]
+RequiredIssuer = Annotated[str, typer.Option("--issuer", metavar="NAME", help="The hospital.")]
+Kind = Annotated[str | None, typer.Option("--kind", help="outpatient, inpatient, registration or checkup.")]
+Place = Annotated[str | None, typer.Option("--place", metavar="CODE", help="Issuing point.")]
+Validity = Annotated[str | None, typer.Option("--validity", help="normal, reversed or red.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many rows.")]
+
+DAY_COLUMNS = ("issuer", "place", "date", "kind", "count", "sum_fen", "red_count", "red_sum_fen")
+BILL_COLUMNS = ("bill_id", "kind", "place_code", "business_date", "total_fen", "validity", "status", "height")
+
+
+@app.command("day-totals")
+@output.reported
+def day_totals(
+    home: Home,
+    via: ViaMirror = None,
+    from_date: FromDate = None,
+    to_date: ToDate = None,
+    issuer: Issuer = None,
+    as_json: Json = False,
+) -> None:
+    """Day books: per hospital, place, date and kind the counts and sums, and the sum of all.
+
+    total_fen adds the sums of red bills too: they are negative.
+    """
+    from cli.client import open_client
+
+    first, last = _span(from_date, to_date)
+    with open_client(home, via, ROLE) as client:
+        rows = client.get("/v1/audit/day-totals", issuer=issuer, **{"from": first, "to": last})["data"]
+    sums = _sums(rows)
+    if as_json:
+        output.print_json({"from": first, "to": last, **sums, "data": rows})
+        return
+    output.print_table(DAY_COLUMNS, [[row.get(column) for column in DAY_COLUMNS] for row in rows])
+    output.print_line(f"{sums['count']} bills, {sums['red_count']} red, total {output.yuan(sums['total_fen'])} yuan")
+
+
+@app.command()
+@output.reported
+def bills(
+    issuer: RequiredIssuer,
+    home: Home,
+    via: ViaMirror = None,
+    from_date: FromDate = None,
+    to_date: ToDate = None,
+    kind: Kind = None,
+    place: Place = None,
+    validity: Validity = None,
+    limit: Limit = 1000,
+    as_json: Json = False,
+) -> None:
+    """Public parts of a hospital's bills."""
+    from cli.client import open_client
+
+    first, last = _span(from_date, to_date)
+    filters = {"issuer": issuer, "from": first, "to": last, "kind": kind, "place": place, "validity": validity}
+    with open_client(home, via, ROLE) as client:
+        rows = client.get_all("/v1/audit/bills", limit, **filters)
+    if as_json:
+        output.print_json({"from": first, "to": last, "data": rows})
+    else:
+        output.print_table(BILL_COLUMNS, [[row.get(column) for column in BILL_COLUMNS] for row in rows])
+
+
+def _sums(rows: list[dict[str, Any]]) -> dict[str, int]:
+    return {
+        "count": sum(row["count"] for row in rows),
+        "red_count": sum(row["red_count"] for row in rows),
+        "total_fen": sum(row["sum_fen"] + row["red_sum_fen"] for row in rows),
+    }
+
+
+def _span(first: str | None, last: str | None) -> tuple[str, str]:
+    """First and last business date; local, since business dates are."""
+    today = datetime.now(CHINA).date()
+    try:
+        until = date.fromisoformat(last) if last else today
+        since = date.fromisoformat(first) if first else min(until, today) - timedelta(days=DAYS_SHOWN)
+    except ValueError:
+        raise CommandFailed("argument_refused", "--from, --to: write a day as 2026-03-01") from None
+    if since > until:
+        raise CommandFailed("argument_refused", "--from: must not lie after --to")
+    return since.isoformat(), until.isoformat()

@@ -1,0 +1,174 @@
+"""`medbill bill`: issuing, looking up, reversing and importing bills through a hospital's gateway."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import output
+from cli.exit_codes import ExitCode
+from cli.failures import CommandFailed
+from cli.options import Home, Json, Via, Wait
+
+app = typer.Typer(no_args_is_help=True, help="Issue, show, reverse and import bills, as a hospital's cashier.")
+
+REQUEST_BYTES_MAX = 8 << 20
+ROLE = "cashier"
+
+BillId = Annotated[str, typer.Argument(metavar="BILL_ID", help="18 digits: code and number.")]
+Request = Annotated[
+    str, typer.Argument(metavar="FILE", help="The bill in the JSON of POST /v1/bills; '-' reads stdin.")
+]
+BusinessNo = Annotated[
+    str | None, typer.Option("--business-no", metavar="NO", help="Look up by the hospital's own serial instead.")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why it is reversed.")]
+Operator = Annotated[str, typer.Option("--operator", help="Who reverses it.")]
+Place = Annotated[
+    str | None,
+    typer.Option("--place", metavar="CODE", help="Issuing point of the red bill; the original's if left out."),
+]
+Format = Annotated[str, typer.Option("--format", metavar="his|fhir", help="How the files are written.")]
+AsCny = Annotated[bool, typer.Option("--as-cny", help="fhir: read figures of another currency as yuan.")]
+ImportPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--place", metavar="CODE", help="Issuing point for bills that name none; the gateway's first if left out."
+    ),
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="End when everything is kept, not when everything is sealed.")]
+SealDeadline = Annotated[
+    int,
+    typer.Option(
+        "--deadline", min=1, metavar="SECONDS", help="Wait so long for seals while nothing moves; then exit 5."
+    ),
+]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to import.", exists=True, dir_okay=False)]
+
+
+@app.command()
+@output.reported
+def issue(request: Request, home: Home, via: Via, wait: Wait = 10, as_json: Json = False) -> None:
+    """Issue a bill: it has its number at once, and is recorded and sealed by itself. The same bill again is the same bill."""
+    from cli.client import open_client
+
+    body = _read_request(request)
+    with open_client(home, via, ROLE) as client:
+        _show(client.post("/v1/bills", body, wait), as_json)
+
+
+@app.command()
+@output.reported
+def show(
+    home: Home,
+    via: Via,
+    bill_id: Annotated[str, typer.Argument(metavar="BILL_ID")] = "",
+    business_no: BusinessNo = None,
+    as_json: Json = False,
+) -> None:
+    """Show a bill by its number, or by the hospital's own serial."""
+    from cli.client import open_client, quoted
+
+    if bool(bill_id) == bool(business_no):
+        raise CommandFailed("argument_refused", "name a bill: either BILL_ID or --business-no")
+    with open_client(home, via, ROLE) as client:
+        if bill_id:
+            _show(client.get(f"/v1/bills/{quoted(bill_id)}"), as_json)
+            return
+        rows = client.get("/v1/bills", issuer=client.organisation, business_no=business_no)["data"]
+    if not rows:
+        raise CommandFailed("not_found", "no bill has this business number")
+    _show(rows[0], as_json)
+
+
+@app.command()
+@output.reported
+def reverse(
+    bill_id: BillId,
+    home: Home,
+    via: Via,
+    reason: Reason,
+    operator: Operator,
+    place: Place = None,
+    wait: Wait = 10,
+    as_json: Json = False,
+) -> None:
+    """Reverse a bill by a linked red bill. It can be done once."""
+    from cli.client import open_client, quoted
+
+    body = {"reason": reason, "operator": operator, **({"place_code": place} if place else {})}
+    with open_client(home, via, ROLE) as client:
+        _show(client.post(f"/v1/bills/{quoted(bill_id)}/reversal", body, wait), as_json)
+
+
+@app.command("import")
+@output.reported
+def import_bills(
+    files: Files,
+    format_name: Format,
+    home: Home,
+    via: Via,
+    as_cny: AsCny = False,
+    place: ImportPlace = None,
+    no_wait: NoWait = False,
+    deadline: SealDeadline = 120,
+    as_json: Json = False,
+) -> ExitCode:
+    """Issue the bills of files. Running it again issues nothing twice.
+
+    total_fen is the sum over the bills of these files that are issued, now or before; each business number counts once.
+    Exit 6 if bills were refused, 5 if not all were sealed in time.
+    """
+    from cli.client import open_client
+    from cli.formats import READERS
+    from cli.importing import Importer
+    from node.config import load_node_config
+    from node.home import NetworkHome
+
+    reader = READERS.get(format_name)
+    if reader is None:
+        raise CommandFailed("argument_refused", f"--format: write {' or '.join(sorted(READERS))}")
+    if place is None:
+        places = load_node_config(NetworkHome(home).node(via).root).places
+        if not places:
+            raise CommandFailed("argument_refused", f"{via} has no issuing points; name a gateway")
+        place = places[0]
+    with open_client(home, via, ROLE, "medbill-import") as client, output.progress("importing", len(files)) as bar:
+        importer = Importer(client, bar)
+        for file in files:
+            importer.import_file(file, reader, as_cny=as_cny, place_code=place)
+        report = importer.finish(0 if no_wait else deadline)
+    if as_json:
+        output.print_json(report.document())
+    else:
+        output.print_line(
+            f"issued {report.issued}, already issued {report.already_issued}, refused {len(report.refused)}, "
+            f"total {output.yuan(report.total_fen)} yuan"
+        )
+        if report.refused:
+            output.print_table(("file", "business no", "code"), [list(entry.values()) for entry in report.refused])
+    if report.unsealed and not no_wait:
+        output.note(f"{report.unsealed} bills are not sealed yet; they will be, or run the same command again to look")
+        return ExitCode.UNREACHABLE
+    return ExitCode.REFUSED if report.refused else ExitCode.OK
+
+
+def _read_request(name: str) -> bytes:
+    if name == "-":
+        data = sys.stdin.buffer.read(REQUEST_BYTES_MAX + 1)
+    else:
+        with Path(name).open("rb") as stream:
+            data = stream.read(REQUEST_BYTES_MAX + 1)
+    if len(data) > REQUEST_BYTES_MAX:
+        raise CommandFailed("argument_refused", f"{name}: longer than {REQUEST_BYTES_MAX} bytes; this is not one bill")
+    return data
+
+
+def _show(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        output.print_json(document)
+    else:
+        output.print_fields({key: value for key, value in document.items() if key != "links"})

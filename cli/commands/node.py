@@ -1,0 +1,109 @@
+"""`medbill node`: one node in its home."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import typer
+
+from cli import output
+from cli.exit_codes import ExitCode
+from cli.failures import CommandFailed
+from cli.options import Json, NodeHome
+
+if TYPE_CHECKING:
+    from node.build import AppFactory
+    from node.config import NodeConfig
+    from node.service import Archive, Counter, Desk
+    from node.web import App
+
+app = typer.Typer(no_args_is_help=True, help="One node: run it, ask it, let it prove its data again.")
+
+
+@app.command()
+@output.reported
+def start(home: NodeHome) -> ExitCode:
+    """Run the node in the foreground, its log on stdout. SIGTERM finishes the block and closes the stores."""
+    from cli.processes import remove_pid_file, running_pid, write_pid_file
+    from node.build import run
+    from node.home import NodeHome as Places
+
+    places, own = Places(home), os.getpid()
+    other = running_pid(places)
+    if other not in (None, own):
+        raise CommandFailed("already_running", f"{home}: process {other} runs this node; stop it first")
+    write_pid_file(places, own)
+    try:
+        return ExitCode.OK if run(home, app_factory=_rest_app(home)) == 0 else ExitCode.FAILED
+    finally:
+        remove_pid_file(places, own)
+
+
+def _rest_app(home: Path) -> AppFactory | None:
+    """Makes the REST app of a node, or None for a node that serves none: only then is the framework loaded."""
+    from node.config import load_node_config
+
+    if load_node_config(home).api is None:
+        return None
+    from api.app import build_app
+    from api.auth import TokenVerifier, load_issuers
+    from api.errors import ConfigRefused
+    from node.home import NodeHome as Places
+
+    path = Places(home).token_issuers
+
+    def make(desk: Desk, config: NodeConfig) -> App:
+        return build_app(cast("Counter | Archive", desk), TokenVerifier(issuers, desk.chain_id))
+
+    try:
+        issuers = load_issuers(path.read_bytes())
+        TokenVerifier(issuers, "")  # refuses before the node opens its stores
+    except ConfigRefused as refusal:
+        raise CommandFailed("config_refused", f"{path}: {refusal}") from None
+    return make
+
+
+@app.command()
+@output.reported
+def status(home: NodeHome, as_json: Json = False) -> ExitCode:
+    """What the node says of itself. Exit 5 if it does not answer."""
+    from cli.client import OperationsClient
+    from node.config import load_node_config
+
+    config = load_node_config(home)
+    with OperationsClient() as client:
+        answer = client.ask(config.operations.host, config.operations.port, "/status")
+    if answer is None or answer[0] != 200:
+        where = f"{config.operations.host} port {config.operations.port}"
+        raise CommandFailed("unreachable", f"{config.name} does not answer at {where}; is it started?")
+    if as_json:
+        output.print_json(answer[1])
+    else:
+        output.print_fields(answer[1])
+    return ExitCode.OK
+
+
+@app.command()
+@output.reported
+def verify(home: NodeHome, as_json: Json = False) -> ExitCode:
+    """Derive everything from the block log again and compare, on a stopped node. Exit 3 if something differs."""
+    from node.verify import verify_home
+
+    with output.progress("verifying", None) as bar:
+        done = 0
+
+        def told(height: int, total: int) -> None:
+            nonlocal done
+            bar(height - done, f"of {total} blocks")
+            done = height
+
+        report = verify_home(home, told)
+    checks = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in report.checks]
+    if as_json:
+        output.print_json({"valid": report.valid, "checks": checks})
+    else:
+        output.print_checks(checks)
+        output.print_line("valid" if report.valid else "INVALID")
+    return ExitCode.OK if report.valid else ExitCode.INVALID

@@ -1,0 +1,151 @@
+"""`medbill numbers`: ranges as they nest, allotting a piece of one, a gateway's leases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import output
+from cli.exit_codes import ExitCode
+from cli.failures import CommandFailed
+from cli.options import Home, Json, Via, ViaMirror, Wait
+
+app = typer.Typer(no_args_is_help=True, help="Number ranges and leases.")
+
+TRANSACTION_WINDOW_BLOCKS = 1_000  # that an allotment signed here may run later
+
+Holder = Annotated[str | None, typer.Option("--holder", metavar="NAME", help="Only this organisation's ranges.")]
+Parent = Annotated[
+    str, typer.Argument(metavar="HOLDER/CODE/FIRST", help="The range to cut from, as 'numbers tree' names it.")
+]
+To = Annotated[
+    str, typer.Option("--to", metavar="NAME", help="The organisation that gets it: supervised by the holder.")
+]
+Amount = Annotated[int, typer.Option("--count", min=1, metavar="N", help="How many numbers.")]
+First = Annotated[
+    int | None,
+    typer.Option("--first", metavar="N", help="From which number on; the range's next free one if left out."),
+]
+
+
+@app.command()
+@output.reported
+def tree(home: Home, via: ViaMirror = None, holder: Holder = None, as_json: Json = False) -> None:
+    """All ranges, each below the one that it was cut from."""
+    from cli.client import open_client
+
+    with open_client(home, via, "finance_clerk") as client:
+        rows = client.get("/v1/number-ranges", holder=holder)["data"]
+    if as_json:
+        output.print_json({"data": rows})
+        return
+    from cli.range_tree import build_range_tree
+
+    for branch in build_range_tree(rows):
+        output.console().print(branch)
+
+
+@app.command()
+@output.reported
+def allot(
+    parent: Parent,
+    to: To,
+    count: Amount,
+    home: Home,
+    via: ViaMirror = None,
+    first: First = None,
+    wait: Wait = 10,
+    as_json: Json = False,
+) -> ExitCode:
+    """Cut the front of a range for a supervised organisation.
+
+    Signed by the mirror for its own office, or here with DIR/organisations/HOLDER/unit.key for another holder.
+    """
+    from cli.client import open_client
+
+    holder, code, range_first = _parse_parent(parent)
+    with open_client(home, via, "finance_clerk") as client:
+        if first is None:
+            first = _next_free(client.get("/v1/number-ranges", holder=holder)["data"], code, range_first)
+        if holder == client.organisation:
+            body = {"parent": f"{holder}/{code}/{range_first}", "first": first, "count": count, "holder": to}
+            standing = client.post("/v1/number-ranges", body, wait)
+        else:
+            standing = _send_signed(client, home, (holder, code, range_first), first, count, to, wait)
+    standing = {**standing, "code_of_numbers": code, "first": first, "count": count, "holder": to}
+    if as_json:
+        output.print_json(standing)
+    else:
+        output.print_fields({key: value for key, value in standing.items() if key != "links"})
+    return ExitCode.OK
+
+
+@app.command()
+@output.reported
+def leases(home: Home, via: Via, as_json: Json = False) -> None:
+    """A gateway's leases, and how many numbers are left in each."""
+    from cli.client import open_client
+
+    with open_client(home, via, "hospital_admin") as client:
+        rows = client.get("/v1/number-leases")["data"]
+    if as_json:
+        output.print_json({"data": rows})
+    else:
+        columns = ("lease", "kind", "place", "gateway", "next", "left")
+        output.print_table(columns, [[row.get(column) for column in columns] for row in rows])
+
+
+def _parse_parent(text: str) -> tuple[str, str, int]:
+    holder, _, rest = text.partition("/")
+    code, _, first = rest.partition("/")
+    if not (
+        holder
+        and len(code) == 8
+        and code.isascii()
+        and code.isdigit()
+        and first.isascii()
+        and first.isdigit()
+        and len(first) <= 10
+    ):
+        raise CommandFailed("argument_refused", f"'{text}': write HOLDER/CODE/FIRST, as in finance-city/33060126/1")
+    return holder, code, int(first)
+
+
+def _next_free(rows: list[dict[str, Any]], code: str, first: int) -> int:
+    for row in rows:
+        if row["code"] == code and row["first"] == first:
+            return int(row["next"])
+    raise CommandFailed("not_found", "no such range; 'medbill numbers tree' shows them")
+
+
+def _send_signed(
+    client: Any, home: Path, parent: tuple[str, str, int], first: int, count: int, to: str, wait_s: int
+) -> dict[str, Any]:
+    from chain.codec import encode
+    from chain.operation import AllotRange, RangeRef
+    from chain.transaction import Entry, sign_transaction
+    from cli.exit_codes import exit_code_of_status
+    from node.home import NetworkHome
+    from node.keystore import load_signing_key
+
+    key = load_signing_key(NetworkHome(home).organisation(parent[0]).unit_key)
+    network = client.get("/v1/network")
+    operation = AllotRange(RangeRef(*parent), first, count, to)
+    transaction = sign_transaction(
+        bytes.fromhex(network["chain_id"]),
+        parent[0],
+        key,
+        int(network["head"]["height"]) + TRANSACTION_WINDOW_BLOCKS,
+        [Entry(False, operation)],
+    )
+    headers = {"Content-Type": "application/octet-stream", **({"Prefer": f"wait={wait_s}"} if wait_s else {})}
+    answer = client.send("POST", "/v1/transactions", content=encode(transaction), headers=headers).json()
+    outcome: dict[str, Any] = answer["outcomes"][0]
+    if outcome.get("status") == "refused" and not outcome.get("repeated"):
+        code = str(outcome.get("code"))
+        raise CommandFailed(
+            code, str(outcome.get("detail") or "the ledger refused it"), exit_code_of_status(409), status=409
+        )
+    return outcome

@@ -1,0 +1,85 @@
+"""`medbill proof`: the file that a holder keeps, fetched and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import output
+from cli.exit_codes import ExitCode
+from cli.failures import CommandFailed
+from cli.options import Home, Json, Via
+
+app = typer.Typer(no_args_is_help=True, help="Fetch a bill's proof, and check one without any network.")
+
+BillId = Annotated[str, typer.Argument(metavar="BILL_ID", help="18 digits: code and number.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Where to write it; BILL_ID.proof if left out.")
+]
+Show = Annotated[
+    str | None, typer.Option("--show", metavar="FIELD,...", help="Details to open in it; all others stay hidden.")
+]
+ProofFile = Annotated[Path, typer.Argument(metavar="FILE", help="The *.proof file.")]
+GenesisFile = Annotated[
+    Path, typer.Option("--genesis", metavar="FILE", help="genesis.json of the ledger: all that is trusted.")
+]
+Trust = Annotated[
+    Path | None,
+    typer.Option(
+        "--trust", metavar="FILE", help="What earlier checks have proven: nothing may contradict it; kept up to date."
+    ),
+]
+MaxAge = Annotated[
+    str | None, typer.Option("--max-age", metavar="AGE", help="Invalid if its newest block is older, as in 24h.")
+]
+
+
+@app.command()
+@output.reported
+def fetch(bill_id: BillId, home: Home, via: Via, out: Out = None, show: Show = None, as_json: Json = False) -> None:
+    """Fetch the proof of a bill, as its hospital."""
+    from cli.client import open_client, quoted
+
+    with open_client(home, via, "cashier") as client:
+        data = client.get_bytes(f"/v1/bills/{quoted(bill_id)}/proof", fields=show)
+    if out is None:
+        if not (len(bill_id) == 18 and bill_id.isascii() and bill_id.isdigit()):
+            raise CommandFailed("argument_refused", "a bill has 18 digits; name a file with --out")
+        out = Path(f"{bill_id}.proof")
+    out.write_bytes(data)
+    if as_json:
+        output.print_json({"bill_id": bill_id, "file": str(out), "bytes": len(data)})
+    else:
+        output.print_line(f"{out}: {len(data)} bytes")
+
+
+@app.command()
+@output.reported
+def verify(
+    file: ProofFile, genesis: GenesisFile, trust: Trust = None, max_age: MaxAge = None, as_json: Json = False
+) -> ExitCode:
+    """Check a proof against the genesis file alone, without any network. Exit 3 if a check fails."""
+    from cli import proof_check
+
+    max_age_ms = None if max_age is None else proof_check.parse_duration_ms(max_age)
+    trusted = proof_check.read_file(trust, proof_check.FILE_BYTES_MAX) if trust is not None and trust.exists() else None
+    verdict = proof_check.verify_proof_bytes(
+        proof_check.read_file(file, proof_check.PROOF_BYTES_MAX),
+        proof_check.read_file(genesis, proof_check.FILE_BYTES_MAX),
+        trusted,
+        max_age_ms,
+    )
+    checks = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in verdict.checks]
+    if verdict.valid and trust is not None and verdict.newest is not None:
+        kept = proof_check.parse_trusted(trusted) if trusted is not None else []
+        proof_check.keep_checkpoint(trust, kept, verdict.newest)
+    if as_json:
+        output.print_json({"valid": verdict.valid, "checks": checks, "bill": verdict.bill or None})
+    else:
+        output.print_checks(checks)
+        if verdict.valid:
+            output.print_fields(verdict.bill)
+        output.print_line("valid" if verdict.valid else "INVALID")
+    return ExitCode.OK if verdict.valid else ExitCode.INVALID

@@ -1,0 +1,55 @@
+"""`medbill token`: bearer tokens for development, made with an organisation's own token key."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli import output
+from cli.options import Home, Json
+
+app = typer.Typer(no_args_is_help=True, help="Bearer tokens, as a province's own sign-on would make them.")
+
+Organisation = Annotated[
+    str, typer.Option("--organisation", metavar="NAME", help="For whom it speaks; its token.key signs.")
+]
+Role = Annotated[
+    str, typer.Option("--role", help="cashier, hospital_admin, finance_clerk, auditor, patient, operator.")
+]
+Subject = Annotated[str, typer.Option("--subject", help="Who it is: a staff number, never a name.")]
+Lifetime = Annotated[str, typer.Option("--lifetime", metavar="AGE", help="How long it holds, at most 12h.")]
+
+
+@app.command()
+@output.reported
+def issue(
+    home: Home,
+    organisation: Organisation,
+    role: Role,
+    subject: Subject,
+    lifetime: Lifetime = "1h",
+    as_json: Json = False,
+) -> None:
+    """Print a token. Send it as 'Authorization: Bearer TOKEN'."""
+    from cli.client import make_token
+    from cli.proof_check import parse_duration_ms
+    from node.home import NetworkHome
+    from node.network_file import load_network_file
+
+    network = load_network_file(home)
+    lifetime_s = parse_duration_ms(lifetime) // 1000
+    token = make_token(
+        NetworkHome(home).organisation(organisation).token_key,
+        network.chain_id,
+        organisation,
+        subject,
+        role,
+        lifetime_s,
+    )
+    if as_json:
+        output.print_json(
+            {"token": token, "organisation": organisation, "role": role, "subject": subject, "lifetime_s": lifetime_s}
+        )
+    else:
+        output.print_line(token)

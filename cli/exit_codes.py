@@ -1,0 +1,50 @@
+"""What `medbill` ends with. The one place that maps a refusal to an exit code. Source: DESIGN section 11."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    OK = 0
+    FAILED = 1  # something broke, here or in a node
+    USAGE = 2  # the command or a file named in it cannot be understood
+    INVALID = 3  # a verification was made, and says invalid
+    NOT_FOUND = 4
+    UNREACHABLE = 5  # nobody answers, or not now: the same command may succeed later
+    REFUSED = 6  # by right, by content or by the ledger's state: it will not succeed by itself
+    INTERRUPTED = 130
+
+
+def exit_code_of_status(status: int) -> ExitCode:
+    """Of an HTTP status that is not a success."""
+    if status == 404:
+        return ExitCode.NOT_FOUND
+    if status in (408, 429, 502, 503, 504):
+        return ExitCode.UNREACHABLE
+    return ExitCode.REFUSED if 400 <= status < 500 else ExitCode.FAILED
+
+
+# codes of refusals that never came over HTTP -> exit code; all others mean FAILED
+EXIT_CODES: dict[str, ExitCode] = {
+    "config_refused": ExitCode.USAGE,
+    "genesis_refused": ExitCode.USAGE,
+    "network_unknown": ExitCode.USAGE,
+    "file_unreadable": ExitCode.USAGE,
+    "argument_refused": ExitCode.USAGE,
+    "home_exists": ExitCode.REFUSED,
+    "already_running": ExitCode.REFUSED,
+    "key_file_refused": ExitCode.REFUSED,
+    "foreign_genesis": ExitCode.REFUSED,
+    "storage_locked": ExitCode.REFUSED,
+    "not_found": ExitCode.NOT_FOUND,
+    "unreachable": ExitCode.UNREACHABLE,
+    "timed_out": ExitCode.UNREACHABLE,
+    "not_ready": ExitCode.UNREACHABLE,
+    "interrupted": ExitCode.INTERRUPTED,
+}
+
+
+def exit_code_of(code: str) -> ExitCode:
+    """Of a stable code of ours."""
+    return EXIT_CODES.get(code, ExitCode.FAILED)

@@ -1,0 +1,96 @@
+"""The command `medbill`: its nouns and verbs. `medbill --install-completion` teaches them to the shell."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from cli import output
+from cli.commands import audit, bill, blocks, keys, network, node, numbers, proof, token, verify
+from cli.exit_codes import ExitCode
+from cli.failures import CommandFailed
+from cli.options import Json
+
+
+class RootGroup(TyperGroup):
+    """Usage errors too are the problem object with `--json`."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        arguments = list(sys.argv[1:] if args is None else args)
+        as_json = standalone_mode and "--json" in arguments
+        run = functools.partial(super().main, arguments, prog_name, complete_var, **extra)
+        if not as_json:
+            return run(standalone_mode=standalone_mode)
+        try:
+            code = run(standalone_mode=False)
+        except typer.TyperException as error:
+            output.print_json(CommandFailed("usage", error.format_message(), ExitCode.USAGE).problem)
+            sys.exit(error.exit_code)
+        except typer.Abort:
+            sys.exit(ExitCode.FAILED)
+        sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+app = typer.Typer(
+    name="medbill",
+    cls=RootGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # they show local variables: keys and patients' names
+    rich_markup_mode=None,
+    help="A permissioned ledger for medical electronic bills.",
+    epilog="Exit codes: 0 ok, 1 failed, 2 usage, 3 verification says invalid, 4 not found, 5 unreachable, 6 refused.",
+)
+for name, group in (
+    ("network", network.app),
+    ("node", node.app),
+    ("bill", bill.app),
+    ("proof", proof.app),
+    ("numbers", numbers.app),
+    ("keys", keys.app),
+    ("token", token.app),
+    ("audit", audit.app),
+    ("block", blocks.app),
+):
+    app.add_typer(group, name=name)
+app.command("blocks")(blocks.blocks)
+app.command("verify")(verify.verify)
+
+
+@app.command()
+@output.reported
+def version(as_json: Json = False) -> None:
+    """The versions of this program and of Python."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed_version
+
+    try:
+        own = installed_version("medbill")
+    except PackageNotFoundError:
+        own = "not installed"
+    python = ".".join(map(str, sys.version_info[:3]))
+    if as_json:
+        output.print_json({"medbill": own, "python": python})
+    else:
+        output.print_line(f"medbill {own}, Python {python}")
+
+
+def main() -> None:
+    """The console script."""
+    app(prog_name="medbill")
+
+
+if __name__ == "__main__":
+    main()
