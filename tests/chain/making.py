@@ -189,7 +189,7 @@ def issue_bill(
     return IssueBill(**{**fields, **changes})
 
 
-def reverse_bill(original: IssueBill, *, serial: int, code: str | None = None, **changes: Any) -> ReverseBill:
+def reverse_bill(original: IssueBill, /, *, serial: int, code: str | None = None, **changes: Any) -> ReverseBill:
     """The red bill that takes `original` back, under a number of its own."""
     number = bill_id(serial, code or original.bill[:8])
     parts = original.payments
