@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chain.validators import COMMIT, PREPARE, Certificate
 from consensus import normal_case
-from consensus.effects import Broadcast, Effect, FetchBlocks, Finalise, Halt, Send, SendBlocks
+from consensus.effects import Broadcast, Effect, FetchBlocks, Finalise, Send, SendBlocks
 from consensus.events import BlockFetched
 from consensus.model import BLOCKS_PER_FETCH_MAX, Fetch, Head, Message, Status
 from consensus.state import Asked, Decided, ReplicaState, quorum_certificate
@@ -29,15 +29,15 @@ def decide(state: ReplicaState, out: list[Effect]) -> bool:
     if block is None:
         return False  # `fetch` asks for it
     if block.header.parent != state.head.digest:
-        out.append(Halt(f"block {state.slot} is final and does not follow my block {state.height}"))
-        return False
+        state.halt(f"block {state.slot} is final and does not follow my block {state.height}", out)
+        return True
     valid = state.checked.get(decided.digest)
     if valid is None:
         normal_case.ask_check(state, decided.digest, out)
         return False
     if not valid:
-        out.append(Halt(f"block {state.slot} is final, and is invalid here"))
-        return False
+        state.halt(f"block {state.slot} is final, and is invalid here", out)
+        return True
     out.append(Finalise(block.header, block.transactions, decided.certificate))
     state.head = Head(block.header.height, decided.digest, block.header.time_ms, decided.certificate)
     state.leave_slot()
@@ -52,17 +52,16 @@ def decide(state: ReplicaState, out: list[Effect]) -> bool:
 
 def certificate_from_votes(state: ReplicaState) -> Decided | None:
     """The commit certificate that the votes for the slot make, if they do."""
-    ballots: dict[tuple[int, bytes], int] = {}
-    for seat in range(state.members.n):
-        vote = state.votes.get((state.slot, COMMIT, seat))
-        if vote is None:
-            continue
-        ballot = (vote.view, vote.digest)
-        ballots[ballot] = ballots.get(ballot, 0) + 1
-        if ballots[ballot] == state.members.quorum:
-            view, digest = ballot
-            signatures = state.voters(COMMIT, view, digest)
-            return Decided(digest, quorum_certificate(view, signatures, state.members.quorum))
+    slot, votes, quorum = state.slot, state.votes, state.quorum
+    commits = [vote for seat in state.seats if (vote := votes.get((slot, COMMIT, seat))) is not None]
+    if len(commits) < quorum:
+        return None
+    ballots: dict[tuple[int, bytes], dict[int, bytes]] = {}  # (view, digest) -> seat -> signature
+    for vote in commits:
+        ballots.setdefault((vote.view, vote.digest), {})[vote.seat] = vote.signature
+    for (view, digest), signatures in ballots.items():
+        if len(signatures) >= quorum:
+            return Decided(digest, quorum_certificate(view, signatures, quorum))
     return None
 
 
@@ -76,7 +75,7 @@ def on_certificate(
     if height == state.slot and state.decided is not None:
         mine = state.decided.digest
     if mine is not None and mine != digest:
-        out.append(Halt(f"two certificates at height {height}: {mine.hex()[:8]} and {digest.hex()[:8]}"))
+        state.halt(f"two certificates at height {height}: {mine.hex()[:8]} and {digest.hex()[:8]}", out)
 
 
 def on_block_fetched(state: ReplicaState, event: BlockFetched, out: list[Effect]) -> None:
@@ -110,14 +109,14 @@ def fetch(state: ReplicaState, out: list[Effect]) -> None:
         seats = sorted({entry.seat for entry in decided.certificate.signatures} - {state.me})
     if not seats:
         return
-    seat = min(seats, key=lambda candidate: (candidate - state.last_asked - 1) % state.members.n)
+    seat = min(seats, key=lambda candidate: (candidate - state.last_asked - 1) % state.n)
     state.asked, state.last_asked = Asked(seat, state.now_ms, answered=False), seat
     out.append(FetchBlocks(seat, state.slot, BLOCKS_PER_FETCH_MAX))
 
 
 def status(state: ReplicaState) -> Status:
     """Where I stand, with the votes for the slot that I hold: Prepares of my view, Commits of any."""
-    slot, seats = state.slot, range(state.members.n)
+    slot, seats = state.slot, state.seats
     prepares = [state.votes.get((slot, PREPARE, seat)) for seat in seats]
     commits = [state.votes.get((slot, COMMIT, seat)) for seat in seats]
     votes = [vote for vote in prepares if vote is not None and vote.view == state.view]

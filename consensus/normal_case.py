@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chain.validators import COMMIT, PREPARE
 from consensus import evidence
-from consensus.effects import Accuse, BecomeLearner, Broadcast, CheckBlock, Effect, Halt, Persist, Propose, Refuse
+from consensus.effects import Accuse, BecomeLearner, Broadcast, CheckBlock, Effect, Persist, Propose, Refuse
 from consensus.errors import (
     EMPTY,
     INVALID,
@@ -142,7 +142,7 @@ def on_block_checked(state: ReplicaState, event: BlockChecked, out: list[Effect]
     if event.valid:
         return
     if event.digest == state.obligation or (state.decided and event.digest == state.decided.digest):
-        out.append(Halt(f"block {state.slot} was agreed, and is invalid here: {event.code}"))
+        state.halt(f"block {state.slot} was agreed, and is invalid here: {event.code}", out)
     elif state.current and state.current.header.digest() == event.digest:
         refused = ProposalRefused(state.slot, state.view, f"{INVALID}: {event.code}")
         out.append(Refuse(state.primary, refused))
@@ -176,9 +176,9 @@ def commit(state: ReplicaState, out: list[Effect]) -> bool:
     if not state.active or mine is None or state.own_vote(COMMIT) is not None:
         return False
     signatures = state.voters(PREPARE, state.view, mine.digest)
-    if len(signatures) < state.members.quorum:
+    if len(signatures) < state.quorum:
         return False
-    certificate = quorum_certificate(state.view, signatures, state.members.quorum, state.me)
+    certificate = quorum_certificate(state.view, signatures, state.quorum, state.me)
     block = state.known[mine.digest]
     state.prepared = Prepared(block.header, block.transactions, certificate)
     signature = state.sign_vote(COMMIT, mine.digest)

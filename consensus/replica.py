@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from consensus import catch_up, normal_case, restart, timers, view_change
-from consensus.effects import Effect, Halt, PassOn, Send
+from consensus.effects import Effect, PassOn, Send
 from consensus.events import (
     BlockChecked,
     BlockFetched,
@@ -75,20 +75,23 @@ class Replica:
         state.now_ms = max(state.now_ms, event.now_ms)
         self._note(event, out)
         for _ in range(APPLICATIONS_MAX):
-            if self._is_halted(out) or not any(rule(state, out) for rule in RULES):
+            if state.halted or not self._apply_one(out):
                 break
         else:
-            out.append(Halt("the rules go round in circles"))
-        if self._is_halted(out):
-            state.halted = True
+            state.halt("the rules go round in circles", out)
+        if state.halted:
             return out
         catch_up.fetch(state, out)
         timers.adjust(state, out)
         return out
 
-    @staticmethod
-    def _is_halted(out: list[Effect]) -> bool:
-        return any(isinstance(effect, Halt) for effect in out)
+    def _apply_one(self, out: list[Effect]) -> bool:
+        """The first rule that applies; says whether one did."""
+        state = self._state
+        for rule in RULES:  # noqa: SIM110 (a generator costs more than the rules)
+            if rule(state, out):
+                return True
+        return False
 
     def _note(self, event: Event, out: list[Effect]) -> None:
         state = self._state

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from chain.block import Header
 from chain.validators import Certificate, SeatSignature, ValidatorSet, vote_message
-from consensus.effects import Effect
+from consensus.effects import Effect, Halt
 from consensus.events import BlockFetched, Timer
 from consensus.model import (
     Head,
@@ -129,17 +129,24 @@ class ReplicaState:
     accused: set[tuple[int, int, int, int]] = field(default_factory=set)  # (height, kind, view, seat); ACCUSED_MAX
     halted: bool = False
 
-    @property
-    def members(self) -> ValidatorSet:
-        return self.settings.members
+    # of the settings; looked at in every rule
+    members: ValidatorSet = field(init=False)
+    me: int = field(init=False)
+    epoch: int = field(init=False)
+    n: int = field(init=False)
+    f: int = field(init=False)
+    quorum: int = field(init=False)
+    seats: range = field(init=False)
 
-    @property
-    def me(self) -> int:
-        return self.settings.seat
+    def __post_init__(self) -> None:
+        members = self.settings.members
+        self.members, self.me, self.epoch = members, self.settings.seat, members.epoch
+        self.n, self.f, self.quorum, self.seats = members.n, members.f, members.quorum, range(members.n)
 
-    @property
-    def epoch(self) -> int:
-        return self.settings.members.epoch
+    def halt(self, reason: str, out: list[Effect]) -> None:
+        """The ledger or this node is broken."""
+        self.halted = True
+        out.append(Halt(reason))
 
     @property
     def height(self) -> int:
@@ -151,7 +158,7 @@ class ReplicaState:
 
     @property
     def primary(self) -> int:
-        return self.settings.members.primary(self.view)
+        return self.view % self.n
 
     @property
     def certificate_view(self) -> int:
@@ -176,10 +183,10 @@ class ReplicaState:
 
     def voters(self, kind: int, view: int, digest: bytes) -> dict[int, bytes]:
         """Seat -> signature of those who voted so for the slot, ascending."""
-        slot = self.slot
+        slot, votes = self.slot, self.votes
         found = {}
-        for seat in range(self.members.n):
-            vote = self.votes.get((slot, kind, seat))
+        for seat in self.seats:
+            vote = votes.get((slot, kind, seat))
             if vote is not None and vote.view == view and vote.digest == digest:
                 found[seat] = vote.signature
         return found

@@ -35,7 +35,7 @@ def view_timer(state: ReplicaState) -> Wish | None:
 
 def pass_on_timer(state: ReplicaState) -> Wish | None:
     """Half of the view timer, while a backup's transactions wait."""
-    wish = view_timer(state)
+    wish = view_timer(state) if state.work_waits else None
     if wish is None or not state.active or not state.work_waits or state.primary == state.me:
         return None
     return wish[0] // 2, wish[1]

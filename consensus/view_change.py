@@ -36,11 +36,11 @@ def leave(state: ReplicaState, view: int, out: list[Effect]) -> None:
 def join(state: ReplicaState, out: list[Effect]) -> bool:
     """Rule 6: to the (f + 1)-th highest view that others announce, when it is above mine. One of them is honest, and a
     single liar moves nobody."""
-    announced = sorted((change.view for seat, change in state.view_changes.items() if seat != state.me), reverse=True)
-    f = state.members.f
-    if not state.may_vote or len(announced) <= f or announced[f] <= state.view:
+    view, me = state.view, state.me
+    above = [change.view for seat, change in state.view_changes.items() if change.view > view and seat != me]
+    if not state.may_vote or len(above) <= state.f:
         return False
-    leave(state, announced[f], out)
+    leave(state, sorted(above, reverse=True)[state.f], out)
     return True
 
 
@@ -73,7 +73,7 @@ def open_view(state: ReplicaState, out: list[Effect]) -> bool:
     others = [
         change for seat, change in sorted(state.view_changes.items()) if seat != state.me and change.view == state.view
     ]
-    quorum = state.members.quorum
+    quorum = state.quorum
     if len(others) < quorum - 1:
         return False
     chosen = sorted([mine, *others[: quorum - 1]], key=lambda change: change.seat)
@@ -120,7 +120,7 @@ def on_new_view(state: ReplicaState, message: NewView, out: list[Effect]) -> Non
 def has_quorum_left(state: ReplicaState) -> bool:
     """Rule 10: q members, I included, announce a view that is mine or higher."""
     announced = sum(1 for change in state.view_changes.values() if change.view >= state.view)
-    return announced >= state.members.quorum
+    return announced >= state.quorum
 
 
 def has_work(state: ReplicaState) -> bool:

@@ -7,11 +7,13 @@ from hashlib import sha256
 
 import msgspec
 
+from chain.block import Header
 from chain.validators import COMMIT, PREPARE, vote_message
 from consensus.effects import Propose
 from consensus.events import Event, ProposalReady
 from consensus.model import (
     Commit,
+    Head,
     Message,
     NewView,
     Prepare,
@@ -39,6 +41,7 @@ class Liar(Node):
         self.audience = set(range(world.options.n))
         self.signed: set[tuple[int, int, bytes]] = set()  # (view, height, digest) of "yes"
         self.heard: dict[int, dict[int, list[ViewChange]]] = {}  # view -> seat -> ViewChanges
+        self.before: tuple[Head, bytes] | None = None  # my last block's parent, and its state root
         self.opened: set[int] = set()  # views that I made NewViews for
         super().__init__(world, seat)
 
@@ -162,14 +165,24 @@ class Liar(Node):
             if obliged is None:
                 self._propose_to(seat, view)
 
+    def _applied(self, header: Header, transactions: list[bytes]) -> None:
+        self.before = (self.head, self.application.state_root)
+        super()._applied(header, transactions)
+
     def _propose_to(self, seat: int, view: int) -> None:
-        """A fresh proposal on my head, different for each member."""
+        """A fresh proposal on my head or on the block before it, different for each member."""
         transaction = sha256(b"liar %d %d %d" % (self.seat, seat, self.world.draw.randint(0, 3))).digest()
         if transaction in self.application.included:
             return
         self.bodies[transaction] = None
         proposer = self.members.members[self.seat].organisation
-        header = self.application.build(self.head, proposer, max(self.clock(), self.head.time_ms + 1), [transaction])
+        head, state_root = self.head, self.application.state_root
+        if self.before is not None and self.world.draw.random() < 0.5:
+            head, state_root = self.before
+        time_ms = max(self.clock(), head.time_ms + 1)
+        root = sha256(state_root + transaction).digest()
+        header = self.application.build(head, proposer, time_ms, [transaction])
+        header = msgspec.structs.replace(header, state_root=root)
         signature = self.sign(vote_message(CHAIN_ID, 1, PREPARE, view, header.height, header.digest()))
         proposal = PrePrepare(1, view, header.height, header, [transaction], signature)
         self.world.sometimes["lie: a proposal for one member"] += 1

@@ -16,6 +16,7 @@ class Options:
     is_bytes_on_wire: bool  # messages travel encoded
     fault_ms: int  # how long faults go on; then everything heals
     loss: float  # chance per message
+    kind_loss: float  # chance more for one kind of message at a time
     duplicate: float
     replay: float  # chance that a message comes once more, seconds later
     delay_ms: int  # mean, exponential
@@ -45,6 +46,7 @@ class Options:
             is_bytes_on_wire=seed % 10 == 0,
             fault_ms=draw.choice([3_000, 6_000, 10_000, 15_000]),
             loss=draw.choice([0.0, 0.01, 0.05, 0.2, 0.35]),
+            kind_loss=draw.choice([0.0, 0.0, 0.5, 0.8, 0.95]),
             duplicate=draw.choice([0.0, 0.0, 0.05, 0.3]),
             replay=draw.choice([0.0, 0.0, 0.02]),
             delay_ms=draw.choice([1, 5, 30, 150, 400]),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.simulator.node import Node
 
 PROGRESS_WITHIN_MS = 180_000  # after healing, everything that waits is final everywhere within this
+KINDS_LOST = ("Commit", "Commit", "Prepare", "PrePrepare", "NewView", "Status", "")  # one at a time, for some seconds
+KIND_LOST_MS = 1_500  # mean
 EVENTS_MAX = 3_000_000  # of one run: more is a storm
 
 
@@ -73,6 +75,7 @@ class World:
         self.is_healed = False
         self.groups: list[set[int]] | None = None  # a partition
         self.one_way: tuple[int, int] | None = None  # messages from one seat to another are lost
+        self.kind_lost = ""
         self.nodes: dict[int, list[Node]] = {}  # seat -> its node; a liar may have two brains
         self.demanded: list[bytes] = []
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
@@ -118,6 +121,8 @@ class World:
         if not self.is_healed:
             if self._is_cut(source, target) or draw.random() < options.loss:
                 return
+            if type(payload).__name__ == self.kind_lost and draw.random() < options.kind_loss:
+                return
             if draw.random() < options.duplicate:
                 self.after(self.spread(options.delay_ms), lambda: self.deliver(source, target, payload))
             if draw.random() < options.replay:
@@ -154,6 +159,11 @@ class World:
         return is_whole
 
     # -- faults --------------------------------------------------------------------------------------------------------
+
+    def _lose_a_kind(self) -> None:
+        if not self.is_healed and self.options.kind_loss:
+            self.kind_lost = self.draw.choice(KINDS_LOST)
+            self.after(self.spread(KIND_LOST_MS), self._lose_a_kind)
 
     def _plan_partition(self) -> None:
         if not self.is_healed and self.options.partition_every_ms:
@@ -225,6 +235,7 @@ class World:
             self._submit()
             self._plan_partition()
             self._plan_crash()
+            self._lose_a_kind()
             self._run_until(lambda: False, self.options.fault_ms)
             self._heal()
             healed_at = self.now
