@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import output
-from cli.commands import audit, bill, blocks, keys, network, node, numbers, proof, token, verify
+from cli.commands import audit, bill, blocks, demo, keys, network, node, numbers, proof, token, verify
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
 from cli.options import Json
@@ -67,6 +67,7 @@ for name, group in (
     app.add_typer(group, name=name)
 app.command("blocks")(blocks.blocks)
 app.command("verify")(verify.verify)
+app.command("demo")(demo.demo)
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""The story of the system in about two minutes: scenes that print the command that anyone can repeat."""

@@ -1,0 +1,155 @@
+"""Where a demo plays: a network made for it, commands run as a person would, and what they answered."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from cli import output
+from cli.client import Client, open_client
+from cli.processes import running_pid
+from node.home import NetworkHome
+from node.network_checks import is_port_free
+
+COMMAND_SECONDS = 120
+
+
+class SceneFailed(Exception):
+    """What a scene promised did not happen."""
+
+
+class Stage:
+    """One network at `directory`/home, from `config` or a copy of it on free ports."""
+
+    def __init__(self, directory: Path, config: Path, samples: Path) -> None:
+        self.directory, self.samples = directory, samples
+        self.home = directory / "home"
+        directory.mkdir(parents=True, exist_ok=True)
+        self.config, self.moved_ports = _on_free_ports(config, directory)
+        self.issued_fen: dict[str, int] = {}  # hospital -> fen of all bills that the scenes issued, red ones included
+        self.measured: dict[str, str] = {}  # what the scoreboard shows beside the scenes
+
+    # ── commands ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def medbill(self, *arguments: str, expect: int = 0, prefix: tuple[str, ...] = (), show: bool = True) -> Any:
+        """Run a command, print it, and return its JSON (or None). Raises SceneFailed for another exit code."""
+        if show:
+            output.note("  $ " + shlex.join([*prefix, "medbill", *arguments]))
+        done = subprocess.run(
+            [*prefix, sys.executable, "-m", "cli.main", *arguments, "--json"],
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode != expect:
+            raise SceneFailed(
+                f"medbill {' '.join(arguments[:2])} ended with {done.returncode}, not {expect}: "
+                f"{(done.stdout + done.stderr).strip()[-600:]}"
+            )
+        try:
+            return json.loads(done.stdout) if done.stdout.strip() else None
+        except ValueError:
+            raise SceneFailed(f"medbill {' '.join(arguments[:2])}: the answer is not JSON") from None
+
+    def say(self, text: str) -> None:
+        output.note("  " + text)
+
+    def client(self, node: str, role: str = "cashier") -> Client:
+        return open_client(self.home, node, role, "demo")
+
+    # ── processes ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def kill(self, *names: str) -> None:
+        """SIGKILL: no goodbye, no flush."""
+        for name in names:
+            home = NetworkHome(self.home).node(name)
+            pid = running_pid(home)
+            if pid is None:
+                raise SceneFailed(f"{name} does not run")
+            output.note(f"  $ kill -9 $(cat {home.pid_file})")
+            os.kill(pid, signal.SIGKILL)
+        self.until(
+            lambda: all(running_pid(NetworkHome(self.home).node(name)) is None for name in names), "they are dead"
+        )
+
+    def up(self, *names: str) -> None:
+        self.medbill(
+            "network",
+            "up",
+            "--home",
+            str(self.home),
+            "--detach",
+            *(part for name in names for part in ("--node", name)),
+        )
+
+    def statuses(self) -> dict[str, dict[str, Any]]:
+        """node -> its /status, of those that answer."""
+        rows = self.medbill("network", "status", "--home", str(self.home), show=False)
+        rows = rows["data"] if isinstance(rows, dict) else rows
+        return {row["name"]: row for row in rows if row.get("height") is not None}
+
+    def until(self, reached: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+        """The first true value of `reached`. Raises SceneFailed after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            value = reached()
+            if value:
+                return value
+            if time.monotonic() > deadline:
+                raise SceneFailed(f"not within {seconds:.0f} s: {what}")
+            time.sleep(0.02)
+
+    def count(self, hospital: str, total_fen: int) -> None:
+        """Note a bill's amount for the auditor's scene."""
+        self.issued_fen[hospital] = self.issued_fen.get(hospital, 0) + total_fen
+
+
+def _on_free_ports(config: Path, directory: Path) -> tuple[Path, bool]:
+    """The configuration itself if all its ports are free, else a copy on others."""
+    text = config.read_text("utf-8")
+    ports = [int(port) for port in re.findall(r"_port: (\d+)", text)]
+    if all(is_port_free("127.0.0.1", port) for port in ports):
+        return config, False
+    with ExitStack() as held:
+
+        def free(match: re.Match[str]) -> str:
+            listener = held.enter_context(socket.socket())
+            listener.bind(("127.0.0.1", 0))
+            return f"_port: {listener.getsockname()[1]}"
+
+        copy = directory / "network.yaml"
+        copy.write_text(re.sub(r"_port: \d+", free, text), "utf-8")
+    return copy, True
+
+
+def bill_body(business_no: str, place: str, total_fen: int, **changes: Any) -> dict[str, Any]:
+    """An outpatient bill over invented drugs, as JSON for POST /v1/bills."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%S+08:00", time.gmtime(time.time() + 8 * 3600))
+    fund = total_fen * 6 // 10
+    return {
+        "kind": "outpatient",
+        "business_no": business_no,
+        "business_time": now,
+        "place_code": place,
+        "payer": {"type": "person", "name": "林小满", "id_type": "01", "id_number": "331002199203040021"},
+        "total_fen": total_fen,
+        "payments": {"insurance_fund_fen": fund, "cash_fen": total_fen - fund},
+        "charges": [{"code": "09", "name": "西药费", "quantity_milli": 1000, "unit": "项", "amount_fen": total_fen}],
+        "visit": {"department": "内科", "visit_date": now[:10]},
+        "cashier": "收费员07",
+        "checker": "复核员02",
+        **changes,
+    }
