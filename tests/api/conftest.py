@@ -85,7 +85,9 @@ def bill(**changes: Any) -> dict[str, Any]:
 
 def problem(response: Any, status: int, code: str, pointer: str | None = None) -> dict[str, Any]:
     """Check that an answer is this problem, in its form; returns it."""
-    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json"), response.text
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json"), (
+        response.text
+    )
     body: dict[str, Any] = response.json()
     assert body["code"] == code, body
     assert body["status"] == status

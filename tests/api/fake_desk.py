@@ -58,7 +58,9 @@ class FakeDesk:
 
     def _sees(self, bill_id: str, reader: Reader) -> bool:
         bill = self.bills.get(bill_id)
-        return bill is not None and (reader.role in ("auditor", "finance_clerk") or reader.organisation == bill["issuer"])
+        return bill is not None and (
+            reader.role in ("auditor", "finance_clerk") or reader.organisation == bill["issuer"]
+        )
 
     async def bill(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
         return self.bills[bill_id] if self._sees(bill_id, reader) else None
@@ -187,7 +189,9 @@ class FakeMirror(FakeDesk):
         return self._keep(f"{parent}{first}{count}{holder}".encode(), None)
 
     async def seals(self, issuer: str | None) -> list[dict[str, Any]]:
-        return [row for row in (examples.SEAL, {**examples.SEAL, "issuer": "hospital-b"}) if issuer in (None, row["issuer"])]
+        return [
+            row for row in (examples.SEAL, {**examples.SEAL, "issuer": "hospital-b"}) if issuer in (None, row["issuer"])
+        ]
 
     async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int) -> Page:
         self.calls.append(("audit_bills", filters, after, limit))

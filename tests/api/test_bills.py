@@ -112,7 +112,13 @@ def test_one_bad_bill_spoils_no_other(gateway: TestClient) -> None:
     assert [outcome["index"] for outcome in outcomes] == [0, 1, 2, 3, 4]
     assert [outcome.get("code") for outcome in outcomes] == [None, "wrong_type", "sum_mismatch", "unknown_field", None]
     assert [outcome.get("pointer") for outcome in outcomes] == [None, "/total_fen", "/charges", "/colour", None]
-    assert [outcome.get("bill_id") for outcome in outcomes] == ["330601260000000001", None, None, None, "330601260000000002"]
+    assert [outcome.get("bill_id") for outcome in outcomes] == [
+        "330601260000000001",
+        None,
+        None,
+        None,
+        "330601260000000002",
+    ]
 
 
 def test_a_batch_waits_once_for_all(gateway: TestClient, desk: FakeGateway) -> None:
@@ -193,11 +199,15 @@ def test_a_bill_is_reversed_once(gateway: TestClient) -> None:
     problem(gateway.post(path, json=examples.REVERSAL, headers=CASHIER), 409, "already_reversed")
     red_path = f"/v1/bills/{red.json()['bill_id']}/reversal"
     problem(gateway.post(red_path, json=examples.REVERSAL, headers=CASHIER), 409, "bill_is_red")
-    problem(gateway.post(f"/v1/bills/{'9' * 18}/reversal", json=examples.REVERSAL, headers=CASHIER), 404, "bill_unknown")
+    problem(
+        gateway.post(f"/v1/bills/{'9' * 18}/reversal", json=examples.REVERSAL, headers=CASHIER), 404, "bill_unknown"
+    )
 
 
 def test_a_reversal_says_why_and_by_whom(gateway: TestClient) -> None:
     path = f"/v1/bills/{examples.BILL_ID}/reversal"
     problem(gateway.post(path, json={"reason": "x"}, headers=CASHIER), 422, "missing_field", "/operator")
     problem(gateway.post(path, json={"reason": "", "operator": "x"}, headers=CASHIER), 422, "invalid_value", "/reason")
-    problem(gateway.post(path, json={"reason": "a\nb", "operator": "x"}, headers=CASHIER), 422, "text_refused", "/reason")
+    problem(
+        gateway.post(path, json={"reason": "a\nb", "operator": "x"}, headers=CASHIER), 422, "text_refused", "/reason"
+    )

@@ -1,0 +1,120 @@
+"""Finance, auditors and the ledger's own paths: ranges, seals, audit, blocks, operations, transactions."""
+
+from __future__ import annotations
+
+from starlette.testclient import TestClient
+
+from api.schemas import examples
+from tests.api.conftest import AUDITOR, CASHIER, CLERK, OPERATOR, bill, problem
+from tests.api.fake_desk import FakeGateway, FakeMirror
+
+BYTES = {**OPERATOR, "Content-Type": "application/msgpack"}
+
+
+def test_a_range_is_allotted_and_an_overlap_refused(mirror: TestClient, archive: FakeMirror) -> None:
+    archive.reaches = "recorded"
+    answer = mirror.post("/v1/number-ranges", json=examples.RANGE_REQUEST, headers={**CLERK, "Prefer": "wait=2"})
+    assert (answer.status_code, answer.json()["status"]) == (201, "recorded")
+    assert answer.headers["location"] == f"/v1/operations/{answer.json()['operation']}"
+    overlap = mirror.post("/v1/number-ranges", json={**examples.RANGE_REQUEST, "first": 7}, headers=CLERK)
+    problem(overlap, 409, "range_overlaps", "/first")
+
+
+def test_an_allotment_must_be_written_right(mirror: TestClient) -> None:
+    for change, code, pointer in (
+        ({"count": 0}, "invalid_value", "/count"),
+        ({"first": -1}, "invalid_value", "/first"),
+        ({"first": "1"}, "wrong_type", "/first"),
+        ({"parent": "finance-city/33"}, "invalid_value", "/parent"),
+        ({"holder": "Hospital A"}, "invalid_value", "/holder"),
+    ):
+        answer = mirror.post("/v1/number-ranges", json={**examples.RANGE_REQUEST, **change}, headers=CLERK)
+        problem(answer, 422, code, pointer)
+
+
+def test_lists_of_numbers_and_seals(gateway: TestClient, mirror: TestClient) -> None:
+    assert gateway.get("/v1/number-leases", headers=CASHIER).json()["data"] == [examples.LEASE]
+    problem(gateway.get("/v1/number-leases?x=1", headers=CASHIER), 400, "parameter_unknown")
+    assert len(mirror.get("/v1/number-ranges", headers=AUDITOR).json()["data"]) == 2
+    assert mirror.get("/v1/seals", params={"issuer": "hospital-a"}, headers=CLERK).json()["data"] == [examples.SEAL]
+
+
+def test_an_auditor_filters_bills(mirror: TestClient, archive: FakeMirror) -> None:
+    filters = {
+        "issuer": "hospital-a",
+        "from": "2026-03-01",
+        "to": "2026-03-31",
+        "kind": "inpatient",
+        "place": "A01",
+        "validity": "red",
+    }
+    assert mirror.get("/v1/audit/bills", params={**filters, "limit": 1000}, headers=AUDITOR).status_code == 200
+    assert archive.calls == [("audit_bills", filters, None, 1000)]
+    for change, code in (
+        ({"issuer": ""}, "parameter_missing"),
+        ({"from": "20260301"}, "parameter_invalid"),
+        ({"to": "2026-02-30"}, "parameter_invalid"),
+        ({"kind": "dental"}, "parameter_invalid"),
+        ({"validity": "void"}, "parameter_invalid"),
+        ({"limit": "0"}, "parameter_invalid"),
+        ({"limit": "1001"}, "parameter_invalid"),
+        ({"limit": "٣"}, "parameter_invalid"),
+        ({"name": "x"}, "parameter_unknown"),
+    ):
+        problem(mirror.get("/v1/audit/bills", params={**filters, **change}, headers=AUDITOR), 400, code)
+
+
+def test_day_totals_are_of_a_day_or_a_span(mirror: TestClient, archive: FakeMirror) -> None:
+    assert mirror.get("/v1/audit/day-totals?from=2026-03-01", headers=CLERK).json()["data"] == [examples.DAY_TOTALS]
+    mirror.get("/v1/audit/day-totals?from=2026-03-01&to=2026-03-31&issuer=hospital-a", headers=CLERK)
+    assert archive.calls == [
+        ("day_totals", None, "2026-03-01", "2026-03-01"),
+        ("day_totals", "hospital-a", "2026-03-01", "2026-03-31"),
+    ]
+    for query, code in (
+        ("", "parameter_missing"),
+        ("from=2026-03-02&to=2026-03-01", "parameter_invalid"),
+        ("from=2020-01-01&to=2026-03-01", "parameter_invalid"),
+    ):
+        problem(mirror.get(f"/v1/audit/day-totals?{query}", headers=CLERK), 400, code)
+
+
+def test_blocks_go_backwards_to_the_first(mirror: TestClient, archive: FakeMirror) -> None:
+    archive.height = 5
+    page = mirror.get("/v1/blocks?limit=2").json()
+    assert [row["height"] for row in page["data"]] == [5, 4]
+    page = mirror.get("/v1/blocks", params={"limit": 2, "cursor": page["next"]}).json()
+    assert [row["height"] for row in page["data"]] == [3, 2]
+    assert [row["height"] for row in mirror.get("/v1/blocks?before=3").json()["data"]] == [2, 1]
+    for query in ("before=x", "before=-1", "limit=101", f"before={'9' * 400}"):
+        problem(mirror.get(f"/v1/blocks?{query}"), 400, "parameter_invalid")
+
+
+def test_a_block_that_is_not_there_yet(mirror: TestClient) -> None:
+    assert mirror.get("/v1/blocks/1043").status_code == 200
+    for height in ("1044", "0", "-1", "x", "9" * 400):
+        problem(mirror.get(f"/v1/blocks/{height}"), 404, "block_unknown")
+
+
+def test_an_operation_is_asked_for_by_its_digest(gateway: TestClient, desk: FakeGateway) -> None:
+    kept = gateway.post("/v1/bills", json=bill(), headers=CASHIER).json()
+    shown = gateway.get(kept["links"]["operation"], headers=CASHIER)
+    assert (shown.status_code, shown.json()) == (200, kept)
+    for digest in ("0" * 64, "0" * 63, "G" * 64, kept["operation"].upper()):
+        problem(gateway.get(f"/v1/operations/{digest}", headers=CASHIER), 404, "operation_unknown")
+
+
+def test_a_signed_transaction_is_taken_by_any_node(gateway: TestClient, mirror: TestClient, desk: FakeGateway) -> None:
+    for node in (gateway, mirror):
+        answer = node.post("/v1/transactions", content=b"\x93abc", headers=BYTES)
+        assert answer.status_code == 202
+        assert [outcome["status"] for outcome in answer.json()["outcomes"]] == ["queued"]
+    desk.reaches, desk.outcome_code = "refused", "range_moved"
+    answer = gateway.post("/v1/transactions", content=b"\x93abc", headers={**BYTES, "Prefer": "wait=1"})
+    assert (answer.status_code, answer.json()["outcomes"][0]["code"]) == (200, "range_moved")
+
+
+def test_a_transaction_that_cannot_be_taken(gateway: TestClient) -> None:
+    problem(gateway.post("/v1/transactions", content=b"\xc1", headers=BYTES), 400, "malformed")
+    problem(gateway.post("/v1/transactions", content=b"stolen", headers=BYTES), 403, "bad_signature")
+    problem(gateway.post("/v1/transactions", json={}, headers=OPERATOR), 415, "media_type_unsupported")

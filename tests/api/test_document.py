@@ -1,0 +1,170 @@
+"""The OpenAPI document is complete, and what it shows works: every example is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from fastapi.openapi.models import OpenAPI
+
+from api.openapi import build_document
+from api.problems import PROBLEMS, ProblemBody
+from api.route import BOTH
+from api.routes import ROUTES
+from api.schemas import answers, examples
+from tests.api.conftest import bearer, serve
+from tests.api.fake_desk import FakeDesk, FakeGateway, FakeMirror
+
+METHODS = ("get", "post", "put", "delete", "patch", "head", "options")
+
+
+def document(kind: str) -> dict[str, Any]:
+    desk: FakeDesk = FakeGateway() if kind == "gateway" else FakeMirror()
+    found: dict[str, Any] = serve(desk).get("/openapi.json").json()
+    return found
+
+
+def operations(kind: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document(kind)["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_every_operation_is_described_whole(kind: str) -> None:
+    """ECOSYSTEM 6.9: operationId, tag, request and response examples, problem responses."""
+    names = []
+    tags = {tag["name"] for tag in document(kind)["tags"]}
+    for method, path, operation in operations(kind):
+        assert method in METHODS
+        names.append(operation["operationId"])
+        assert set(operation["tags"]) <= tags
+        assert operation["summary"]
+        placed = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "path"}
+        assert placed == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            assert "example" in content
+        assert any(int(status) >= 400 for status in operation["responses"])
+        for status, response in operation["responses"].items():
+            assert response["description"]
+            for media, content in response["content"].items():
+                assert (media == "application/problem+json") == (int(status) >= 400)
+                assert "example" in content or "examples" in content or media == "application/octet-stream"
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_the_document_lists_what_is_served_and_nothing_else(kind: str) -> None:
+    served = {(route.method.lower(), route.path) for route in ROUTES if kind in route.nodes}
+    assert {(method, path) for method, path, _ in operations(kind)} == served
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_the_document_is_openapi(kind: str) -> None:
+    """By the model of the specification that FastAPI brings along."""
+    OpenAPI.model_validate(document(kind))
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_every_reference_leads_somewhere(kind: str) -> None:
+    whole = document(kind)
+    assert whole["openapi"] == "3.1.0"
+
+    def look(value: Any) -> None:
+        if isinstance(value, dict):
+            if "$ref" in value:
+                assert value["$ref"].removeprefix("#/components/schemas/") in whole["components"]["schemas"]
+            for entry in value.values():
+                look(entry)
+        elif isinstance(value, list):
+            for entry in value:
+                look(entry)
+
+    look(whole)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_examples_of_answers_fit_their_schema(kind: str) -> None:
+    kinds = {**vars(answers), "ProblemBody": ProblemBody}
+    for _method, _path, operation in operations(kind):
+        for response in operation["responses"].values():
+            for content in response["content"].values():
+                shown = (
+                    [content["example"]]
+                    if "example" in content
+                    else [entry["value"] for entry in content.get("examples", {}).values()]
+                )
+                name = content["schema"].get("$ref", "").rpartition("/")[2]
+                for value in shown:
+                    if name:
+                        msgspec.convert(value, kinds[name])
+                    if name == "ProblemBody":
+                        assert value["status"] == PROBLEMS[value["code"]].status
+
+
+ROLE = {
+    "allotRange": ("finance_clerk", "finance-city"),
+    "listRanges": ("finance_clerk", "finance-city"),
+    "listSeals": ("auditor", "audit-office"),
+    "listAuditedBills": ("auditor", "audit-office"),
+    "listDayTotals": ("auditor", "audit-office"),
+    "submitTransaction": ("operator", "finance"),
+}
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_every_example_works(kind: str) -> None:
+    """Each request as the document shows it is answered as the document says."""
+    for method, path, operation in operations(kind):
+        desk: FakeDesk = FakeGateway() if kind == "gateway" else FakeMirror()
+        client = serve(desk)
+        cashier = bearer("cashier", "hospital-a")
+        if kind == "gateway" and operation["operationId"] not in ("issueBill", "issueBills"):
+            client.post("/v1/bills", json=examples.BILL, headers=cashier)
+        if operation["operationId"] == "showOperation":
+            desk.standings[examples.DIGEST] = msgspec.convert({**examples.SEALED}, type=_standing())
+        query, url = {}, path
+        for parameter in operation.get("parameters", []):
+            if "example" in parameter and parameter["in"] == "path":
+                url = url.replace("{" + parameter["name"] + "}", str(parameter["example"]))
+            elif "example" in parameter and parameter["in"] == "query":
+                query[parameter["name"]] = parameter["example"]
+        role, organisation = ROLE.get(operation["operationId"], ("cashier", "hospital-a"))
+        headers = {} if operation["security"] == [] else bearer(role, organisation)
+        sent: dict[str, Any] = {}
+        for media, content in operation.get("requestBody", {}).get("content", {}).items():
+            raw = media != "application/json"
+            sent = {"content": bytes.fromhex(content["example"]) if raw else json.dumps(content["example"])}
+            headers["Content-Type"] = media
+        answer = client.request(method.upper(), url, params=query, headers=headers, **sent)
+        assert answer.status_code < 300, (operation["operationId"], answer.text)
+        response = operation["responses"][str(answer.status_code)]
+        media = answer.headers["content-type"]
+        assert media in response["content"], operation["operationId"]
+        name = response["content"][media]["schema"].get("$ref", "").rpartition("/")[2]
+        if name:
+            msgspec.convert(answer.json(), vars(answers)[name])
+
+
+def _standing() -> Any:
+    from node.service import Standing
+
+    return Standing
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_the_committed_document_is_this_one(kind: str) -> None:
+    """After a change: `python -m api.openapi`, and read the difference before committing it."""
+    committed = json.loads((Path(__file__).parents[2] / "api" / f"openapi-{kind}.json").read_text("utf-8"))
+    built = build_document([route for route in ROUTES if kind in route.nodes], kind)
+    assert committed == json.loads(msgspec.json.encode(built))
+
+
+def test_examples_hold_nothing_that_could_be_a_person() -> None:
+    """No identity number of 18 characters stands in the examples, apart from the bill ids."""
+    text = json.dumps(examples.BILL)
+    assert not any(len(part) == 18 and part[:17].isdigit() for part in text.replace('"', " ").split())
