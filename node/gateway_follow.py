@@ -13,7 +13,7 @@ from chain.block import history_leaf
 from chain.errors import ChainError, ProofMismatch, StorageDamaged
 from chain.merkle import hash_leaf, root_of_peaks, updated_nodes
 from chain.proof import CurrentRecord
-from node.errors import LinkError
+from node.errors import PeerError
 from node.gateway_servers import ANSWER_TIMEOUT_S, Servers
 from node.gateway_store import (
     PENDING_MAX,
@@ -77,7 +77,7 @@ class GatewayFollow:
             question = GetMine(self.height + 1, PARTS_MAX, wait_ms)
             answer = await self._servers.ask(link, question, MineAnswer, wait_ms / 1000 + ANSWER_TIMEOUT_S)
             checked = await asyncio.to_thread(check_parts, self._ledger, self.before, answer.parts)
-        except LinkError:
+        except PeerError:
             self._servers.pass_by(link)
             return False
         except ChainError as lie:
@@ -136,7 +136,7 @@ class GatewayFollow:
                 checked = await asyncio.to_thread(check_part, self._ledger, before, answer.parts[0])
                 if kept is None or checked.part.header != kept.header:
                     raise ProofMismatch(f"another block {height}")
-            except LinkError:
+            except PeerError:
                 continue
             except ChainError as lie:
                 self._servers.leave_alone(link, lie)

@@ -14,7 +14,7 @@ import structlog
 from chain.codec import Wire, encode
 from chain.errors import ChainError
 from chain.proof import CurrentRecord
-from node.errors import LinkError
+from node.errors import PeerError
 from node.messages import BUNDLE, GetRecord, Question, RecordAnswer, decode_answer
 from node.part_check import Ledger, verify_current
 from node.peers import PeerLink, Peers
@@ -61,7 +61,7 @@ class Servers:
         self.pass_by(link)
 
     async def ask(self, link: PeerLink, question: Question, kind: type[T], timeout_s: float) -> T:
-        """Raises LinkError if there is no answer, Malformed if it is not one."""
+        """Raises PeerError if there is no answer, Malformed if it is not one."""
         return cast(T, decode_answer(await link.request(encode(question), timeout_s), kind))
 
     async def record(self, key: bytes) -> CurrentRecord | None:
@@ -72,7 +72,7 @@ class Servers:
                 if answer.current is not None:
                     verify_current(self._ledger, key, answer.current)
                     return answer.current
-            except LinkError:
+            except PeerError:
                 continue
             except ChainError as lie:
                 self.leave_alone(link, lie)

@@ -250,9 +250,11 @@ class GatewayStore:
         """Canonical transactions."""
         return [value for _key, value in self._state.scan(_SUBMITTED)]
 
-    def details_due(self) -> list[str]:
-        """Bills whose details the archive does not have yet."""
-        return [key[len(_DETAILS_DUE) :].decode() for key, _value in self._state.scan(_DETAILS_DUE)]
+    def details_due(self, after: str, limit: int) -> list[str]:
+        """Bills above `after` whose details the archive does not have yet, ascending; at most `limit`."""
+        start = details_due_key(after) if after else b""
+        found = self._state.scan(_DETAILS_DUE, after=start, limit=limit)
+        return [key[len(_DETAILS_DUE) :].decode() for key, _value in found]
 
     def bill(self, bill: str) -> BillRow | None:
         return self.get(bill_key(bill), BillRow)

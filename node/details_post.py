@@ -1,0 +1,126 @@
+"""Bills' private details between a gateway and the archive of its office.
+
+Each bill's details go there as soon as they are kept here, and again until the archive says that it has them on disk:
+without them the office does not seal. What another gateway of the hospital issued is fetched from there when asked for.
+Source: DESIGN section 6, details; PROTOCOL rule 17.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from chain.codec import encode
+from chain.details import Details, details_root
+from chain.errors import ChainError, StorageDamaged
+from node.errors import PeerError
+from node.gateway_store import BillRow, GatewayStore, details_due_key, details_key
+from node.messages import DETAILS_MAX, DetailsAnswer, DetailsKept, GetDetails, PutDetails, decode_answer
+from node.peers import Peers
+from node.sealed_box import DetailsBox
+
+COLLECT_MS = 10  # so that one question carries what a busy counter made meanwhile
+BYTES_MAX = 4 << 20  # of boxes in one question
+RETRY_FIRST_MS = 250
+RETRY_LAST_MS = 5_000
+PUT_TIMEOUT_S = 10.0
+GET_TIMEOUT_S = 3.0
+
+
+class DetailsPost:
+    """What is due lies on disk only, so that an archive that is away for days costs no memory."""
+
+    def __init__(self, store: GatewayStore, box: DetailsBox, peers: Peers, archive: str) -> None:
+        self._store, self._box, self._peers, self._archive = store, box, peers, archive
+        self._wake = asyncio.Event()
+        self._wake.set()
+        self._after = ""  # where the next round begins: one that the archive does not take holds up no other
+        self.is_behind = False  # the archive did not answer, or did not keep all
+
+    def add(self, details: Details) -> None:
+        """Keep a new bill's details, to be sent when they are on the disk."""
+        self._store.put(details_key(details.bill), self._box.seal(details))
+        self._store.put(details_due_key(details.bill), b"")
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        pause_ms = RETRY_FIRST_MS
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(COLLECT_MS / 1000)
+            bills = self._store.details_due(self._after, DETAILS_MAX)
+            if not bills:
+                if not self._after:
+                    self._wake.clear()
+                    if self._store.details_due("", 1):
+                        self._wake.set()
+                self._after = ""
+                continue
+            if await self._put(bills):
+                self.is_behind, pause_ms = False, RETRY_FIRST_MS
+                continue
+            self.is_behind = True
+            await asyncio.sleep(pause_ms / 1000)
+            pause_ms = min(2 * pause_ms, RETRY_LAST_MS)
+
+    async def _put(self, bills: list[str]) -> bool:
+        """Send one question's worth; whether the archive keeps all of it."""
+        link = self._peers.node(self._archive)
+        if link is None:
+            return False
+        await self._store.flushed()
+        chosen: list[Details] = []
+        size = 0
+        for bill in bills:
+            box = self._store.read(details_key(bill))
+            if box is None:
+                self._store.delete(details_due_key(bill))
+                continue
+            size += len(box)
+            if chosen and size > BYTES_MAX:
+                break
+            chosen.append(self._box.open(box, bill))
+        if not chosen:
+            return True
+        try:
+            payload = await link.request(encode(PutDetails(chosen)), PUT_TIMEOUT_S)
+            kept = set(decode_answer(payload, DetailsKept).bills)  # type: ignore[union-attr]
+        except (PeerError, ChainError) as error:
+            structlog.get_logger("gateway").warning("details_not_sent", peer=self._archive, code=error.code)
+            return False
+        self._after = chosen[-1].bill
+        for details in chosen:
+            if details.bill in kept:
+                self._store.delete(details_due_key(details.bill))
+        return all(details.bill in kept for details in chosen)
+
+    async def details(self, row: BillRow) -> Details | None:
+        """A bill's details, from here or else from the archive; None if neither has them now."""
+        bill, root = row.operation.bill, row.operation.details_root
+        box = self._store.read(details_key(bill))
+        if box is not None:
+            try:
+                details = self._box.open(box, bill)
+            except StorageDamaged:
+                structlog.get_logger("gateway").error("details_damaged", bill=bill)
+            else:
+                if details_root(details) == root:
+                    return details
+        return await self._fetch(bill, root)
+
+    async def _fetch(self, bill: str, root: bytes) -> Details | None:
+        link = self._peers.node(self._archive)
+        if link is None:
+            return None
+        try:
+            payload = await link.request(encode(GetDetails([bill])), GET_TIMEOUT_S)
+            found = decode_answer(payload, DetailsAnswer).details  # type: ignore[union-attr]
+            for details in found:
+                if details.bill == bill and details_root(details) == root:
+                    self._store.put(details_key(bill), self._box.seal(details))
+                    return details
+        except (PeerError, ChainError) as error:
+            structlog.get_logger("gateway").warning("details_not_fetched", peer=self._archive, code=error.code)
+        return None
