@@ -1,0 +1,198 @@
+"""What is still to be sealed: per issuer the final bills above the watermark, and the seal that fits now.
+
+A bill is open until the watermark covers it. It is decided when its details are here and add up, or when it becomes an
+exception: wrong details at once, missing ones when their time is over. A seal reaches up to the highest height below
+which every bill is decided. Source: DESIGN section 6, "Seal".
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+
+from chain.bill import KIND_NAMES, PaymentParts, verify_request
+from chain.details import PublicPart, request_of
+from chain.errors import ContentRefused, Malformed
+from chain.operation import IssueBill, ReverseBill, SealBills, SealException, SealSegment
+from node.details_store import DetailsStore
+
+READY = "ready"  # verdicts on a bill; the others are reasons of an exception
+MISSING = "details_missing"
+MISMATCH = "details_mismatch"
+SUM_MISMATCH = "sum_mismatch"
+SUM_CODES = frozenset({"sum_mismatch", "line_mismatch", "own_part_exceeds_total", "total_not_positive"})
+
+
+@dataclass(slots=True)
+class OpenBill:
+    issuer: str
+    height: int
+    operation: IssueBill | ReverseBill
+    arrived_s: float  # when its block came, on the sealer's clock
+    is_late: bool  # the block was old then: its gateway has much to deliver and is given more time
+    verdict: str = MISSING
+
+    @property
+    def bill(self) -> str:
+        return self.operation.bill
+
+
+def examine(store: DetailsStore, issuer: str, operation: IssueBill | ReverseBill) -> str:
+    """Whether a bill may be sealed: its details are here, are those of the operation, and add up to its public part.
+
+    Of a red bill the original has been added up; its figures are negated by rule. Raises StorageDamaged.
+    """
+    root = store.root_of(issuer, operation.bill)
+    if root is None:
+        return MISSING
+    if root != operation.details_root:
+        return MISMATCH
+    if isinstance(operation, ReverseBill):
+        return READY
+    details = store.get(issuer, operation.bill)
+    if details is None:
+        return MISSING
+    parts = operation.payments
+    public = PublicPart(
+        KIND_NAMES.get(operation.kind, ""),
+        operation.place,
+        operation.total_fen,
+        PaymentParts(parts.insurance_fund_fen, parts.personal_account_fen, parts.other_fen, parts.cash_fen),
+        operation.self_paid_fen,
+        operation.self_funded_fen,
+    )
+    try:
+        verify_request(request_of(details, public))
+    except ContentRefused as refusal:
+        return SUM_MISMATCH if refusal.code in SUM_CODES else MISMATCH
+    except Malformed:
+        return MISMATCH
+    return READY
+
+
+@dataclass(slots=True)
+class Line:
+    """An issuer's open bills, by height."""
+
+    issuer: str
+    watermark: int = 0
+    heard_s: float = float("-inf")  # when its gateways last delivered anything
+    open: OrderedDict[str, OpenBill] = field(default_factory=OrderedDict)
+
+    def groups(self) -> Iterator[tuple[int, list[OpenBill]]]:
+        """Open bills of each height, ascending."""
+        for height, bills in groupby(self.open.values(), key=attrgetter("height")):
+            yield height, list(bills)
+
+    def cover(self, upto: int) -> None:
+        """The watermark has moved: the bills at and below it are open no more."""
+        self.watermark = upto
+        while self.open and next(iter(self.open.values())).height <= upto:
+            self.open.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long missing details are waited for, in seconds from the block's arrival.
+
+    A block that was old when it came (this node catches up) comes with many others, and its gateway needs time to
+    deliver: there the waiting starts anew with each delivery, within `late_max_s`.
+    """
+
+    wait_s: float = 5.0
+    late_max_s: float = 120.0
+
+    def end_s(self, bill: OpenBill, line: Line) -> float:
+        if not bill.is_late:
+            return bill.arrived_s + self.wait_s
+        return min(max(bill.arrived_s, line.heard_s) + self.wait_s, bill.arrived_s + self.late_max_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The seal that fits now, if any, and when missing details may turn into exceptions."""
+
+    seal: SealBills | None
+    next_end_s: float | None
+
+
+class SealBook:
+    """`entries_max` is genesis' bound of exceptions, and of releases, in one seal."""
+
+    def __init__(self, issuers: list[str], entries_max: int, patience: Patience) -> None:
+        self.lines = {issuer: Line(issuer) for issuer in sorted(issuers)}
+        self._entries_max, self._patience = entries_max, patience
+
+    @property
+    def open_count(self) -> int:
+        return sum(len(line.open) for line in self.lines.values())
+
+    def first_open_height(self) -> int | None:
+        """The lowest height with an open bill."""
+        heights = [next(iter(line.open.values())).height for line in self.lines.values() if line.open]
+        return min(heights, default=None)
+
+    def plan(
+        self,
+        now_s: float,
+        tracked: int,
+        window_start: int,
+        released: list[str],
+        digest_of: Callable[[int], bytes | None],
+    ) -> Plan:
+        """The next seal. `tracked`: blocks up to it are in the book; headers below `window_start` may not be named.
+
+        1. per issuer as far as every bill is decided; 2. within the bound on exceptions; 3. where that lies below the
+        window, on over heights without open bills; 4. releases of earlier exceptions.
+        """
+        segments: list[SealSegment] = []
+        exceptions: list[SealException] = []
+        ends: list[float] = []
+        for line in self.lines.values():
+            upto, blocked_at = 0, tracked + 1
+            excepted: list[SealException] = []
+            for height, bills in line.groups():
+                waiting = [
+                    self._patience.end_s(bill, line)
+                    for bill in bills
+                    if bill.verdict == MISSING and self._patience.end_s(bill, line) > now_s
+                ]
+                if waiting:  # 1
+                    ends.append(max(waiting))
+                    blocked_at = height
+                    break
+                found = [SealException(bill.bill, bill.verdict) for bill in bills if bill.verdict != READY]
+                if len(exceptions) + len(excepted) + len(found) > self._entries_max:  # 2
+                    blocked_at = height
+                    break
+                upto = height
+                excepted += found
+            if upto:
+                if upto < window_start:
+                    upto = blocked_at - 1  # 3
+                segments.append(SealSegment(line.issuer, line.watermark, upto))
+                exceptions += excepted
+        next_end_s = min(ends, default=None)
+        named = {exception.bill for exception in exceptions}
+        releases = sorted(set(released) - named)[: self._entries_max]  # 4
+        if not segments and not releases:
+            return Plan(None, next_end_s)
+        header: bytes | None = bytes(32)
+        if segments:
+            segments = self._within_window(segments, tracked, window_start)
+            header = digest_of(max(segment.upto for segment in segments))
+        if header is None:
+            return Plan(None, next_end_s)
+        exceptions.sort(key=attrgetter("bill"))
+        return Plan(SealBills(segments, header, exceptions, releases), next_end_s)
+
+    def _within_window(self, segments: list[SealSegment], tracked: int, window_start: int) -> list[SealSegment]:
+        """Add an issuer that has nothing open, if no segment reaches a header that may still be named."""
+        if max(segment.upto for segment in segments) >= window_start:
+            return segments
+        idle = [line for line in self.lines.values() if not line.open and line.watermark < tracked]
+        extra = [SealSegment(line.issuer, line.watermark, tracked) for line in idle[:1]]
+        return sorted([*segments, *extra], key=attrgetter("issuer"))
