@@ -23,15 +23,9 @@ from api.errors import ConfigRefused, TokenRefused
 from chain.errors import KeyRefused
 from chain.signature import SigningKey, verify_public_key
 from node.service import Reader
+from node.token_issuers import TokenIssuer
 
 ROLES = ("cashier", "hospital_admin", "finance_clerk", "auditor", "patient", "operator")
-
-# kind of organisation in genesis -> roles that its own token key may give, as `network init` writes them
-ROLES_BY_KIND: dict[str, tuple[str, ...]] = {
-    "hospital": ("cashier", "hospital_admin", "operator"),
-    "finance": ("finance_clerk", "auditor", "patient", "operator"),
-}
-ROLES_OF_OTHERS = ("auditor", "operator")
 
 ALGORITHMS = ("Ed25519", "EdDSA")  # the name of RFC 9864, and the older one that many sign-ons still write
 LIFETIME_S_MAX = 12 * 3600
@@ -43,13 +37,8 @@ TOKENS_REMEMBERED_MAX = 1024  # checked tokens kept, so that a signature is veri
 warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=SecurityWarning)
 
 
-class TokenIssuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An entry of `token-issuers.json`."""
-
-    name: str  # `iss`
-    key: dict[str, str]  # public JWK: kty OKP, crv Ed25519, x
-    organisations: list[str]  # `org` that it may speak for
-    roles: list[str]  # `role` that it may give
+class StrictTokenIssuer(TokenIssuer, frozen=True, forbid_unknown_fields=True):
+    """As it is read: a misspelt field must not pass for a missing one."""
 
 
 class Claims(msgspec.Struct, frozen=True):
@@ -64,13 +53,12 @@ class Claims(msgspec.Struct, frozen=True):
     exp: int
 
 
-def load_issuers(data: bytes) -> list[TokenIssuer]:
-    """Read `token-issuers.json`: a list of TokenIssuer. Raises ConfigRefused."""
+def load_issuers(data: bytes) -> Sequence[TokenIssuer]:
+    """Read `token-issuers.json`, as `node.token_issuers` writes it. Raises ConfigRefused."""
     try:
-        issuers = msgspec.json.decode(data, type=list[TokenIssuer])
+        return msgspec.json.decode(data, type=list[StrictTokenIssuer])
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise ConfigRefused(f"token-issuers.json: {error}") from None
-    return issuers
 
 
 def public_jwk(public: bytes) -> dict[str, str]:
@@ -153,6 +141,8 @@ class TokenVerifier:
             claims = msgspec.convert(verified.claims, Claims)  # 3
         except (JoseError, msgspec.MsgspecError, ValueError, TypeError, RecursionError):
             raise TokenRefused("token_invalid", "signature or claims do not hold") from None
+        if claims.iss != issuer.name:  # read twice, by two parsers
+            raise TokenRefused("token_invalid", "not a token of an issuer known here")
         audience = [claims.aud] if isinstance(claims.aud, str) else claims.aud
         if self._chain_id not in audience:  # 4
             raise TokenRefused("token_invalid", "the token is for another ledger")

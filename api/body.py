@@ -53,15 +53,15 @@ async def read_body(request: Request, media_types: tuple[str, ...], bytes_max: i
                     raise _too_large(bytes_max)
                 chunks.append(chunk)
     except TimeoutError:
-        raise ApiRefused("body_too_slow", f"send it within {timeout_s:g} s", headers={"Connection": "close"}) from None
+        raise ApiRefused("body_too_slow", f"send it within {timeout_s:g} s") from None
     except ClientDisconnect:
         raise ApiRefused("malformed", "the body ends early") from None
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _too_large(bytes_max: int) -> ApiRefused:
-    # the rest of the body is on its way: the connection cannot be used again
-    return ApiRefused("body_too_large", f"at most {bytes_max} bytes", headers={"Connection": "close"})
+    # the server reads on and drops what comes: a connection closed now would reset, and hide this answer from its sender
+    return ApiRefused("body_too_large", f"at most {bytes_max} bytes")
 
 
 def decode_json(data: bytes, kind: type[T], texts: bool = True) -> T:

@@ -68,6 +68,7 @@ PROBLEMS: dict[str, Problem] = {
     "own_part_exceeds_total": Problem(422, "The own part is more than the total", "个人承担部分超过总金额"),
     "charge_repeated": Problem(422, "A charge code stands twice", "收费项目编码重复"),
     "charge_unknown": Problem(422, "An item names no charge of this bill", "明细所属收费项目不存在"),
+    "invalid_time": Problem(422, "Not a moment as RFC 3339 writes it", "时间格式不符合 RFC 3339"),
     "kind_unknown": Problem(422, "No such kind of bill", "票据种类不存在"),
     "place_unknown": Problem(422, "No such issuing point of this hospital", "开票点不存在"),
     "date_unknown": Problem(422, "This day does not exist", "日期不存在"),

@@ -157,6 +157,7 @@ CONTENT = (
     "text_refused",
     "kind_unknown",
     "place_unknown",
+    "invalid_time",
     "date_out_of_window",
 )
 NOTHING_KEPT = ("no_numbers", "outbox_full", "unavailable")

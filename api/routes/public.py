@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.errors import ApiRefused
-from api.rendering import REVALIDATE, render, render_bytes
+from api.rendering import render, render_bytes
 from api.route import BOTH, Given, Parameter, Route, Sent
 from api.routes.bills import BILL_ID
 from api.schemas import examples
@@ -80,7 +80,7 @@ async def check_proof(call: Call) -> Response:
     data = await call.read_raw(bytes_max=call.settings.proof_bytes_max)
     async with _checks:
         result = await asyncio.to_thread(call.desk.check_proof, data)
-    return render(call, result, cache=REVALIDATE)
+    return render(call, result)
 
 
 def parse_date(text: str, code: str, place: str) -> date:

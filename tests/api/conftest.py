@@ -10,9 +10,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.app import ApiSettings, build_app
-from api.auth import ROLES, TokenIssuer, TokenVerifier, issue_token, public_jwk
+from api.auth import ROLES, TokenVerifier, issue_token, public_jwk
 from api.schemas import examples
 from chain.signature import SigningKey
+from node.token_issuers import TokenIssuer
 from tests.api.fake_desk import CHAIN_ID, FakeDesk, FakeGateway, FakeMirror
 
 NOW_S = 1_772_328_600

@@ -6,6 +6,7 @@ import base64
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
@@ -15,7 +16,6 @@ from api.auth import (
     LIFETIME_S_MAX,
     ROLES,
     TOKENS_REMEMBERED_MAX,
-    TokenIssuer,
     TokenVerifier,
     issue_token,
     load_issuers,
@@ -27,6 +27,7 @@ from api.route import GATEWAY, MIRROR
 from api.routes import ROUTES
 from api.schemas import examples
 from chain.signature import SigningKey
+from node.token_issuers import TokenIssuer, organisation_issuer
 from tests.api.conftest import FOREIGN_KEY, KEY, NOW_S, ORGANISATIONS, bearer, bill, problem, serve, token, verifier
 from tests.api.fake_desk import CHAIN_ID, FakeGateway, FakeMirror
 
@@ -137,6 +138,13 @@ def test_an_issuer_gives_only_its_own_roles() -> None:
     assert tokens.verify(token("cashier", "hospital-a", issuer="hospital-a"))
     with pytest.raises(TokenRefused):
         tokens.verify(token("auditor", "hospital-a", issuer="hospital-a"))
+
+
+def test_what_init_writes_is_what_is_read() -> None:
+    issuer = organisation_issuer("hospital-a", "hospital", KEY.public)
+    (read,) = load_issuers(msgspec.json.encode([issuer]))
+    reader = TokenVerifier([read], CHAIN_ID, lambda: NOW_S).verify(token("cashier", "hospital-a", issuer="hospital-a"))
+    assert (reader.organisation, reader.role) == ("hospital-a", "cashier")
 
 
 def test_issuers_that_cannot_be_right_stop_the_start() -> None:
