@@ -27,6 +27,7 @@ from node.network_file import NodeEntry
 READY_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 15.0  # from SIGTERM; a node finishes its block and closes its stores well within
 POLL_S = 0.1
+PID_MAX = 2**22  # of Linux; a torn pid file may say anything
 LOG_LINES_SHOWN = 3
 
 
@@ -43,7 +44,7 @@ def running_pid(home: NodeHome) -> int | None:
         pid = int(home.pid_file.read_text("ascii"))
     except (OSError, ValueError):
         return None
-    return pid if pid > 0 and _is_node(pid, home) else None
+    return pid if 0 < pid <= PID_MAX and _is_node(pid, home) else None
 
 
 def _is_node(pid: int, home: NodeHome) -> bool:
@@ -80,13 +81,17 @@ def start_nodes(directory: Path, entries: list[NodeEntry]) -> list[RunningNode]:
     running = {entry.name: pid for entry, home in found if (pid := running_pid(home)) is not None}
     _verify_ports([entry for entry in entries if entry.name not in running])
     nodes: list[RunningNode] = []
-    for entry, home in found:
-        if entry.name in running:
-            nodes.append(RunningNode(entry, home, running[entry.name], None))
-        else:
-            process = _spawn(home)
-            write_pid_file(home, process.pid)
-            nodes.append(RunningNode(entry, home, process.pid, process))
+    try:
+        for entry, home in found:
+            if entry.name in running:
+                nodes.append(RunningNode(entry, home, running[entry.name], None))
+            else:
+                process = _spawn(home)
+                nodes.append(RunningNode(entry, home, process.pid, process))
+                write_pid_file(home, process.pid)
+    except BaseException:
+        stop_nodes([node for node in nodes if node.process is not None], lambda text: None)
+        raise
     return nodes
 
 

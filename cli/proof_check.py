@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from pathlib import Path
 
@@ -21,8 +20,6 @@ from cli.failures import CommandFailed
 PROOF_BYTES_MAX = 4 << 20  # as the REST layer takes
 FILE_BYTES_MAX = 64 << 20  # of genesis and trust files
 CHECKPOINTS_MAX = 1_000  # kept in a trust file, the newest
-DURATION = re.compile(r"([1-9][0-9]{0,8})(ms|s|m|h|d)")
-UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def verify_proof_bytes(
@@ -85,11 +82,3 @@ def read_file(path: Path, bytes_max: int) -> bytes:
     """At most one byte more than `bytes_max`: enough to see that it is too long."""
     with path.open("rb") as stream:
         return stream.read(bytes_max + 1)
-
-
-def parse_duration_ms(text: str) -> int:
-    """24h, 30m, 90s, 2d, 500ms. Raises CommandFailed `argument_refused`."""
-    match = DURATION.fullmatch(text)
-    if match is None:
-        raise CommandFailed("argument_refused", f"'{text}': write a number and ms, s, m, h or d, as in 24h")
-    return int(match[1]) * UNITS_MS[match[2]]

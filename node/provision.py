@@ -39,6 +39,7 @@ from chain.rules.context import local_date
 from chain.signature import SigningKey
 from chain.validators import Member
 from node.config import GATEWAY, MIRROR, VALIDATOR, NetworkConfig, load_node_config
+from node.details_store import DetailsStore
 from node.errors import NodeError
 from node.home import NetworkHome, NodeHome
 from node.journal import Journal
@@ -105,10 +106,15 @@ def provision(network: NetworkConfig, home: Path, now_ms: int) -> None:
             _create_stores(node, place.node(node.name), genesis)
 
 
-@contextmanager
-def _built_beside(home: Path) -> Iterator[Path]:
+def verify_new(home: Path) -> None:
+    """Check that nothing is at `home`. Raises ProvisionRefused `home_exists`."""
     if home.exists() or home.is_symlink():
         raise ProvisionRefused("home_exists", f"{home} exists; name a new directory, keys are never overwritten")
+
+
+@contextmanager
+def _built_beside(home: Path) -> Iterator[Path]:
+    verify_new(home)
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
         directory = Path(tempfile.mkdtemp(prefix=f".{home.name}.", dir=home.parent))
@@ -245,7 +251,7 @@ def _create_stores(node: NetworkNode, own: NodeHome, genesis: Genesis) -> None:
         if node.kind == VALIDATOR:
             Journal.create(data / "journal").close()
         if node.kind == MIRROR:
-            Database.create(data / "details").close()
+            DetailsStore.create(data)
         if node.kind == GATEWAY:
             Database.create(data / "gateway").close()
     except ChainError as error:

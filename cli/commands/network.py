@@ -35,8 +35,9 @@ def init(config: Config, home: NewHome, as_json: Json = False) -> None:
     from node.config import load_network_config
     from node.network_checks import verify_ports_free
     from node.network_file import load_network_file
-    from node.provision import provision
+    from node.provision import provision, verify_new
 
+    verify_new(home)
     network = load_network_config(config)
     verify_ports_free(network.nodes, str(config))
     provision(network, home, int(time.time() * 1000))
@@ -144,7 +145,7 @@ def status(home: Home, as_json: Json = False) -> ExitCode:
 
 
 def _row(row: dict[str, Any]) -> list[Any]:
-    peers = row.get("peers")
+    peers = row.get("peers", row.get("validators_linked"))
     return [
         row["name"],
         row["kind"],

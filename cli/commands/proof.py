@@ -62,8 +62,9 @@ def verify(
 ) -> ExitCode:
     """Check a proof against the genesis file alone, without any network. Exit 3 if a check fails."""
     from cli import proof_check
+    from cli.durations import parse_duration_ms
 
-    max_age_ms = None if max_age is None else proof_check.parse_duration_ms(max_age)
+    max_age_ms = None if max_age is None else parse_duration_ms(max_age)
     trusted = proof_check.read_file(trust, proof_check.FILE_BYTES_MAX) if trust is not None and trust.exists() else None
     verdict = proof_check.verify_proof_bytes(
         proof_check.read_file(file, proof_check.PROOF_BYTES_MAX),

@@ -32,8 +32,8 @@ def issue(
     as_json: Json = False,
 ) -> None:
     """Print a token. Send it as 'Authorization: Bearer TOKEN'."""
-    from cli.client import make_token
-    from cli.proof_check import parse_duration_ms
+    from cli.durations import parse_duration_ms
+    from cli.tokens import make_token
     from node.home import NetworkHome
     from node.network_file import load_network_file
 
