@@ -47,7 +47,9 @@ def build_answer(standing: Standing) -> Answer:
 
 def is_fulfilled(standing: Standing) -> bool:
     """Whether nothing new was made because it had been made before."""
-    return standing.repeated or standing.superseded_by is not None or standing.code in FULFILLED
+    if standing.superseded_by is not None:
+        return True
+    return standing.code in FULFILLED if standing.status == "refused" else standing.repeated
 
 
 def build_outcome(index: int, standing: Standing | ServiceRefused | ApiRefused | None) -> Outcome:

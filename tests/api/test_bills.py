@@ -83,6 +83,17 @@ def test_a_bill_that_the_ledger_refuses_is_a_problem_with_its_operation(gateway:
     assert refusal["bill_id"] == examples.BILL_ID
 
 
+def test_a_refused_bill_asked_for_again_is_still_refused(gateway: TestClient, desk: FakeGateway) -> None:
+    """That it was kept before makes no success of it."""
+    desk.reaches, desk.outcome_code = "refused", "number_used"
+    headers = {**CASHIER, "Prefer": "wait=1"}
+    for _ in range(2):
+        problem(gateway.post("/v1/bills", json=bill(), headers=headers), 409, "number_used")
+    answer = gateway.post("/v1/bills:batch", json={"bills": [bill()]}, headers=headers)
+    (outcome,) = answer.json()["outcomes"]
+    assert (outcome["status"], outcome["code"], outcome.get("repeated", False)) == ("refused", "number_used", False)
+
+
 def test_a_bill_that_another_gateway_has_issued_is_no_refusal(gateway: TestClient, desk: FakeGateway) -> None:
     """DESIGN 6: on `already_issued` the losing gateway answers with the winner's number."""
     desk.reaches, desk.outcome_code = "refused", "already_issued"
