@@ -106,7 +106,7 @@ class DetailsPost:
             except StorageDamaged:
                 structlog.get_logger("gateway").error("details_damaged", bill=bill)
             else:
-                if details_root(details) == root:
+                if _has_root(details, root):
                     return details
         return await self._fetch(bill, root)
 
@@ -118,9 +118,16 @@ class DetailsPost:
             payload = await link.request(encode(GetDetails([bill])), GET_TIMEOUT_S)
             found = decode_answer(payload, DetailsAnswer).details  # type: ignore[union-attr]
             for details in found:
-                if details.bill == bill and details_root(details) == root:
+                if details.bill == bill and _has_root(details, root):
                     self._store.put(details_key(bill), self._box.seal(details))
                     return details
         except (PeerError, ChainError) as error:
             structlog.get_logger("gateway").warning("details_not_fetched", peer=self._archive, code=error.code)
         return None
+
+
+def _has_root(details: Details, root: bytes) -> bool:
+    try:
+        return details_root(details) == root
+    except (ChainError, TypeError, ValueError):  # fields of another shape than ours have
+        return False

@@ -1,0 +1,396 @@
+"""A hospital's own node: it gives numbers at once, sends until recorded, and proves its bills by itself.
+
+`gateway_store.py` says what lies on disk, `issuing.py` how a bill gets its number, `settling.py` what a block means.
+This file joins them and answers the desk (`service.Counter`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+import structlog
+
+from chain.bill import BillRequest
+from chain.block import RECORDED
+from chain.details import FIELD_IDS, Details, check_code, open_fields, token
+from chain.errors import ChainError, StorageFailed
+from chain.genesis import Genesis
+from chain.operation import ReverseBill
+from chain.proof import check_proof
+from chain.signature import SigningKey
+from node.bill_pages import BillPages
+from node.block_pages import BlockPages
+from node.config import NodeConfig
+from node.details_post import DetailsPost
+from node.gateway_follow import GatewayFollow
+from node.gateway_recovery import GatewayRecovery
+from node.gateway_servers import Servers
+from node.gateway_store import BillRow, BusinessRow, GatewayStore, business_key
+from node.issuing import Issuing
+from node.lease_book import LeaseBook
+from node.outbox import Outbox
+from node.part_check import CheckedPart, Ledger
+from node.peers import Peers
+from node.proof_maker import ProofMaker
+from node.sealed_box import DetailsBox
+from node.sender import Sender
+from node.service import Claimed, Head, LeaseView, Page, Reader, ServiceRefused, Standing, Status
+from node.settling import Settling
+from node.standings import Standings
+from node.submitting import Submitting
+from node.verification import FaceOfBill, FailureCounter, PublicVerification, is_check_code, iso_date
+
+STAFF = frozenset({"cashier", "hospital_admin"})
+ASKING = STAFF | {"operator"}
+TOKEN_CHARACTERS = 32  # a secret so long is a bill's token, any other its check code
+BATCH_PAUSE = 25  # bills issued in a row before others get their turn
+
+log = structlog.get_logger("gateway")
+
+
+class Gateway:
+    """`on_failure` is told, with a reason, when the node must stop: its disk failed, or its store is damaged."""
+
+    kind = "gateway"
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        genesis: Genesis,
+        *,
+        unit_key: SigningKey,
+        mac_key: bytes,
+        storage_key: bytes,
+        peers: Peers,
+        on_failure: Callable[[str], None] = lambda reason: None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """Opens the store below `config.data_dir`. Raises StorageDamaged, StorageLocked."""
+        self.name, self.organisation = config.name, config.organisation
+        self.genesis, self._peers, self._on_failure = genesis, peers, on_failure
+        self.ledger = Ledger.of(genesis, config.organisation)
+        self.chain_id = self.ledger.chain_id.hex()
+        self.store = store = GatewayStore.open(config.data_dir / "gateway", self.ledger.chain_id)
+        archive = config.office.name if config.office else ""
+        parameters = genesis.parameters
+        self._servers = Servers(peers, self.ledger)
+        self._outbox = Outbox(store)
+        self._standings = Standings(store, self.ledger.office)
+        self._follow = GatewayFollow(self.ledger, store, self._servers, self._settle, self._is_busy)
+        self._leases = LeaseBook(
+            config.name,
+            config.organisation,
+            config.places,
+            config.lease_count,
+            config.lease_threshold,
+            genesis,
+            store,
+            self._outbox,
+            self._follow.record,
+            now_ms,
+        )
+        self._settling = Settling(
+            config.name,
+            self.ledger,
+            store,
+            self._outbox,
+            self._leases,
+            self._standings,
+            lambda digest: self._recovery.look_for(digest),
+            lambda mark, height: self._recovery.look_for_seal(mark, height),
+        )
+        self._recovery = GatewayRecovery(config.organisation, store, self._outbox, self._follow, self._settling)
+        self._sender = Sender(
+            self.ledger,
+            store,
+            self._outbox,
+            self._servers,
+            self._follow,
+            unit_key,
+            min(config.transaction_window_blocks, parameters.replay_window),
+            self._recovery.look_for,
+            self._standings.wake,
+        )
+        self._settling.sender = self._sender
+        self._post = DetailsPost(store, DetailsBox(storage_key), peers, archive)
+        self._issuing = Issuing(
+            parameters, config.places, mac_key, store, self._outbox, self._leases, self._standings, self._post, now_ms
+        )
+        self._submitting = Submitting(genesis, self.ledger, store, self._sender, self._follow)
+        self._bills = BillPages(self.ledger, parameters, store, self._standings)
+        self._blocks = BlockPages(genesis, self.ledger, store, self._follow)
+        self._proofs = ProofMaker(store, self._follow, self._standings)
+        self._failures = FailureCounter()  # of guesses at one bill's check code, beside those per source
+        self._faces: dict[str, FaceOfBill] = {}  # bill -> face, while a claim is looked at
+        self._verification = PublicVerification(self._faces.get)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def begin(self) -> None:
+        """Start to follow, send, refill. Called on the loop."""
+        self.store.start()
+        parts: dict[str, Coroutine[Any, Any, None]] = {
+            "follow": self._follow.run(),
+            "sender": self._sender.run(),
+            "leases": self._leases.run(self._follow.caught_up),
+            "details": self._post.run(),
+            "recovery": self._recovery.run(),
+        }
+        self._tasks = [asyncio.create_task(self._guard(name, part), name=name) for name, part in parts.items()]
+        self._tasks.append(asyncio.create_task(self._watch_store(), name="watch-store"))
+
+    async def stop(self) -> None:
+        """End all tasks, write what is pending, close the store. What was answered is on the disk already."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.store.stop()
+
+    async def _guard(self, name: str, part: Coroutine[Any, Any, None]) -> None:
+        try:
+            await part
+        except Exception as error:  # a part that is gone is missed later, by people: stop now, and say why
+            code = error.code if isinstance(error, ChainError) else type(error).__name__
+            log.critical("part_failed", part=name, code=code, exc_info=not isinstance(error, ChainError))
+            self._on_failure(f"{name}: {code}")
+
+    async def _watch_store(self) -> None:
+        await self.store.failed.wait()
+        log.critical("store_failed", code=self.store.failure.code if self.store.failure else "")
+        self._on_failure("storage_failed")
+
+    def _settle(self, checked: CheckedPart, again: bool) -> None:
+        self._settling.settle(checked, again)
+
+    def _is_busy(self) -> bool:
+        return self._sender.is_busy()
+
+    # ── what operators see ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def not_ready(self) -> list[str]:
+        """Why a bill given in now would not get far; empty when all is well."""
+        reasons = []
+        if not self._follow.caught_up.is_set():
+            reasons.append("not_caught_up")
+        if not self._peers.validators():
+            reasons.append("no_validator_link")
+        if self._leases.missing():
+            reasons.append("no_numbers")
+        return reasons
+
+    def status(self) -> dict[str, Any]:
+        """Figures for metrics and for `medbill node status`; nothing personal."""
+        head = self.head()
+        return {
+            "head": {"height": head.height, "digest": head.digest, "time_ms": head.time_ms},
+            "ready": not self.not_ready(),
+            "not_ready": self.not_ready(),
+            **{name: int(value) for name, value in self.figures().items()},
+            "alarms": dict(self._settling.alarms),
+        }
+
+    def figures(self) -> dict[str, float]:
+        return {
+            "followed_height": self._follow.height,
+            "outbox_items": len(self._outbox.items),
+            "outbox_bytes": self._outbox.bytes,
+            "transactions_unresolved": len(self._sender.sent),
+            "undecided_operations": len(self._settling.undecided),
+            "leases_left": self._leases.numbers_left(),
+            "sealed_height": self.store.watermark(self.ledger.office),
+            "details_behind": float(self._post.is_behind),
+            "validator_links": len(self._peers.validators()),
+            "refused_answers_total": self._servers.lies,
+            "bills_recorded_total": self._settling.recorded_bills,
+        }
+
+    def labelled_figures(self) -> dict[str, dict[str, float]]:
+        return {"alarms_total": dict(self._settling.alarms)}
+
+    # ── the counter ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def issue(self, request: BillRequest) -> Standing:
+        standing = self._issuing.issue(request)
+        await self._saved()
+        return await self._with_check_code(standing)
+
+    async def issue_many(self, requests: list[BillRequest]) -> list[Standing | ServiceRefused]:
+        answers: list[Standing | ServiceRefused] = []
+        for number, request in enumerate(requests, 1):
+            try:
+                answers.append(self._issuing.issue(request))
+            except ServiceRefused as refused:
+                answers.append(refused)
+            if number % BATCH_PAUSE == 0:
+                await asyncio.sleep(0)
+        await self._saved()
+        return [await self._with_check_code(one) if isinstance(one, Standing) else one for one in answers]
+
+    async def reverse(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> Standing:
+        standing = self._issuing.reverse(bill_id, reason, operator, place_code)
+        await self._saved()
+        return standing
+
+    def leases(self) -> list[LeaseView]:
+        return self._leases.views()
+
+    async def submit(self, transaction: bytes) -> list[Standing]:
+        standings = self._submitting.submit(transaction)
+        await self._saved()
+        return standings
+
+    async def wait(self, standing: Standing, seconds: float, until: Status = "sealed") -> Standing:
+        reached = await self._standings.wait(standing, seconds, until)
+        if reached.superseded_by and not standing.superseded_by:
+            reached = await self._with_check_code(msgspec.structs.replace(reached, check_code=None))
+        return reached
+
+    async def _saved(self) -> None:
+        try:
+            await self.store.flushed()
+        except StorageFailed as failed:
+            raise ServiceRefused(failed.code) from None
+
+    async def _with_check_code(self, standing: Standing) -> Standing:
+        row = self.store.bill(standing.bill_id) if standing.bill_id and not standing.check_code else None
+        details = await self._post.details(row) if row is not None else None
+        if details is None:
+            return standing
+        return msgspec.structs.replace(standing, check_code=check_code(details.seed, details.bill))
+
+    # ── bills ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _row(self, bill_id: str, reader: Reader) -> BillRow | None:
+        """A bill that the reader may see."""
+        if reader.organisation != self.organisation or reader.role not in STAFF:
+            return None
+        return self.store.bill(bill_id)
+
+    def _standing_for(self, row: BillRow) -> BillRow:
+        """The bill itself, or the one that stands for it."""
+        return self.store.bill(row.superseded_by) or row if row.superseded_by else row
+
+    async def bill(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
+        row = self._row(bill_id, reader)
+        if row is None:
+            return None
+        await self._saved()
+        return await self._page(row)
+
+    async def _page(self, row: BillRow) -> dict[str, Any]:
+        shown = self._standing_for(row)
+        page = self._bills.page(shown, await self._post.details(shown))
+        return page | {"superseded_by": row.superseded_by} if row.superseded_by else page
+
+    async def bills_by_business_no(self, issuer: str, business_no: str, reader: Reader) -> list[dict[str, Any]]:
+        if issuer != self.organisation or reader.organisation != issuer or reader.role not in STAFF:
+            return []
+        business = self.store.get(business_key(self._issuing.business_mac(business_no)), BusinessRow)
+        row = self.store.bill(business.bill) if business is not None else None
+        if row is None:
+            return []
+        await self._saved()
+        return [await self._page(row)]
+
+    async def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
+        row = self._row(bill_id, reader)
+        return self._bills.history(row) if row is not None else None
+
+    async def operation(self, digest: str, reader: Reader) -> Standing | None:
+        if reader.organisation != self.organisation or reader.role not in ASKING:
+            return None
+        try:
+            return self._standings.of_operation(bytes.fromhex(digest))
+        except ValueError:
+            return None
+
+    # ── proofs and verification ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
+        if any(name not in FIELD_IDS for name in fields):
+            raise ServiceRefused("field_unknown", "no bill has such a field")
+        row = self.store.bill(bill_id)
+        if row is None:
+            return None
+        if reader is None or self._row(bill_id, reader) is None:
+            details = await self._post.details(row)
+            if secret is None or details is None or not self._is_secret(details, secret):
+                return None
+        shown = self._standing_for(row)
+        if shown.code != RECORDED:
+            raise ServiceRefused("bill_not_recorded", links={"bill": f"/v1/bills/{bill_id}"})
+        opened = []
+        if fields:
+            details = await self._post.details(shown)
+            if details is None:
+                raise ServiceRefused("unavailable", "the archive that has the details does not answer")
+            opened = open_fields(details, fields)
+        return await self._proofs.build(shown, opened)
+
+    def _is_secret(self, details: Details, secret: str) -> bool:
+        """Whether it is the bill's token or check code. Guesses at the short code are counted, the token is not guessed."""
+        typed = secret.strip().lower()
+        if len(typed) == TOKEN_CHARACTERS:
+            return hmac.compare_digest(typed.encode("utf-8", "replace"), token(details.seed, details.bill).encode())
+        if self._failures.is_locked(details.bill):
+            return False
+        if is_check_code(typed, check_code(details.seed, details.bill)):
+            return True
+        self._failures.add(details.bill)
+        return False
+
+    def check_proof(self, data: bytes) -> dict[str, Any]:
+        verdict = check_proof(data, self.genesis)
+        checks = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in verdict.checks]
+        return {"valid": verdict.valid, "checks": checks, "bill": verdict.bill or None}
+
+    async def verify_claimed(self, claimed: Claimed, source: str) -> dict[str, Any]:
+        """As `verification.py` says; a bill that is not recorded yet, or whose details are out of reach, `try_later`."""
+        row = self.store.bill(claimed.bill_id)
+        head = self.head()
+        details = await self._post.details(row) if row is not None else None
+        shown = self._standing_for(row) if row is not None else None
+        if row is None or shown is None or self._standings.status_of(shown) == "refused":
+            return self._verification.verify(claimed, source, head)
+        if details is None:
+            return {"verdict": "try_later", "as_of": {"height": head.height, "time_ms": head.time_ms}}
+        red = self._bills.reversal(shown)
+        first = shown.operation
+        self._faces[claimed.bill_id] = FaceOfBill(
+            check_code(details.seed, details.bill),
+            iso_date(first.business_date),
+            first.total_fen,
+            self._standings.status_of(shown),
+            red.operation.bill if red is not None else None,
+            first.original if isinstance(first, ReverseBill) else None,
+        )
+        try:
+            answer = self._verification.verify(claimed, source, head)
+        finally:
+            del self._faces[claimed.bill_id]
+        if row.superseded_by and answer["verdict"] != "no_match":
+            answer["superseded_by"] = row.superseded_by
+        return answer
+
+    # ── the ledger ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def head(self) -> Head:
+        before = self._follow.before
+        return Head(before.height, before.digest.hex(), before.time_ms)
+
+    def network(self) -> dict[str, Any]:
+        node = {"name": self.name, "kind": self.kind, "organisation": self.organisation}
+        return self._blocks.network(node, sorted(link.node for link in self._peers.validators()))
+
+    async def blocks(self, before: int | None, limit: int) -> Page:
+        return self._blocks.page(before, limit)
+
+    async def block(self, height: int, reader: Reader | None) -> dict[str, Any] | None:
+        is_own = reader is not None and reader.organisation == self.organisation and reader.role in STAFF
+        return self._blocks.block(height, with_own_part=is_own)

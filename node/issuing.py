@@ -1,0 +1,178 @@
+"""A hospital's counter: a bill has its number at once, and is kept before anybody hears of it.
+
+Each of these functions looks and changes without waiting in between, so two requests for one business number can never
+both find it free; the caller then waits for the disk. A refused request uses no number.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+
+import msgspec
+
+from chain.bill import KINDS, BillRequest, verify_request
+from chain.codec import verify_text
+from chain.details import (
+    SEED_BYTES,
+    Details,
+    business_mac,
+    check_code,
+    content_mac,
+    details_of,
+    details_root,
+    reversal_details,
+)
+from chain.errors import ChainError, ContentRefused, TextRefused
+from chain.operation import IssueBill, Payments, ReverseBill
+from chain.records import ParametersBody
+from chain.rules.bills import bill_code, negated
+from chain.rules.context import local_date
+from node.business_time import business_date, local_text, parse_business_time
+from node.details_post import DetailsPost
+from node.gateway_store import BillRow, BusinessRow, GatewayStore, bill_key, business_key
+from node.lease_book import LeaseBook
+from node.outbox import Outbox
+from node.service import ServiceRefused, Standing
+from node.standings import Standings
+
+REASON_CHARACTERS_MAX = 128
+
+
+class Issuing:
+    def __init__(
+        self,
+        parameters: ParametersBody,
+        places: Collection[str],
+        mac_key: bytes,
+        store: GatewayStore,
+        outbox: Outbox,
+        leases: LeaseBook,
+        standings: Standings,
+        post: DetailsPost,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._parameters, self._places, self._mac_key = parameters, frozenset(places), mac_key
+        self._store, self._outbox, self._leases = store, outbox, leases
+        self._standings, self._post, self._now_ms = standings, post, now_ms
+
+    def business_mac(self, business_no: str) -> bytes:
+        return business_mac(self._mac_key, business_no)
+
+    def issue(self, request: BillRequest) -> Standing:
+        """Give a bill its number, or find the one that its business number has. Raises ServiceRefused.
+
+        1. its figures agree; 2. kind, place and time are known; 3. its business number is free; 4. its date lies
+        within bounds; 5. there is room and a number.
+        """
+        try:
+            verify_request(request)  # 1
+            mac, content = self.business_mac(request.business_no), content_mac(self._mac_key, request)
+        except ContentRefused as refusal:
+            raise ServiceRefused(refusal.code, refusal.detail, refusal.pointer) from None
+        except ChainError as refusal:  # an integer beyond 64 bits in a bill that was not read from JSON
+            raise ServiceRefused(refusal.code) from None
+        kind = KINDS[request.kind]
+        if kind not in self._parameters.kinds:  # 2
+            raise ServiceRefused("kind_unknown", "not issued in this province", "/kind")
+        if request.place_code not in self._places:
+            raise ServiceRefused("place_unknown", "not an issuing point of this gateway", "/place_code")
+        time_ms, now_ms = parse_business_time(request.business_time), self._now_ms()
+        business = self._store.get(business_key(mac), BusinessRow)
+        if business is not None:  # 3
+            if business.content_mac != content:
+                links = {"bill": f"/v1/bills/{business.bill}"}
+                raise ServiceRefused("business_no_conflict", "its bill has another content", "/business_no", links)
+            row = self._store.bill(business.bill)
+            if row is not None:
+                return msgspec.structs.replace(self._standings.of_bill(row), repeated=True)
+        date = business_date(time_ms, now_ms, self._parameters)  # 4
+        bill, lease_first = self._number(kind, date, request.place_code)  # 5
+        details = details_of(bill, os.urandom(SEED_BYTES), request)
+        parts = request.payments
+        operation = IssueBill(
+            bill=bill,
+            kind=kind,
+            place=request.place_code,
+            business_date=date,
+            issued_ms=now_ms,
+            total_fen=request.total_fen,
+            payments=Payments(parts.insurance_fund_fen, parts.personal_account_fen, parts.other_fen, parts.cash_fen),
+            self_paid_fen=request.self_paid_fen,
+            self_funded_fen=request.self_funded_fen,
+            lease_first=lease_first,
+            business_mac=mac,
+            content_mac=content,
+            details_root=details_root(details),
+        )
+        self._store.put(business_key(mac), BusinessRow(bill, content))
+        return self._keep(operation, details, "")
+
+    def reverse(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> Standing:
+        """Give a bill's red bill its number. Raises ServiceRefused.
+
+        A bill that is still queued may be reversed: the red bill is sent when it is recorded.
+        """
+        for name, text in (("reason", reason), ("operator", operator)):
+            _verify_short_text(text, f"/{name}")
+        original = self._store.bill(bill_id)
+        if original is not None and original.superseded_by:
+            links = {"bill": f"/v1/bills/{original.superseded_by}"}
+            raise ServiceRefused("bill_superseded", "reverse the bill that stands for it", None, links)
+        if original is None or self._standings.status_of(original) == "refused":
+            raise ServiceRefused("bill_unknown")
+        first = original.operation
+        if isinstance(first, ReverseBill):
+            raise ServiceRefused("bill_is_red")
+        if original.reversed_by:
+            links = {"reversal": f"/v1/bills/{original.reversed_by}"}
+            raise ServiceRefused("already_reversed", f"by {original.reversed_by}", None, links)
+        place = first.place if place_code is None else place_code
+        if place not in self._places:
+            raise ServiceRefused("place_unknown", "not an issuing point of this gateway", "/place_code")
+        now_ms, offset = self._now_ms(), self._parameters.utc_offset_minutes
+        date = local_date(now_ms, offset)
+        bill, lease_first = self._number(first.kind, date, place)
+        details = reversal_details(bill, os.urandom(SEED_BYTES), reason, operator, local_text(now_ms, offset))
+        operation = ReverseBill(
+            bill=bill,
+            original=bill_id,
+            place=place,
+            business_date=date,
+            issued_ms=now_ms,
+            total_fen=-first.total_fen,
+            payments=negated(first.payments),
+            self_paid_fen=-first.self_paid_fen,
+            self_funded_fen=-first.self_funded_fen,
+            lease_first=lease_first,
+            details_root=details_root(details),
+        )
+        self._store.put(bill_key(bill_id), msgspec.structs.replace(original, reversed_by=bill))
+        return self._keep(operation, details, "" if original.code else bill_id)
+
+    def _number(self, kind: int, date: int, place: str) -> tuple[str, int]:
+        if not self._outbox.has_room():
+            raise ServiceRefused("outbox_full", "too many bills wait for the ledger")
+        parameters = self._parameters
+        code = bill_code(parameters.region, parameters.classification, kind, date)
+        number = self._leases.take(code, place)
+        if number is None:
+            raise ServiceRefused("no_numbers", f"none of {code} is left at {place}; more were asked for")
+        return number
+
+    def _keep(self, operation: IssueBill | ReverseBill, details: Details, after: str) -> Standing:
+        """All of it in one change: details, outbox, bill; number and business number were put before."""
+        self._post.add(details)
+        digest = self._outbox.add(operation, after)
+        self._store.put(bill_key(operation.bill), BillRow(operation, digest, "", 0, 0, 0, "", "", "", 0, 0, 0))
+        code = check_code(details.seed, operation.bill)
+        return Standing(digest.hex(), "queued", bill_id=operation.bill, check_code=code)
+
+
+def _verify_short_text(text: str, pointer: str) -> None:
+    try:
+        verify_text(text)
+    except TextRefused as refusal:
+        raise ServiceRefused(refusal.code, str(refusal), pointer) from None
+    if not 1 <= len(text) <= REASON_CHARACTERS_MAX:
+        raise ServiceRefused("invalid_value", f"1 to {REASON_CHARACTERS_MAX} characters", pointer)

@@ -1,0 +1,79 @@
+"""Proofs of this gateway's bills, from the parts and headers that it keeps. No server has to be reachable for them;
+only the bill's newest record has to be asked for, and the file says so where it is missing.
+"""
+
+from __future__ import annotations
+
+from chain import keyspace
+from chain.block import Header
+from chain.codec import encode
+from chain.details import OpenedField
+from chain.errors import StorageDamaged
+from chain.merkle import hash_leaf, path_from_nodes, paths_of_hashes
+from chain.operation import SealBills
+from chain.proof import PROOF_VERSION, Proof, Recorded, SealProof
+from node.gateway_follow import GatewayFollow
+from node.gateway_store import BillRow, GatewayStore
+from node.messages import Part
+from node.standings import Standings
+
+
+class ProofMaker:
+    def __init__(self, store: GatewayStore, follow: GatewayFollow, standings: Standings) -> None:
+        self._store, self._follow, self._standings = store, follow, standings
+
+    async def build(self, row: BillRow, opened: list[OpenedField]) -> bytes:
+        """The proof file of a recorded bill. Raises StorageDamaged if what belongs to it is missing here."""
+        bill = self._recorded(row)
+        seal = self._seal(row) if self._standings.is_sealed(row) else None
+        current = await self._follow.record(keyspace.bill(row.operation.bill))
+        if current is not None and (current.record.origin != row.digest or current.header.height < row.height):
+            current = None  # older than the bill: a validator that is behind
+        return encode(Proof(PROOF_VERSION, [], bill, seal, current, opened))
+
+    def _recorded(self, row: BillRow) -> Recorded:
+        part = self._part(row.height)
+        own = part.transactions[row.transaction]
+        (path,) = paths_of_hashes([hash_leaf(encode(entry)) for entry in own.entries], [row.entry])
+        return Recorded(
+            entry=own.entries[row.entry],
+            index=row.entry,
+            path=path,
+            head=own.head,
+            suite=own.suite,
+            signature=own.signature,
+            key=own.key,
+            parent=self._header(row.height - 1) if row.height > 1 else None,
+            outcome=own.outcomes[row.entry],
+            outcome_place=own.first_place + row.entry,
+            outcome_path=own.outcome_paths[row.entry],
+            header=part.header,
+            certificate=part.certificate,
+        )
+
+    def _seal(self, row: BillRow) -> SealProof | None:
+        if row.released_height:
+            return SealProof(self._part(row.released_height).seals[row.released_index], None, [])
+        seal = self._store.seal_over(row.height)
+        if seal is None:
+            return None
+        recorded = self._part(seal.height).seals[seal.index]
+        operation = recorded.entry.operation
+        if not isinstance(operation, SealBills):
+            raise StorageDamaged(f"gateway part {seal.height}", "not a seal")
+        sealed = self._header(max(segment.upto for segment in operation.segments))
+        if sealed.height == row.height:
+            return SealProof(recorded, None, [])
+        return SealProof(recorded, sealed, path_from_nodes(self._store, row.height, sealed.height))
+
+    def _part(self, height: int) -> Part:
+        part = self._store.part(height)
+        if part is None:
+            raise StorageDamaged(f"gateway part {height}", "missing")
+        return part
+
+    def _header(self, height: int) -> Header:
+        kept = self._store.header(height)
+        if kept is None:
+            raise StorageDamaged(f"gateway header {height}", "missing")
+        return kept.header

@@ -1,0 +1,71 @@
+"""Transactions that the organisation signed elsewhere: this gateway checks them, keeps them and passes them on."""
+
+from __future__ import annotations
+
+from chain.codec import decode
+from chain.errors import Malformed
+from chain.genesis import Genesis
+from chain.operation import IssueBill, ReverseBill
+from chain.records import SEAL, UNIT
+from chain.signature import ED25519, is_signature
+from chain.transaction import OPERATIONS_MAX, ReceivedTransaction, Transaction, key_id, receive_transaction
+from node.gateway_follow import GatewayFollow
+from node.gateway_store import GatewayStore, OperationRow, operation_key
+from node.part_check import Ledger
+from node.sender import Sender
+from node.service import ServiceRefused, Standing
+
+
+class Submitting:
+    def __init__(
+        self, genesis: Genesis, ledger: Ledger, store: GatewayStore, sender: Sender, follow: GatewayFollow
+    ) -> None:
+        self._ledger, self._store, self._sender, self._follow = ledger, store, sender, follow
+        self._parameters = genesis.parameters
+        self._keys: dict[tuple[str, bytes], bytes] = {  # (organisation, key id) -> public key
+            (key.organisation, key_id(key.public)): key.public for key in genesis.keys if key.purpose in (UNIT, SEAL)
+        }
+
+    def submit(self, data: bytes) -> list[Standing]:
+        """Take a transaction in canonical bytes; the standing of each operation. Raises ServiceRefused."""
+        try:
+            transaction = decode(data, Transaction)
+        except Malformed as malformed:
+            raise ServiceRefused(malformed.code) from None
+        received = receive_transaction(self._ledger.chain_id, transaction, len(data))
+        self._verify(received)
+        if not self._sender.has_room():
+            raise ServiceRefused("outbox_full", "too many transactions wait for the ledger")
+        for entry, digest in zip(transaction.entries, received.operation_digests, strict=True):
+            if self._store.get(operation_key(digest), OperationRow) is None:
+                operation = entry.operation
+                bill = operation.bill if isinstance(operation, IssueBill | ReverseBill) else ""
+                self._store.put(operation_key(digest), OperationRow(bill, "", 0))
+        self._sender.submit(transaction, len(data))
+        return [self._standing(digest) for digest in received.operation_digests]
+
+    def _verify(self, received: ReceivedTransaction) -> None:
+        """In the order in which validators look."""
+        transaction, parameters = received.transaction, self._parameters
+        if not 1 <= len(transaction.entries) <= OPERATIONS_MAX or transaction.entries[-1].linked:
+            raise ServiceRefused("transaction_malformed")
+        if transaction.suite != ED25519:
+            raise ServiceRefused("suite_unknown")
+        if transaction.organisation != self._ledger.organisation:
+            raise ServiceRefused("organisation_forbidden", "a gateway passes on its own organisation's only")
+        if received.size_bytes > parameters.block_bytes_max:
+            raise ServiceRefused("transaction_too_large")
+        height = self._follow.height + 1
+        if transaction.valid_until_height < height:
+            raise ServiceRefused("transaction_expired")
+        if transaction.valid_until_height > height + parameters.replay_window:
+            raise ServiceRefused("transaction_too_early")
+        public = self._keys.get((transaction.organisation, transaction.key_id))
+        if public is None:
+            raise ServiceRefused("key_unknown")
+        if not is_signature(public, received.digest, transaction.signature):
+            raise ServiceRefused("bad_signature")
+
+    def _standing(self, digest: bytes) -> Standing:
+        row = self._store.get(operation_key(digest), OperationRow)
+        return Standing(digest.hex(), "queued", bill_id=(row.bill or None) if row is not None else None)
