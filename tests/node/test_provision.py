@@ -11,8 +11,6 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from api.auth import ROLES_BY_KIND as API_ROLES_BY_KIND
-from api.auth import ROLES_OF_OTHERS as API_ROLES_OF_OTHERS
 from api.auth import TokenVerifier, issue_token, load_issuers
 from chain.database import Database
 from chain.genesis import genesis_from_json
@@ -24,7 +22,6 @@ from node.journal import Journal
 from node.keystore import load_authority, load_secret, load_signing_key
 from node.network_file import NetworkFileRefused, load_network_file
 from node.provision import ProvisionRefused, provision
-from node.token_issuers import ROLES_BY_KIND, ROLES_OF_OTHERS
 
 EXAMPLE = Path(__file__).parents[2] / "network.yaml"
 NEW_YEAR_MS = int(datetime(2026, 12, 31, 16, 0, 30, tzinfo=UTC).timestamp() * 1000)  # 2027-01-01 00:00:30 in UTC+8
@@ -145,7 +142,6 @@ def test_each_serving_node_believes_every_organisation_about_itself(made: Networ
     )
 
     assert verifier.verify(token).organisation == "hospital-a"
-    assert (ROLES_BY_KIND, ROLES_OF_OTHERS) == (API_ROLES_BY_KIND, API_ROLES_OF_OTHERS)
 
 
 def test_an_existing_directory_is_refused_and_left_alone(tmp_path: Path) -> None:
