@@ -255,6 +255,20 @@ class SavedState:
             found.pop(key, None)
         return sorted(found.items())[:limit]
 
+    def last(self, prefix: bytes, upto: bytes) -> tuple[bytes, bytes] | None:
+        """The pair with the greatest key below `prefix` that is not above `upto`, pending changes included.
+
+        For keys that never go away, such as those of records.
+        """
+        recent = {**self._flushing, **self.pending}
+        keys = [key for key, value in recent.items() if key.startswith(prefix) and key <= upto and value is not None]
+        newest = max(keys, default=None)
+        for stored, value in self.store.scan(prefix, start=upto, limit=1, reverse=True):
+            if newest is None or stored > newest:
+                return stored, value
+        latest = recent[newest] if newest is not None else None
+        return (newest, latest) if newest is not None and latest is not None else None
+
     def entry(self, key: bytes) -> tuple[int, bytes] | None:
         value = self.read(keyspace.stored_record(key))
         return (int.from_bytes(value[:8], "big"), value[8:]) if value is not None else None
