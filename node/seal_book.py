@@ -17,7 +17,11 @@ from chain.bill import KIND_NAMES, PaymentParts, verify_request
 from chain.details import PublicPart, request_of
 from chain.errors import ContentRefused, Malformed
 from chain.operation import IssueBill, ReverseBill, SealBills, SealException, SealSegment
+from chain.records import ParametersBody
+from chain.rules.context import local_date
+from node.business_time import parse_business_time
 from node.details_store import DetailsStore
+from node.service import ServiceRefused
 
 READY = "ready"  # verdicts on a bill; the others are reasons of an exception
 MISSING = "details_missing"
@@ -40,7 +44,7 @@ class OpenBill:
         return self.operation.bill
 
 
-def examine(store: DetailsStore, issuer: str, operation: IssueBill | ReverseBill) -> str:
+def examine(store: DetailsStore, issuer: str, operation: IssueBill | ReverseBill, parameters: ParametersBody) -> str:
     """Whether a bill may be sealed: its details are here, are those of the operation, and add up to its public part.
 
     Of a red bill the original has been added up; its figures are negated by rule. Raises StorageDamaged.
@@ -65,12 +69,14 @@ def examine(store: DetailsStore, issuer: str, operation: IssueBill | ReverseBill
         operation.self_funded_fen,
     )
     try:
-        verify_request(request_of(details, public))
+        request = request_of(details, public)
+        verify_request(request)
+        date = local_date(parse_business_time(request.business_time), parameters.utc_offset_minutes)
     except ContentRefused as refusal:
         return SUM_MISMATCH if refusal.code in SUM_CODES else MISMATCH
-    except Malformed:
+    except (Malformed, ServiceRefused, ValueError, OverflowError):
         return MISMATCH
-    return READY
+    return READY if date == operation.business_date else MISMATCH
 
 
 @dataclass(slots=True)

@@ -251,7 +251,8 @@ class Sealer:
                         self._releasable[entry.bill] = entry.issuer
 
     def _examine_all(self, entries: Iterable[OpenBill]) -> list[str]:
-        return [examine(self._store, entry.issuer, entry.operation) for entry in entries]
+        parameters = self._ledger.genesis.parameters
+        return [examine(self._store, entry.issuer, entry.operation, parameters) for entry in entries]
 
     def _withheld(self, issuer: str, bill: str) -> OpenBill | None:
         """A bill that an earlier seal withheld, to be looked at again."""
