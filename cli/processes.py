@@ -51,12 +51,14 @@ def _is_node(pid: int, home: NodeHome) -> bool:
     try:
         os.kill(pid, 0)
         state = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace").rpartition(")")[2].split()[0]
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        arguments = os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")
+        directory = os.readlink(f"/proc/{pid}/cwd")
     except (ProcessLookupError, PermissionError):
         return False
     except OSError:
         return not Path("/proc/self").exists()  # no /proc on this system: the pid file is all there is
-    return state != "Z" and str(home.root.resolve()).encode() in arguments
+    own = os.path.realpath(home.root)
+    return state != "Z" and any(os.path.realpath(os.path.join(directory, text)) == own for text in arguments if text)
 
 
 def write_pid_file(home: NodeHome, pid: int) -> None:
@@ -107,15 +109,18 @@ def _verify_ports(entries: list[NodeEntry]) -> None:
 
 
 def _spawn(home: NodeHome) -> subprocess.Popen[bytes]:
+    """The same program as this one, wherever the caller stands: -P keeps his directory out of the import path."""
+    packages = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
     home.log_file.parent.mkdir(parents=True, exist_ok=True)
     with home.log_file.open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "cli.main", "node", "start", "--home", str(home.root.resolve())],
+            [sys.executable, "-P", "-m", "cli.main", "node", "start", "--home", str(home.root.resolve())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            cwd=home.root,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": os.pathsep.join(filter(None, packages))},
         )
 
 
