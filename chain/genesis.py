@@ -232,7 +232,7 @@ def _unview(value: Any, kind: Any, pointer: str) -> Any:
             raise GenesisRefused(f"{pointer}: expected a list")
         return [_unview(entry, get_args(kind)[0], f"{pointer}/{index}") for index, entry in enumerate(value)]
     if kind is bytes:
-        if not isinstance(value, str) or value != value.lower():
+        if not isinstance(value, str) or bytes.fromhex(value).hex() != value:  # fromhex skips white space
             raise GenesisRefused(f"{pointer}: expected lower-case hex")
         return bytes.fromhex(value)
     if kind is int and type(value) is int:
