@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 import uvloop
@@ -23,14 +23,17 @@ from chain.codec import decode
 from chain.genesis import Genesis, genesis_from_json
 from chain.ledger import Ledger
 from chain.signature import verify_library
-from node.config import GATEWAY, MIRROR, VALIDATOR, NodeConfig, load_node_config
+from node.config import GATEWAY, VALIDATOR, NodeConfig, load_node_config
 from node.errors import JournalMissing
+from node.gateway import Gateway
+from node.gateway_node import GatewayNode
 from node.home import NodeHome
 from node.journal import Journal
-from node.keystore import load_signing_key
+from node.keystore import load_secret, load_signing_key
 from node.link import LinkHandler
 from node.operations import Operated, build_operations_app
 from node.peer_certificate import PeerContexts, PeerIdentity
+from node.peers import LivePeers
 from node.service import Desk
 from node.transport import Transport
 from node.validator import Validator
@@ -124,7 +127,28 @@ async def _end(part: Part, transport: Transport, servers: list[WebServer]) -> No
 def _open(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> tuple[Part, Desk | None]:
     if config.kind == VALIDATOR:
         return _open_validator(place, config, genesis, stop), None
+    if config.kind == GATEWAY:
+        gateway = _open_gateway(place, config, genesis, stop)
+        return gateway, gateway.gateway
     raise NotImplementedError(config.kind)
+
+
+def _open_gateway(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> GatewayNode:
+    peers = _peers(config)
+    gateway = Gateway(
+        config,
+        genesis,
+        unit_key=load_signing_key(place.unit_key),
+        mac_key=load_secret(place.mac_key),
+        storage_key=load_secret(place.storage_key),
+        peers=peers,
+        on_failure=stop.ask,
+    )
+    return GatewayNode(gateway, peers)
+
+
+def _peers(config: NodeConfig) -> LivePeers:
+    return LivePeers({peer.name for peer in config.peers if peer.kind == VALIDATOR})
 
 
 def _open_validator(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> Validator:

@@ -59,14 +59,16 @@ class LivePeer:
 
 
 class LivePeers:
-    """The links of a transport; `validators` are the nodes that the configuration names so."""
+    """The links of a transport, from when it is there; `validators` are the nodes that the configuration names so."""
 
-    def __init__(self, transport: Transport, validators: Collection[str]) -> None:
-        self._transport, self._validators = transport, validators
+    def __init__(self, validators: Collection[str]) -> None:
+        self.transport: Transport | None = None
+        self._validators = validators
 
     def validators(self) -> list[PeerLink]:
-        return [LivePeer(link) for peer, link in self._transport.links.items() if peer.node in self._validators]
+        links = self.transport.links if self.transport else {}
+        return [LivePeer(link) for peer, link in links.items() if peer.node in self._validators]
 
     def node(self, name: str) -> PeerLink | None:
-        link = self._transport.link_to(name)
+        link = self.transport.link_to(name) if self.transport else None
         return LivePeer(link) if link else None
