@@ -71,6 +71,15 @@ def decode_json(data: bytes, kind: type[T], texts: bool = True) -> T:
     Raises ApiRefused: `malformed_json` without a pointer; `unknown_field`, `missing_field`, `wrong_type`,
     `invalid_value`, `kind_unknown`, `duplicate_field`, `text_refused` with one.
     """
+    value = decode_typed(data, kind)
+    verify_no_duplicates(data)
+    if texts:
+        _verify_texts(value, "")
+    return value
+
+
+def decode_typed(data: bytes, kind: type[T]) -> T:
+    """`decode_json` without its looks at duplicates and texts."""
     decoder = _decoders.get(kind)
     if decoder is None:
         decoder = _decoders[kind] = msgspec.json.Decoder(kind)
@@ -81,9 +90,6 @@ def decode_json(data: bytes, kind: type[T], texts: bool = True) -> T:
         raise field_refused(str(error)) from None
     except _UNREADABLE as error:
         raise _malformed(error) from None
-    verify_no_duplicates(data)
-    if texts:
-        _verify_texts(value, "")
     return value  # type: ignore[no-any-return]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from starlette.testclient import TestClient
 
 from api.schemas import examples
@@ -172,8 +174,22 @@ def test_what_is_wrong_with_the_list_itself_is_said_of_the_whole(gateway: TestCl
     problem(send("[]"), 422, "wrong_type", "")
     problem(send('{"bills":[{}],"bills":[{}]}'), 422, "duplicate_field", "/bills")
     problem(send('{"bills":[{}'), 400, "malformed_json")
+    problem(send(b'{"\xff":1}'), 400, "malformed_json")
+    problem(send(b'{"bills":[{"a":1},'), 400, "malformed_json")
     problem(send('{"bills":' + "[" * 200_000), 400, "malformed_json")
     problem(send('{"bills":[{"a":' + "[" * 200_000), 400, "malformed_json")
+
+
+def test_a_bill_that_is_not_text_spoils_no_other(gateway: TestClient) -> None:
+    """Bytes that are not UTF-8 concern their bill; an escape that no JSON may have makes the whole unreadable."""
+    good = json.dumps(bill()).encode()
+    bad = [good.replace(b'"A01"', text) for text in (b'"\xff"', b'"\xed\xa0\x80"')]
+    headers = {**CASHIER, "Content-Type": "application/json"}
+    content = b'{"bills":[' + b",".join([*bad, good]) + b"]}"
+    outcomes = gateway.post("/v1/bills:batch", content=content, headers=headers).json()["outcomes"]
+    assert [outcome.get("code") for outcome in outcomes] == ["malformed_json", "malformed_json", None]
+    content = b'{"bills":[' + good + b"," + good.replace(b'"A01"', b'"\\ud800"') + b"]}"
+    problem(gateway.post("/v1/bills:batch", content=content, headers=headers), 400, "malformed_json")
 
 
 def test_a_bill_is_found_by_number_and_by_business_number(gateway: TestClient) -> None:
