@@ -21,6 +21,7 @@ from consensus.model import (
     Status,
     ViewChange,
 )
+from consensus.restart import genesis_head
 from consensus.wire import base_and_obligation, new_view_message, view_change_message
 from tests.simulator.application import CHAIN_ID
 from tests.simulator.node import Node
@@ -42,6 +43,7 @@ class Liar(Node):
         self.signed: set[tuple[int, int, bytes]] = set()  # (view, height, digest) of "yes"
         self.heard: dict[int, dict[int, list[ViewChange]]] = {}  # view -> seat -> ViewChanges
         self.before: tuple[Head, bytes] | None = None  # my last block's parent, and its state root
+        self.look_back = 0.5  # chance to propose for the height of my last block again
         self.opened: set[int] = set()  # views that I made NewViews for
         super().__init__(world, seat)
 
@@ -143,10 +145,15 @@ class Liar(Node):
         """NewViews from whatever quorums I heard of, another one for each member, and votes to go with them."""
         of_view = self.heard[view]
         quorum = self.members.quorum
-        if self.seat not in of_view:
-            honest = next(iter(of_view.values()))[0]
-            mine = msgspec.structs.replace(honest, seat=self.seat, height=0, digest=CHAIN_ID, certificate=None)
-            of_view[self.seat] = [self.signed_again(msgspec.structs.replace(mine, prepared=None))]
+        if view not in self.opened:
+            # Sometimes: from genesis, as if nothing had been final. Sometimes: from my real head, which may be above
+            # theirs, and then a fresh proposal for a height that is final already.
+            is_hiding = self.world.draw.random() < 0.5
+            self.look_back = 0.2 if is_hiding else 0.9
+            head = genesis_head(CHAIN_ID, 0) if is_hiding else self.head
+            mine = ViewChange(1, view, self.seat, head.height, head.digest, head.certificate, None, bytes(64))
+            mine = self.signed_again(mine)
+            of_view[self.seat] = [mine] if not is_hiding else [mine, *of_view.get(self.seat, [])]
         if len(of_view) < quorum or (view in self.opened and self.world.draw.random() < 0.7):
             return
         self.opened.add(view)
@@ -170,16 +177,15 @@ class Liar(Node):
         super()._applied(header, transactions)
 
     def _propose_to(self, seat: int, view: int) -> None:
-        """A fresh proposal on my head or on the block before it, different for each member."""
-        transaction = sha256(b"liar %d %d %d" % (self.seat, seat, self.world.draw.randint(0, 3))).digest()
-        if transaction in self.application.included:
-            return
+        """A fresh proposal on my head or on the block before it, one of two for each member."""
+        label = b"liar %d %d %d %d" % (self.seat, view, self.head.height, self.world.draw.randint(0, 1))
+        transaction = sha256(label).digest()
         self.bodies[transaction] = None
         proposer = self.members.members[self.seat].organisation
         head, state_root = self.head, self.application.state_root
-        if self.before is not None and self.world.draw.random() < 0.5:
+        if self.before is not None and self.world.draw.random() < self.look_back:
             head, state_root = self.before
-        time_ms = max(self.clock(), head.time_ms + 1)
+        time_ms = max(self.clock() // 2_000 * 2_000, head.time_ms + 1)
         root = sha256(state_root + transaction).digest()
         header = self.application.build(head, proposer, time_ms, [transaction])
         header = msgspec.structs.replace(header, state_root=root)

@@ -258,6 +258,7 @@ class Node:
                 self._applied(effect.header, effect.transactions)
                 self.checking.clear()
                 self._write_later(effect)
+                self.world.on_final(self.seat)
                 self.after(0, partial(self._work_event))
             case StartTimer():
                 self.after(effect.timeout_ms, partial(self._timer_event, effect.timer, effect.number))

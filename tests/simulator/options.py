@@ -17,6 +17,7 @@ class Options:
     fault_ms: int  # how long faults go on; then everything heals
     loss: float  # chance per message
     kind_loss: float  # chance more for one kind of message at a time
+    is_hunted: bool  # Commits reach one member only; once it has a final block, it is cut off from honest ones
     duplicate: float
     replay: float  # chance that a message comes once more, seconds later
     delay_ms: int  # mean, exponential
@@ -47,6 +48,7 @@ class Options:
             fault_ms=draw.choice([3_000, 6_000, 10_000, 15_000]),
             loss=draw.choice([0.0, 0.01, 0.05, 0.2, 0.35]),
             kind_loss=draw.choice([0.0, 0.0, 0.5, 0.8, 0.95]),
+            is_hunted=draw.random() < 0.4,
             duplicate=draw.choice([0.0, 0.0, 0.05, 0.3]),
             replay=draw.choice([0.0, 0.0, 0.02]),
             delay_ms=draw.choice([1, 5, 30, 150, 400]),

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from consensus.errors import ConsensusError
-from consensus.model import PeerMessage
+from consensus.model import Commit, PeerMessage, Status
 from consensus.wire import decode_message, encode_message, verify_message
 from tests.simulator.application import CHAIN_ID
 from tests.simulator.checks import Broken, Checks
@@ -76,6 +76,8 @@ class World:
         self.groups: list[set[int]] | None = None  # a partition
         self.one_way: tuple[int, int] | None = None  # messages from one seat to another are lost
         self.kind_lost = ""
+        self.favoured: int | None = None  # of a hunt: the only one that Commits reach
+        self.cut_off: int | None = None  # of a hunt: hears only liars, and only they hear it
         self.nodes: dict[int, list[Node]] = {}  # seat -> its node; a liar may have two brains
         self.demanded: list[bytes] = []
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
@@ -121,6 +123,8 @@ class World:
         if not self.is_healed:
             if self._is_cut(source, target) or draw.random() < options.loss:
                 return
+            if self._is_hunted(source, target, payload):
+                return
             if type(payload).__name__ == self.kind_lost and draw.random() < options.kind_loss:
                 return
             if draw.random() < options.duplicate:
@@ -159,6 +163,27 @@ class World:
         return is_whole
 
     # -- faults --------------------------------------------------------------------------------------------------------
+
+    def _is_hunted(self, source: int, target: int, payload: Payload) -> bool:
+        liars = self.options.liars
+        if self.cut_off in (source, target):
+            return source not in liars and target not in liars
+        if self.favoured is None or target in liars or target == self.favoured:
+            return False
+        return isinstance(payload, Commit | Status) and self.draw.random() < 0.95
+
+    def _hunt(self) -> None:
+        """What the safety argument fears: a block that is final at one member, which is then silent."""
+        self.cut_off = None
+        if not self.is_healed and self.options.is_hunted:
+            self.favoured = self.draw.choice(self.honest).seat
+
+    def on_final(self, seat: int) -> None:
+        if not self.is_healed and seat == self.favoured and self.cut_off is None and self.draw.random() < 0.8:
+            self.sometimes["final at one, which is then cut off"] += 1
+            self.trace(seat, "cut off")
+            self.cut_off, self.favoured = seat, None
+            self.after(self.draw.uniform(1_500, 7_000), self._hunt)
 
     def _lose_a_kind(self) -> None:
         if not self.is_healed and self.options.kind_loss:
@@ -236,6 +261,7 @@ class World:
             self._plan_partition()
             self._plan_crash()
             self._lose_a_kind()
+            self._hunt()
             self._run_until(lambda: False, self.options.fault_ms)
             self._heal()
             healed_at = self.now
@@ -265,7 +291,7 @@ class World:
     def _heal(self) -> None:
         """No more faults; at most f go on lying. Whatever waits at an honest node now must become final everywhere."""
         self.is_healed = True
-        self.groups = self.one_way = None
+        self.groups = self.one_way = self.favoured = self.cut_off = None
         self.trace(-1, "healed")
         for node in self.honest:
             node.effects_to_crash = None
