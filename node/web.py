@@ -46,6 +46,7 @@ class WebServer:
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,  # nobody may name another source than their own address
             timeout_graceful_shutdown=GRACE_SECONDS,
             ssl_certfile=certificate,
             ssl_keyfile=key,
