@@ -85,7 +85,7 @@ class Importer:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._desk, self._told, self._clock, self._sleep = desk, told, clock, sleep
-        self._started_ms = int(clock() * 1000)
+        self._started_s = int(clock())
         self._report = Report()
         self._batch: list[_Bill] = []
         self._batch_bytes = 0
@@ -175,7 +175,7 @@ class Importer:
 
     def _was_issued_now(self, bill: _Bill) -> bool:
         rows = self._desk.get("/v1/bills", issuer=self._desk.organisation, business_no=bill.business_no)["data"]
-        return any(int(row.get("issued_ms", 0)) >= self._started_ms for row in rows)
+        return any(_epoch_s(str(row.get("issued_at"))) >= self._started_s for row in rows)
 
     def _look_again(self, batch: list[_Bill]) -> bool:
         """Ask what has become of a kept batch, waiting a while for seals. Whether anything moved."""
@@ -233,3 +233,11 @@ class Importer:
     def _beside(self) -> str:
         report = self._report
         return f"issued {report.issued}, already issued {report.already_issued}, refused {len(report.refused)}"
+
+
+def _epoch_s(text: str) -> int:
+    """Of a time as bills show it, to the second; 0 for what is none."""
+    try:
+        return int(datetime.fromisoformat(text).timestamp())
+    except ValueError:
+        return 0

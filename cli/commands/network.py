@@ -145,15 +145,19 @@ def status(home: Home, as_json: Json = False) -> ExitCode:
 
 
 def _row(row: dict[str, Any]) -> list[Any]:
-    peers = row.get("peers", row.get("validators_linked"))
+    """The columns of a row of `network_status.read_statuses`."""
+    state = (
+        row["state"] if row["state"] != "not ready" else f"not ready: {', '.join(row['reasons']) or 'no reason given'}"
+    )
+    root = str(row.get("state_root") or "-")[:12]
     return [
         row["name"],
         row["kind"],
-        row["state"] if row["state"] != "not ready" else f"not ready: {row.get('reason') or 'no reason given'}",
+        state,
         row.get("height"),
         row.get("view"),
-        str(row.get("state_root") or "-")[:12],
-        len(peers) if isinstance(peers, list | dict) else peers,
+        root,
+        row.get("peers"),
         row.get("outbox"),
-        row.get("seals_lag_blocks"),
+        row.get("seals_lag"),
     ]

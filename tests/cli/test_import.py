@@ -36,7 +36,7 @@ class Gateway:
         self.full: int | None = None  # keeps so many bills, then says outbox_full
         self.seals_at_once = False
         self.asked: list[str] = []
-        self.now_ms = 0
+        self.issued_at = "1970-01-12T00:00:00+08:00"  # before each run
 
     def post(self, path: str, body: bytes | dict[str, Any], wait_s: int = 0) -> Any:
         assert path == "/v1/bills:batch"
@@ -62,7 +62,7 @@ class Gateway:
             return {**known, "repeated": True}
         if self.full is not None and len(self.bills) >= self.full:
             return {"status": "refused", "code": "outbox_full"}
-        made = {"status": "sealed" if self.seals_at_once else "queued", "operation": "ab", "issued_ms": self.now_ms}
+        made = {"status": "sealed" if self.seals_at_once else "queued", "operation": "ab", "issued_at": self.issued_at}
         self.bills[bill.business_no], self.content[bill.business_no] = made, bill.total_fen
         return dict(made)
 
@@ -115,7 +115,7 @@ def test_importing_again_issues_nothing() -> None:
 def test_after_a_silence_the_same_batch_goes_again_and_counts_as_issued() -> None:
     """What arrived before the silence is of this run: its time of issue tells."""
     gateway = Gateway()
-    gateway.now_ms = 2_000_000_000
+    gateway.issued_at = "1970-02-01T00:00:00+08:00"
     gateway.trouble = [silence]
     report = run(gateway, *bills(30))
 
@@ -127,7 +127,7 @@ def test_after_a_silence_older_bills_still_count_as_older() -> None:
     gateway = Gateway()
     run(gateway, *bills(10))
     gateway.trouble = [silence]
-    gateway.now_ms = 2_000_000_000
+    gateway.issued_at = "1970-02-01T00:00:00+08:00"
     report = run(gateway, *bills(30))
 
     assert (report.issued, report.already_issued, report.total_fen) == (20, 10, 30_000)
