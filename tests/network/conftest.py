@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.network.agencies import Agencies
 from tests.network.running import Network
 
 SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "samples" / "fhir"
@@ -19,6 +20,16 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         yield network
     finally:
         network.down()
+
+
+@pytest.fixture(scope="session")
+def agencies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agencies]:
+    """Four validators without gateways and mirror, up. Every test leaves them whole."""
+    agencies = Agencies(tmp_path_factory.mktemp("agencies"))
+    try:
+        yield agencies
+    finally:
+        agencies.down()
 
 
 @pytest.fixture(scope="session")
