@@ -1,0 +1,154 @@
+"""A bill for those who may read it: its page, history and proof, and its face for public verification.
+
+A hospital's people read their own bills; auditors, and clerks of this mirror's own finance office, every bill, with
+the details that are here. To all others it does not exist. Source: DESIGN sections 6 and 10.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from chain import keyspace
+from chain.details import FIELD_IDS, Details, check_code, open_fields, token
+from chain.ledger import Ledger
+from chain.records import RED, REVERSED, BillBody, Record
+from chain.state import body_of
+from node.details_store import DetailsStore
+from node.ledger_pages import bill_page, details_page, utc_text
+from node.proof_desk import ProofDesk
+from node.seal_index import SealIndex
+from node.service import Reader, ServiceRefused
+from node.verification import FaceOfBill, is_check_code, iso_date
+
+HOSPITAL_STAFF = frozenset({"cashier", "hospital_admin"})
+
+
+class BillDesk:
+    """`office` is the organisation that runs this mirror. Nothing here waits, so an answer is of one height."""
+
+    def __init__(self, office: str, ledger: Ledger, store: DetailsStore, index: SealIndex, proofs: ProofDesk) -> None:
+        self.details_read = 0  # by auditors and clerks: for metrics
+        self._office, self._ledger, self._store = office, ledger, store
+        self._index, self._proofs = index, proofs
+        self._log = structlog.get_logger("mirror")
+
+    def _record(self, bill: str) -> tuple[Record, BillBody] | None:
+        record = self._ledger.state.record(keyspace.bill(bill)) if len(bill) == 18 else None
+        return (record, body_of(record, BillBody)) if record else None
+
+    def _may_read(self, reader: Reader, body: BillBody) -> bool:
+        """Whether a bill with its details is open to a reader."""
+        if reader.role == "auditor":
+            return True
+        if reader.role == "finance_clerk":
+            return reader.organisation == self._office
+        return reader.role in HOSPITAL_STAFF and reader.organisation == body.issuer
+
+    def public_page(self, bill: str, body: BillBody, operation: bytes) -> dict[str, Any]:
+        seal = self._proofs.seal_over(bill, body)
+        offset = self._ledger.genesis.parameters.utc_offset_minutes
+        return bill_page(bill, body, operation, seal.height if seal else None, offset)
+
+    def _details(self, bill: str, body: BillBody) -> Details | None:
+        """The details of a final bill, if the right ones are here."""
+        if self._store.root_of(body.issuer, bill) != body.details_root:
+            return None
+        return self._store.get(body.issuer, bill)
+
+    def _count_reading(self, reader: Reader) -> None:
+        """Who of the hospital reads its own bills is its own affair; all others are counted."""
+        if reader.role not in HOSPITAL_STAFF:
+            self.details_read += 1
+            self._log.info("details_read", role=reader.role, organisation=reader.organisation, count=self.details_read)
+
+    def page(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
+        found = self._record(bill_id)
+        if found is None or not self._may_read(reader, found[1]):
+            return None
+        record, body = found
+        page = self.public_page(bill_id, body, record.origin)
+        details = self._details(bill_id, body)
+        if details is not None:
+            self._count_reading(reader)
+            page |= details_page(body, details)
+        return page
+
+    def pages_of(self, issuer: str, business_no: str, reader: Reader) -> list[dict[str, Any]]:
+        pages = []
+        for bill in self._store.bills_of_business_no(issuer, business_no):
+            found = self._record(bill)
+            if found is not None and found[1].issuer == issuer:
+                page = self.page(bill, reader)
+                pages += [page] if page is not None and page.get("business_no") == business_no else []
+        return pages
+
+    def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
+        """What happened to a bill, oldest first; `version` where its record changed."""
+        found = self._record(bill_id)
+        if found is None or not self._may_read(reader, found[1]):
+            return None
+        record, body = found
+        validity = "red" if body.validity == RED else "normal"
+        origin = record.origin.hex()
+        events: list[dict[str, Any]] = [
+            {"event": "recorded", "height": body.height, "operation": origin, "validity": validity}
+        ]
+        for change in self._index.changes_of(bill_id):
+            event = {"event": "seal_withheld", "reason": change.reason} if change.reason else {"event": "seal_released"}
+            events.append({**event, "height": change.height, "operation": change.operation.hex()})
+        red = self._record(body.related[0]) if body.validity == REVERSED else None
+        if red is not None:
+            reversal = {"event": "reversed", "height": red[1].height, "operation": red[0].origin.hex()}
+            events.append({**reversal, "by": body.related[0], "validity": "reversed"})
+        versions = {height: number for number, height in enumerate(sorted({e["height"] for e in events}), 1)}
+        rows = [{"version": versions[event["height"]], **event} for event in events]
+        seal = self._proofs.seal_over(bill_id, body)
+        if seal is not None:
+            rows.append({"event": "sealed", "height": seal.height, "operation": seal.operation.hex()})
+        rows.sort(key=lambda row: row["height"])
+        return [{**row, **self._time_of(row["height"])} for row in rows]
+
+    def _time_of(self, height: int) -> dict[str, str]:
+        view = self._ledger.final(height)
+        return {"at": utc_text(view.header.time_ms)} if view else {}
+
+    def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
+        found = self._record(bill_id)
+        if found is None:
+            return None
+        body = found[1]
+        is_reader = reader is not None and self._may_read(reader, body)
+        details = self._details(bill_id, body) if secret is not None or fields else None
+        if not is_reader and not (secret is not None and details is not None and _is_secret(secret, details)):
+            return None
+        if not set(fields) <= set(FIELD_IDS):
+            raise ServiceRefused("field_unknown", ", ".join(sorted(FIELD_IDS)))
+        if fields and details is None:
+            raise ServiceRefused("unavailable", "the details of this bill are not here")
+        opened = open_fields(details, fields) if fields and details is not None else []
+        if reader is not None and is_reader and opened:
+            self._count_reading(reader)
+        return self._proofs.build(bill_id, opened)
+
+    def face(self, bill: str) -> FaceOfBill | None:
+        found = self._record(bill)
+        details = self._details(bill, found[1]) if found else None
+        if found is None or details is None:
+            return None
+        body = found[1]
+        return FaceOfBill(
+            check_code=check_code(details.seed, bill),
+            business_date=iso_date(body.business_date),
+            total_fen=body.total_fen,
+            status="recorded" if self._proofs.seal_over(bill, body) is None else "sealed",
+            reversed_by=body.related[0] if body.validity == REVERSED else None,
+            reverses=body.related[0] if body.validity == RED else None,
+        )
+
+
+def _is_secret(secret: str, details: Details) -> bool:
+    """Whether somebody holds the bill: its check code or its token."""
+    code, long = check_code(details.seed, details.bill), token(details.seed, details.bill)
+    return is_check_code(secret, code) or is_check_code(secret, long)

@@ -1,0 +1,119 @@
+"""Proofs of any bill from a whole ledger: which seal covers it, and the file that its holder keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chain import keyspace
+from chain.block import Header
+from chain.codec import encode
+from chain.details import OpenedField
+from chain.errors import StorageDamaged
+from chain.genesis import Genesis
+from chain.ledger import FinalView, Ledger
+from chain.operation import SealBills
+from chain.proof import PROOF_VERSION, CurrentRecord, Proof, Recorded, SealProof, check_proof
+from chain.proving import recorded_at
+from chain.records import COVERED, BillBody, OrganisationBody, Record, WatermarkBody
+from chain.state import body_of, record_of
+from node.seal_index import SealIndex
+
+
+@dataclass(frozen=True, slots=True)
+class SealFound:
+    """The seal that counts for a bill: the one over its height, or the one that released it."""
+
+    height: int  # of the block that recorded the seal
+    operation: bytes
+    is_release: bool
+
+
+class ProofDesk:
+    """On the ledger's loop; nothing here waits, so all of an answer is of one height."""
+
+    def __init__(self, ledger: Ledger, index: SealIndex) -> None:
+        self._ledger, self._index = ledger, index
+
+    def office_of(self, issuer: str) -> str:
+        """The office that seals an issuer's bills."""
+        body = self._ledger.state.get(keyspace.organisation(issuer), OrganisationBody)
+        return body.supervisor if body else ""
+
+    def seal_over(self, bill: str, body: BillBody) -> SealFound | None:
+        """None while the bill is not sealed: above the watermark, or withheld."""
+        office, state = self.office_of(body.issuer), self._ledger.state
+        mark = state.get(keyspace.watermark(office, body.issuer), WatermarkBody)
+        if body.seal != COVERED or mark is None or body.height > mark.upto:
+            return None
+        changes = self._index.changes_of(bill)
+        if changes and not changes[-1].reason:
+            return SealFound(changes[-1].height, changes[-1].operation, True)
+        prefix = keyspace.stored_record(keyspace.seal(office, body.issuer, 0)[:-12])
+        upto = keyspace.stored_record(keyspace.seal(office, body.issuer, body.height - 1))
+        found = state.last(prefix, upto)
+        if found is None:
+            raise StorageDamaged(f"state, seals of {body.issuer}", f"none over height {body.height}")
+        record = record_of(found[1][8:])
+        return SealFound(record.height, record.origin, False)
+
+    def build(self, bill: str, opened: list[OpenedField]) -> bytes | None:
+        """The proof file of a recorded bill, as of the head; None if there is no such bill."""
+        entry = self._ledger.state.entry(keyspace.bill(bill))
+        if entry is None:
+            return None
+        place, data = entry
+        record = record_of(data)
+        body = body_of(record, BillBody)
+        recorded = self._recorded(record.origin)
+        seal = self.seal_over(bill, body)
+        proof = Proof(
+            version=PROOF_VERSION,
+            set_changes=[],
+            bill=recorded,
+            seal=self._seal(seal, recorded.header) if seal else None,
+            current=self._current(place, record),
+            opened=opened,
+        )
+        return encode(proof)
+
+    def _recorded(self, operation: bytes) -> Recorded:
+        found = self._ledger.locate(operation)
+        if found is None:
+            raise StorageDamaged("state", f"operation {operation.hex()} is not in the index")
+        height, transaction, index = found
+        (recorded,) = recorded_at(self._view(height), self._parent(height), transaction, [index])
+        return recorded
+
+    def _seal(self, found: SealFound, covered: Header) -> SealProof:
+        recorded = self._recorded(found.operation)
+        seal = recorded.entry.operation
+        if not isinstance(seal, SealBills):
+            raise StorageDamaged("state", f"operation {found.operation.hex()} is not a seal")
+        if found.is_release or seal.header == covered.digest():
+            return SealProof(recorded, None, [])
+        highest = max(segment.upto for segment in seal.segments)
+        return SealProof(recorded, self._view(highest).header, self._ledger.history_path(covered.height, highest))
+
+    def _current(self, place: int, record: Record) -> CurrentRecord:
+        newest = self._view(self._ledger.head.height)
+        return CurrentRecord(place, record, self._ledger.state.path(place), newest.header, newest.certificate)
+
+    def _view(self, height: int) -> FinalView:
+        view = self._ledger.final(height)
+        if view is None:
+            raise StorageDamaged("block log", f"no block {height}")
+        return view
+
+    def _parent(self, height: int) -> Header | None:
+        return self._view(height - 1).header if height > 1 else None
+
+
+def checked_proof(data: bytes, genesis: Genesis) -> dict[str, Any]:
+    """What `medbill proof verify` says of a file: {valid, checks [{name, ok, detail}], bill}; keeps nothing."""
+    verdict = check_proof(data, genesis)
+    return {
+        "valid": verdict.valid,
+        "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in verdict.checks],
+        "bill": verdict.bill or None,
+    }
