@@ -147,6 +147,10 @@ class GatewayStore:
             raise StorageDamaged(str(path), "made for another genesis")
         return store
 
+    @property
+    def path(self) -> Path:
+        return self._database.path
+
     def start(self) -> None:
         self._task = asyncio.create_task(self._write_batches(), name="gateway-store")
 
