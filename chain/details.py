@@ -16,6 +16,7 @@ import msgspec
 
 from chain.bill import BillRequest, Charge, Item, Payer, PaymentParts, Visit
 from chain.codec import BillId, Digest, Wire, encode
+from chain.digest import BUSINESS, CONTENT
 from chain.errors import Malformed, ProofMismatch
 from chain.merkle import hash_leaf, paths_of_hashes, root_from_path, root_of_hashes
 
@@ -269,7 +270,7 @@ def verify_opened(opened: OpenedField, bill: str, root: bytes) -> None:
 
 def business_mac(mac_key: bytes, business_no: str) -> bytes:
     """What the chain knows a business number by: HMAC under the issuer's own key."""
-    return hmac.digest(mac_key, b"medbill/1/business" + encode([business_no]), "sha256")
+    return hmac.digest(mac_key, BUSINESS + encode([business_no]), "sha256")
 
 
 def content_mac(mac_key: bytes, request: BillRequest) -> bytes:
@@ -288,4 +289,4 @@ def content_mac(mac_key: bytes, request: BillRequest) -> bytes:
         list(msgspec.structs.astuple(request.visit)),
         request.remark,
     ]
-    return hmac.digest(mac_key, b"medbill/1/content" + encode(content), "sha256")
+    return hmac.digest(mac_key, CONTENT + encode(content), "sha256")

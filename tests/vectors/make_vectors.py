@@ -1,0 +1,329 @@
+"""Write the byte vectors of `chain`: python -m tests.vectors.make_vectors
+
+Each file holds fixed values in the bytes that this program gives them. `tests/chain/test_vectors.py` builds the same
+values out of plain lists with another MessagePack library and `hashlib`, and compares; it also runs this script and
+finds nothing changed. A vector that changes is a change of the protocol: every signature and proof made before breaks.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from chain import keyspace
+from chain.bill import BillRequest, Charge, Item, Payer, PaymentParts, Visit
+from chain.block import Block, FinalBlock, Header, Outcome, history_leaf, outcomes_root, transactions_root
+from chain.codec import encode
+from chain.details import (
+    business_mac,
+    check_code,
+    content_mac,
+    details_of,
+    details_root,
+    expand,
+    open_fields,
+    reversal_details,
+    token,
+)
+from chain.digest import KEY, digest
+from chain.execute import KeyWitness
+from chain.genesis import Genesis, GenesisKey, GenesisOrganisation, GenesisRange, genesis_records, genesis_to_json
+from chain.merkle import hash_leaf, root
+from chain.operation import (
+    AllotRange,
+    IssueBill,
+    Payments,
+    RangeRef,
+    ReportUnused,
+    ReverseBill,
+    SealBills,
+    SealException,
+    SealSegment,
+    TakeLease,
+    operation_digest,
+)
+from chain.proof import CurrentRecord, Proof, Recorded, SealProof, SetChange
+from chain.records import (
+    BillBody,
+    BusinessBody,
+    DayBookBody,
+    KeyBody,
+    KindTotals,
+    LeaseBody,
+    LeasesBody,
+    OrganisationBody,
+    ParametersBody,
+    RangeBody,
+    RangesBody,
+    Record,
+    SealBody,
+    UnusedBody,
+    WatermarkBody,
+    state_leaf,
+)
+from chain.signature import SigningKey
+from chain.state import genesis_change
+from chain.transaction import Entry, key_id, operations_root, sign_transaction
+from chain.validators import COMMIT, PREPARE, Certificate, Member, SeatSignature, ValidatorSet, vote_message
+
+FOLDER = Path(__file__).parent
+SOURCE = "tests/vectors/make_vectors.py"
+
+Vectors = dict[str, Any]  # name -> hex, or {"bytes": hex, "digest": hex}
+
+
+def filled(number: int, length: int = 32) -> bytes:
+    return bytes([number]) * length
+
+
+CHAIN = filled(0xC0)
+BILL, RED = "330601260000000007", "330601260000000008"
+PARTS = Payments(6000, 0, 45, 6300)
+SEGMENT = RangeRef("hospital-a", "33060126", 1)
+ISSUE = IssueBill(
+    BILL, 1, "A01", 20260601, 1780286400000, 12345, PARTS, 100, 200, 1, filled(1), filled(2), filled(3)
+)  # fmt: skip
+REVERSE = ReverseBill(
+    RED, BILL, "A01", 20260602, 1780372800000, -12345, Payments(-6000, 0, -45, -6300), -100, -200, 1, filled(4)
+)
+SEAL = SealBills(
+    [SealSegment("hospital-a", 0, 41), SealSegment("hospital-b", 12, 40)],
+    filled(5),
+    [SealException(BILL, "details_missing")],
+    [RED],
+)
+OPERATIONS = {
+    "allot_range": AllotRange(RangeRef("finance-city", "33060126", 1), 100001, 50000, "hospital-b"),
+    "take_lease": TakeLease(SEGMENT, 1001, 1000, "hospital-a-2", "A02"),
+    "report_unused": ReportUnused(BILL, 1, "superseded"),
+    "issue_bill": ISSUE,
+    "reverse_bill": REVERSE,
+    "seal_bills": SEAL,
+}
+KEY_PAIR = SigningKey.from_seed(filled(7))
+PARAMETERS = ParametersBody(
+    480, "33", "06", [1, 2, 3, 4], 600000, 20, 2000, 20000, 16777216, 10000, 30, 300000, 1000
+)  # fmt: skip
+MEMBERS = [Member(f"validator-{number}", SigningKey.from_seed(filled(16 + number)).public) for number in range(4)]
+SET = ValidatorSet(1, MEMBERS)
+HEADER = Header(
+    1, CHAIN, 300, filled(8), 1780286401000, "validator-1", filled(9), filled(10), 3, filled(11), 70000, filled(12),
+    filled(13), filled(14),
+)  # fmt: skip
+ENTRIES = [Entry(True, REVERSE), Entry(False, ISSUE)]
+TRANSACTION = sign_transaction(CHAIN, "hospital-a", KEY_PAIR, 1300, ENTRIES)
+HEAD = TRANSACTION.head(CHAIN)
+OUTCOMES = [
+    Outcome(HEAD.digest(), 0, operation_digest(REVERSE), "linked_failed"),
+    Outcome(HEAD.digest(), 1, operation_digest(ISSUE), "number_outside_lease"),
+]
+CERTIFICATE = Certificate(
+    2,
+    [
+        SeatSignature(
+            seat,
+            SigningKey.from_seed(filled(16 + seat)).sign(vote_message(CHAIN, 1, COMMIT, 2, 300, HEADER.digest())),
+        )
+        for seat in (0, 1, 3)
+    ],
+)
+BODIES = {
+    "organisation": OrganisationBody("第一医院", "hospital", "330600", 4, "finance-city", ["A01", "A02"]),
+    "key": KeyBody(KEY_PAIR.public, 1, 1, 1, 2**53),
+    "range": RangeBody(1, 100000, 2001, [RangeRef("finance-city", "33060126", 1)]),
+    "ranges": RangesBody([1, 200001]),
+    "lease": LeaseBody(1001, 1000, "hospital-a-2", "A02"),
+    "leases": LeasesBody([1001, 3001]),
+    "bill": BillBody(
+        "hospital-a", 1, "A01", 20260601, 1780286400000, 12345, PARTS, 100, 200, filled(3), 300, 2, [RED], 2,
+        "lost",
+    ),
+    "business": BusinessBody(BILL, filled(2)),
+    "unused": UnusedBody("superseded"),
+    "watermark": WatermarkBody(41),
+    "seal": SealBody(41, filled(5)),
+    "day_book": DayBookBody([KindTotals(1, 2, 24690, 1, -12345, PARTS)]),
+    "parameters": PARAMETERS,
+}  # fmt: skip
+RECORD = Record(2, 301, filled(20), operation_digest(ISSUE), operation_digest(REVERSE), encode(BODIES["bill"]))
+GENESIS = Genesis(
+    1,
+    "vectors",
+    1780286340000,
+    PARAMETERS,
+    [
+        GenesisOrganisation("finance", "Finance", "finance", "330000", 1, "", [], b"\x30\x00"),
+        GenesisOrganisation("hospital-a", "第一医院", "hospital", "330600", 4, "finance", ["A01"], b""),
+        *(
+            GenesisOrganisation(f"validator-{number}", "Validator", "health", "330000", 1, "", [], b"")
+            for number in range(4)
+        ),
+    ],
+    [GenesisKey("hospital-a", 1, KEY_PAIR.public)],
+    MEMBERS,
+    [GenesisRange("finance", "33060126", 1, 1000, []), GenesisRange("hospital-a", "33060126", 1, 500,
+     [RangeRef("finance", "33060126", 1)])],
+)  # fmt: skip
+SEED = filled(0x5E)
+REQUEST = BillRequest(
+    kind="outpatient",
+    business_no="B-7",
+    business_time="2026-06-01T12:00:00+08:00",
+    place_code="A01",
+    payer=Payer("张三", "person", "test", "TEST-1"),
+    total_fen=12345,
+    payments=PaymentParts(6000, 0, 45, 6300),
+    charges=[Charge("01", "西药费", 12345)],
+    cashier="cashier",
+    items=[Item("01", "D1", "drug", 1500, 823000, 12345, "10mg", "box")],
+    self_paid_fen=100,
+    self_funded_fen=200,
+    visit=Visit(department="内科", diagnosis="test"),
+    remark="none",
+)
+
+
+def plain(value: Any) -> str:
+    return encode(value).hex()
+
+
+def with_digest(value: Any) -> dict[str, str]:
+    return {"bytes": plain(value), "digest": value.digest().hex()}
+
+
+def operations() -> Vectors:
+    return {
+        name: {"bytes": plain(operation), "digest": operation_digest(operation).hex()}
+        for name, operation in OPERATIONS.items()
+    }
+
+
+def transactions() -> Vectors:
+    return {
+        "entry": plain(ENTRIES[0]),
+        "entry_leaf": hash_leaf(encode(ENTRIES[0])).hex(),
+        "operations_root": operations_root(ENTRIES).hex(),
+        "head": with_digest(HEAD),
+        "transaction": plain(TRANSACTION),
+        "public_key": KEY_PAIR.public.hex(),
+        "key_id": key_id(KEY_PAIR.public).hex(),
+        "key_digest": digest(KEY, [1, KEY_PAIR.public]).hex(),
+        "signature": TRANSACTION.signature.hex(),
+    }
+
+
+def blocks() -> Vectors:
+    block = Block(HEADER, [TRANSACTION])
+    return {
+        "header": with_digest(HEADER),
+        "outcome": plain(OUTCOMES[0]),
+        "outcomes_root": outcomes_root(OUTCOMES).hex(),
+        "transactions_root": transactions_root([HEAD.digest(), filled(21), filled(22)]).hex(),
+        "block": plain(block),
+        "certificate": plain(CERTIFICATE),
+        "final_block": plain(FinalBlock(block, CERTIFICATE)),
+        "history_leaf": history_leaf(HEADER.digest()).hex(),
+        "history_root": root([history_leaf(filled(number)) for number in range(5)]).hex(),
+        "vote_prepare": vote_message(CHAIN, 1, PREPARE, 2, 300, HEADER.digest()).hex(),
+        "vote_commit": vote_message(CHAIN, 1, COMMIT, 2, 300, HEADER.digest()).hex(),
+        "validator_set": with_digest(SET),
+    }
+
+
+def genesis() -> Vectors:
+    change = genesis_change(GENESIS)
+    return {
+        "genesis": with_digest(GENESIS),
+        "json": genesis_to_json(GENESIS),
+        "records": [[key.decode(), record.hex()] for key, record in genesis_records(GENESIS)],
+        "state_root": change.root.hex(),
+        "state_count": change.count,
+    }
+
+
+def records() -> Vectors:
+    key = keyspace.bill(BILL)
+    names = {
+        "parameters": keyspace.PARAMETERS,
+        "organisation": keyspace.organisation("hospital-a"),
+        "key": keyspace.key("hospital-a", key_id(KEY_PAIR.public)),
+        "range": keyspace.number_range(SEGMENT),
+        "ranges": keyspace.number_ranges("hospital-a", "33060126"),
+        "lease": keyspace.lease("hospital-a", "33060126", 1001),
+        "leases": keyspace.leases("hospital-a", "hospital-a-2", "33060126"),
+        "bill": key,
+        "business": keyspace.business("hospital-a", filled(1)),
+        "unused": keyspace.unused(BILL),
+        "watermark": keyspace.watermark("finance-city", "hospital-a"),
+        "seal": keyspace.seal("finance-city", "hospital-a", 41),
+        "release": keyspace.release("finance-city", filled(6)),
+        "day_book": keyspace.day_book("hospital-a", "A01", 20260601),
+    }
+    return {
+        "keys": {name: value.decode() for name, value in names.items()},
+        "bodies": {name: plain(body) for name, body in BODIES.items()},
+        "record": with_digest(RECORD),
+        "state_leaf": state_leaf(key, encode(RECORD)).hex(),
+        "state_leaf_hash": hash_leaf(state_leaf(key, encode(RECORD))).hex(),
+    }
+
+
+def details() -> Vectors:
+    private = details_of(BILL, SEED, REQUEST)
+    red = reversal_details(RED, SEED, "wrong payer", "cashier", "2026-06-02T12:00:00+08:00")
+    return {
+        "details": plain(private),
+        "details_root": details_root(private).hex(),
+        "expanded": expand(SEED, b"info", 70).hex(),
+        "check_code": check_code(SEED, BILL),
+        "token": token(SEED, BILL),
+        "reversal": plain(red),
+        "reversal_root": details_root(red).hex(),
+        "opened": [plain(opened) for opened in open_fields(private, ["payer_name", "charges", "reason"])],
+        "business_mac": business_mac(SEED, "B-7").hex(),
+        "content_mac": content_mac(SEED, REQUEST).hex(),
+    }
+
+
+def proof() -> Vectors:
+    witness = KeyWitness("hospital-a", key_id(KEY_PAIR.public), 5, 9, encode(RECORD), [filled(23), filled(24)])
+    recorded = Recorded(
+        ENTRIES[1], 1, [filled(25)], HEAD, 1, TRANSACTION.signature, witness, HEADER, OUTCOMES[1], 2, [filled(26)],
+        HEADER, CERTIFICATE,
+    )  # fmt: skip
+    opened = open_fields(details_of(BILL, SEED, REQUEST), ["payer_name"])
+    full = Proof(
+        1,
+        [SetChange(HEADER, CERTIFICATE, SET)],
+        recorded,
+        SealProof(recorded, HEADER, [filled(27)]),
+        CurrentRecord(6, RECORD, [filled(28)], HEADER, CERTIFICATE),
+        opened,
+    )
+    return {"full": plain(full), "bare": plain(Proof(1, [], recorded, None, None, []))}
+
+
+FILES = {
+    "operations.json": operations,
+    "transactions.json": transactions,
+    "blocks.json": blocks,
+    "genesis.json": genesis,
+    "records.json": records,
+    "details.json": details,
+    "proof.json": proof,
+}
+
+
+def content(name: str) -> str:
+    """What the file is to hold."""
+    return json.dumps({"source": SOURCE, "vectors": FILES[name]()}, ensure_ascii=False, indent=1) + "\n"
+
+
+def main() -> None:
+    for name in FILES:
+        (FOLDER / name).write_text(content(name), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
