@@ -254,8 +254,8 @@ class Node:
                 digest = effect.header.digest()
                 self.world.trace(self.seat, f"final {effect.header.height} {digest.hex()[:8]}")
                 self.world.sometimes[f"final in view {min(effect.certificate.view, 9)}"] += 1
-                self.head = Head(effect.header.height, digest, effect.header.time_ms, effect.certificate)
                 self._applied(effect.header, effect.transactions)
+                self.head = Head(effect.header.height, digest, effect.header.time_ms, effect.certificate)
                 self.checking.clear()
                 self._write_later(effect)
                 self.world.on_final(self.seat)

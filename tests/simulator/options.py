@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Options:
         f = (n - 1) // 3
         liars = sorted(draw.sample(range(n), draw.choice([0, f, f, f])))
         lies = sorted(draw.sample(LIES, draw.randint(1, len(LIES)))) if liars else []
-        return cls(
+        is_hunted = draw.random() < 0.4
+        options = cls(
             seed=seed,
             n=n,
             liars=tuple(liars),
@@ -48,7 +49,7 @@ class Options:
             fault_ms=draw.choice([3_000, 6_000, 10_000, 15_000]),
             loss=draw.choice([0.0, 0.01, 0.05, 0.2, 0.35]),
             kind_loss=draw.choice([0.0, 0.0, 0.5, 0.8, 0.95]),
-            is_hunted=draw.random() < 0.4,
+            is_hunted=is_hunted,
             duplicate=draw.choice([0.0, 0.0, 0.05, 0.3]),
             replay=draw.choice([0.0, 0.0, 0.02]),
             delay_ms=draw.choice([1, 5, 30, 150, 400]),
@@ -61,6 +62,22 @@ class Options:
             submit_every_ms=draw.choice([50, 300, 1_500]),
             heartbeat_ms=draw.choice([4_000, 20_000, 600_000]),
             skew_ms=draw.choice([0, 0, 200, 4_000]),
+        )
+        if draw.random() < 0.75:
+            return options
+        # A quiet network, so that a hunt and a liar that works with it get far.
+        return replace(
+            options,
+            liars=tuple(sorted(draw.sample(range(n), f))),
+            lies=tuple(sorted(draw.sample(["hide", "twins", "views", "yes"], draw.randint(2, 4)))),
+            is_hunted=True,
+            fault_ms=15_000,
+            loss=0.0,
+            kind_loss=0.0,
+            delay_ms=5,
+            crash_every_ms=draw.choice([0, 3_000]),
+            partition_every_ms=0,
+            submit_every_ms=300,
         )
 
     def printed(self) -> str:
