@@ -28,7 +28,8 @@ TOKEN_RENEWED_S = 1800  # after so long a new one is made
 PAGE_ROWS = 100  # of lists: the most that a node gives at once
 ROWS_MAX = 1_000_000  # of one list put together here
 
-MIRROR = "mirror"
+MIRROR, GATEWAY = "mirror", "gateway"
+OFFICE_ROLES = ("auditor", "finance_clerk")
 
 
 class Unreachable(CommandFailed):
@@ -118,9 +119,13 @@ class Client:
 
 
 def open_client(home: Path, via: str | None, role: str, subject: str = "medbill-cli") -> Client:
-    """A client of the node `via`, or of the network's first mirror."""
+    """A client of the node `via`, or of the network's first mirror. A hospital's key makes no auditors or clerks of the
+    finance bureau: at its gateway one asks as the hospital's administrator instead."""
     network = load_network_file(home)
-    return Client(home, network.node(via) if via else first_mirror(network), network.chain_id, role, subject)
+    entry = network.node(via) if via else first_mirror(network)
+    if entry.kind == GATEWAY and role in OFFICE_ROLES:
+        role = "hospital_admin"
+    return Client(home, entry, network.chain_id, role, subject)
 
 
 def first_mirror(network: NetworkFile) -> NodeEntry:

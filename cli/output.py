@@ -54,12 +54,31 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
-def print_fields(document: dict[str, Any]) -> None:
-    """An object, a line per field that has a value."""
-    width = max((len(key) for key in document), default=0)
-    for key, value in document.items():
-        if value not in (None, "", [], {}):
-            print_line(f"{key:<{width}}  {_flat(value)}")
+def print_fields(document: dict[str, Any], indent: str = "") -> None:
+    """An object, a line per field that has a value; objects in it and lists of them stand below their name."""
+    shown = {key: value for key, value in document.items() if not _is_empty(value)}
+    width = max((len(key) for key in shown), default=0)
+    for key, value in shown.items():
+        if isinstance(value, dict):
+            print_line(f"{indent}{key}")
+            print_fields(value, indent + "  ")
+        elif isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
+            print_line(f"{indent}{key}")
+            for entry in value:
+                print_line(
+                    f"{indent}  - "
+                    + ", ".join(f"{name} {_flat(part)}" for name, part in entry.items() if not _is_empty(part))
+                )
+        else:
+            print_line(f"{indent}{key:<{width}}  {_flat(value)}")
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, dict | list) and all(map(_is_empty, _parts(value))))
+
+
+def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def build_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
