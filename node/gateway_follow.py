@@ -90,6 +90,7 @@ class GatewayFollow:
         self._servers.preferred = link.node
         for part in checked:
             self._adopt(part)
+            await asyncio.sleep(0)  # catching up must not hold up the counter
             if self._store.pending > PENDING_MAX:
                 await self._store.flushed()
         return True

@@ -60,9 +60,11 @@ class FakeValidator:
         question = decode_question(payload)
         self.questions.append(question)
         if isinstance(question, GetMine):
-            return encode(self.tamper(await self.province.answers.mine(question, self.asker)))
-        assert isinstance(question, GetRecord)
-        return encode(self.tamper(await self.province.answers.record(question, self.asker)))
+            answer: Any = await self.province.answers.mine(question, self.asker)
+        else:
+            assert isinstance(question, GetRecord)
+            answer = await self.province.answers.record(question, self.asker)
+        return encode(self.tamper(answer))
 
     def send(self, kind: int, payload: bytes, *, urgent: bool = False) -> bool:
         transactions = decode_bundle(payload)
@@ -124,6 +126,7 @@ class Province:
         self.running: list[Gateway] = []
         self.peers: dict[str, FakePeers] = {}
         self.now_ms = NOON_MS
+        self._homes = 0
 
     # ── the ledger ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -188,7 +191,8 @@ class Province:
     def open(self, name: str = "hospital-a", copy_of: Path | None = None, **changes: Any) -> Gateway:
         """A gateway, not yet begun. `copy_of`: its data are a copy, as a crash leaves them."""
         organisation = name.removesuffix("-2")
-        home = self.path / f"{name}-{len(self.running)}"
+        self._homes += 1
+        home = self.path / f"{name}-{self._homes}"
         if copy_of is not None:
             shutil.copytree(copy_of, home / "gateway", ignore=shutil.ignore_patterns("LOCK"))
         else:
@@ -236,7 +240,7 @@ class Province:
         """What is on the disk now, opened by a new process; the old one is gone."""
         self.running.remove(gateway)
         path = gateway.store.path
-        copy = self.path / f"crashed-{len(list(self.path.iterdir()))}"
+        copy = self.path / f"crashed-{self._homes}"
         shutil.copytree(path, copy, ignore=shutil.ignore_patterns("LOCK"))
         await gateway.stop()
         return self.open(gateway.name, copy_of=copy, **changes)
