@@ -111,7 +111,7 @@ def request_of(details: Details, public: PublicPart) -> BillRequest:
     values = field_values(details)
     try:
         visit = {**dict(values.get("visit", [])), "diagnosis": values.get("diagnosis", "")}
-        return BillRequest(
+        request = BillRequest(
             kind=public.kind,  # type: ignore[arg-type]
             business_no=values["business_no"],
             business_time=values["business_time"],
@@ -133,6 +133,7 @@ def request_of(details: Details, public: PublicPart) -> BillRequest:
             checker=values.get("checker", ""),
             remark=values.get("remark", ""),
         )
+        return msgspec.convert(msgspec.to_builtins(request), BillRequest)  # constructors check no types
     except (KeyError, ValueError, TypeError, msgspec.ValidationError) as error:
         raise Malformed(f"details: {type(error).__name__}") from None
 
@@ -257,6 +258,8 @@ def verify_opened(opened: OpenedField, bill: str, root: bytes) -> None:
     if name in LISTS:
         if not isinstance(value, list) or len(opened.salts) != 1 + _list_slots(len(value)):
             raise ProofMismatch("a list with other salts than its rows need")
+        if None in value:  # that is how padding is spelt: else a list could be shown with more lines than it has
+            raise ProofMismatch("a blank among the rows")
         value = _list_root(bill, opened.field, opened.salts[1:], value)
     elif len(opened.salts) != 1:
         raise ProofMismatch("one salt per field")
