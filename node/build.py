@@ -31,6 +31,7 @@ from node.home import NodeHome
 from node.journal import Journal
 from node.keystore import load_secret, load_signing_key
 from node.link import LinkHandler
+from node.mirror_node import MirrorNode
 from node.operations import Operated, build_operations_app
 from node.peer_certificate import PeerContexts, PeerIdentity
 from node.peers import LivePeers
@@ -130,7 +131,24 @@ def _open(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> 
     if config.kind == GATEWAY:
         gateway = _open_gateway(place, config, genesis, stop)
         return gateway, gateway.gateway
-    raise NotImplementedError(config.kind)
+    mirror = _open_mirror(place, config, genesis, stop)
+    return mirror, mirror.desk
+
+
+def _open_mirror(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> MirrorNode:
+    data = config.data_dir
+    ledger = Ledger.open(data, genesis, log=BlockLog.open(data / "blocks"), indexes=True, progress=_log_replay)
+    return MirrorNode(
+        config.name,
+        config.organisation,
+        data,
+        ledger,
+        _peers(config),
+        storage_key=load_secret(place.storage_key),
+        unit_key=load_signing_key(place.unit_key) if place.unit_key.exists() else None,
+        seal_key=load_signing_key(place.seal_key) if place.seal_key.exists() else None,
+        on_halt=stop.ask,
+    )
 
 
 def _open_gateway(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> GatewayNode:

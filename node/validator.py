@@ -13,6 +13,7 @@ import structlog
 from chain.block import FinalBlock
 from chain.codec import decode, encode
 from chain.errors import ChainError
+from chain.genesis import Genesis
 from chain.ledger import FinalView, Ledger
 from chain.transaction import Transaction
 from consensus.effects import (
@@ -92,10 +93,19 @@ from node.saver import SavedEntry, Saver, saved_entry
 from node.transport import Transport
 
 PASS_ON_MAX = 2_000  # waiting transactions sent to the primary once more
+AGENCIES = frozenset({"finance", "health", "insurance", "bigdata", "audit"})  # kinds of organisation
 BUNDLES_MAX = 256  # waiting to be checked; each of at most BUNDLE_TRANSACTIONS_MAX
 EVIDENCE_MAX = 1_000  # accusations kept
 
+OnHalt = Callable[[str], None]  # told why, when the node must stop
+
 log = structlog.get_logger()
+
+
+def may_follow_whole(genesis: Genesis, organisation: str) -> bool:
+    """Blocks whole go to agencies, never to a hospital: it gets its own part."""
+    kinds = {entry.id: entry.kind for entry in genesis.organisations}
+    return kinds.get(organisation) in AGENCIES
 
 
 class Validator:
@@ -110,7 +120,7 @@ class Validator:
         ledger: Ledger,
         journal: Journal | None,
         sign: Callable[[bytes], bytes],
-        on_halt: Callable[[str], None],
+        on_halt: OnHalt,
     ) -> None:
         self.name, self.organisation = name, organisation
         self.ledger, self.journal = ledger, journal
@@ -254,7 +264,7 @@ class Validator:
         organisation = link.peer.organisation
         match question:
             case GetBlocks():
-                if not self._may_follow_whole(organisation):
+                if not may_follow_whole(self.ledger.genesis, organisation):
                     raise PeerRefused("forbidden")
                 return encode(await self._answers.blocks(question))
             case GetMine():
@@ -263,11 +273,6 @@ class Validator:
                 return encode(await self._answers.record(question, organisation))
             case _:
                 raise PeerRefused("not_served_here")
-
-    def _may_follow_whole(self, organisation: str) -> bool:
-        """Blocks whole go to agencies, never to a hospital: it gets its own part."""
-        kinds = {entry.id: entry.kind for entry in self.ledger.genesis.organisations}
-        return kinds.get(organisation) in {"finance", "health", "insurance", "bigdata", "audit"}
 
     def _queue_bundle(self, payload: bytes, from_validator: bool) -> None:
         """Consensus on the same link must not wait for the signatures of a bundle: they are checked in its turn."""

@@ -1,0 +1,218 @@
+"""A mirror as a node: follows blocks, keeps details for its office, seals, and answers other nodes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from chain import keyspace
+from chain.codec import encode
+from chain.errors import ChainError
+from chain.ledger import Ledger
+from chain.records import BillBody
+from chain.signature import SigningKey
+from node.answers import Answers
+from node.details_store import DetailsStore
+from node.errors import PeerRefused
+from node.feed import Feed
+from node.follow import BlockFollower
+from node.link import Link
+from node.messages import (
+    DetailsAnswer,
+    DetailsKept,
+    GetBlocks,
+    GetDetails,
+    GetMine,
+    GetRecord,
+    PutDetails,
+    decode_question,
+)
+from node.mirror import Mirror
+from node.peers import LivePeers
+from node.seal_index import SealIndex
+from node.sealer import Sealer
+from node.submissions import Submissions, send_to_validators
+from node.transport import Transport
+from node.validator import OnHalt, may_follow_whole
+
+log = structlog.get_logger()
+
+
+class MirrorNode:
+    """Joins the parts of a mirror to its transport, its desk and the operations port."""
+
+    kind = "mirror"
+
+    def __init__(
+        self,
+        name: str,
+        organisation: str,
+        data: Path,
+        ledger: Ledger,
+        peers: LivePeers,
+        *,
+        storage_key: bytes,
+        unit_key: SigningKey | None,
+        seal_key: SigningKey | None,
+        on_halt: OnHalt,
+    ) -> None:
+        """Opens the details below `data`. Raises StorageDamaged, StorageLocked."""
+        self.name, self.organisation = name, organisation
+        self.ledger, self._peers, self._on_halt = ledger, peers, on_halt
+        self._block_writer = ThreadPoolExecutor(1, "blocks")
+        self._details_writer = ThreadPoolExecutor(1, "details")
+        self._workers = ThreadPoolExecutor(2, "verify")
+        issuers = [entry.id for entry in ledger.genesis.organisations if entry.supervisor == organisation]
+        self.details = DetailsStore.open(data, storage_key, issuers, self._body_of, self._details_writer)
+        self._index = SealIndex(self.details.database, ledger)
+        send = send_to_validators(peers)
+        self._submissions = Submissions(ledger, self.details.database, self._details_writer, send)
+        self.sealer: Sealer | None = None
+        if seal_key is not None:
+            self.sealer = Sealer(
+                ledger, self.details, self._index, office=organisation, key=seal_key, send=send, thread=self._workers
+            )
+        self.feed = Feed(ledger.head.height)
+        followed = [self.details.on_final, self._index.on_final, self._submissions.on_final]
+        if self.sealer is not None:
+            followed.append(self.sealer.on_final)
+        self.follower = BlockFollower(
+            ledger, peers, self.feed, writer=self._block_writer, pool=self._workers, on_final=followed
+        )
+        self.desk = Mirror(
+            name,
+            organisation,
+            ledger,
+            self.feed,
+            peers,
+            self.details,
+            self._index,
+            self._submissions,
+            sealer=self.sealer,
+            unit_key=unit_key,
+        )
+        self._answers = Answers(ledger, self.feed)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._is_failed = False
+
+    def _body_of(self, bill: str) -> BillBody | None:
+        return self.ledger.state.get(keyspace.bill(bill), BillBody)
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self, transport: Transport) -> None:
+        self._peers.transport = transport
+        parts: list[Coroutine[Any, Any, None]] = [self.follower.run(), self._submissions.run()]
+        if self.sealer is not None:
+            parts.append(self.sealer.run())
+        self._tasks = [asyncio.get_running_loop().create_task(self._guard(part)) for part in parts]
+
+    async def _guard(self, part: Coroutine[Any, Any, None]) -> None:
+        try:
+            await part
+        except Exception as error:
+            self._is_failed = True
+            log.critical("node_stops", error=type(error).__name__, exc_info=not isinstance(error, ChainError))
+            self._on_halt(f"{type(error).__name__}: {error}")
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for thread in (self._workers, self._details_writer, self._block_writer):
+            thread.shutdown(wait=True, cancel_futures=True)
+        if not self._is_failed:
+            self._index.close()
+            self.details.close()
+            self.ledger.close()
+
+    # ── other nodes ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def on_link_up(self, link: Link) -> None:
+        """Whoever needs a link looks for it when it is needed."""
+
+    def on_link_down(self, link: Link) -> None:
+        """Questions under way on it fail by themselves."""
+
+    async def on_message(self, link: Link, kind: int, payload: bytes) -> None:
+        raise PeerRefused("kind_unknown")
+
+    async def on_request(self, link: Link, payload: bytes) -> bytes:
+        try:
+            question = decode_question(payload)
+        except ChainError as error:
+            raise PeerRefused(error.code) from None
+        organisation = link.peer.organisation
+        match question:
+            case PutDetails():
+                self._verify_supervised(organisation)
+                try:
+                    return encode(DetailsKept(await self.details.put(organisation, question.details)))
+                except ChainError as error:
+                    raise PeerRefused(error.code) from None
+            case GetDetails():
+                self._verify_supervised(organisation)
+                return encode(DetailsAnswer(await self.details.get_many(organisation, question.bills)))
+            case GetBlocks():
+                if not may_follow_whole(self.ledger.genesis, organisation):
+                    raise PeerRefused("forbidden")
+                return encode(await self._answers.blocks(question))
+            case GetMine():
+                return encode(await self._answers.mine(question, organisation))
+            case GetRecord():
+                return encode(await self._answers.record(question, organisation))
+
+    def _verify_supervised(self, organisation: str) -> None:
+        if organisation not in self.details.issuers:
+            raise PeerRefused("not_supervised")
+
+    # ── operators ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def not_ready(self) -> list[str]:
+        return [] if self._peers.validators() else ["no_validator_link"]
+
+    def status(self) -> dict[str, Any]:
+        head = self.ledger.head
+        seals = {}
+        if self.sealer is not None:
+            seals = {issuer: self.sealer.standing(issuer) for issuer in sorted(self.details.issuers)}
+        return {
+            "height": head.height,
+            "digest": head.digest.hex(),
+            "state_root": head.state_root.hex(),
+            "state_count": head.state_count,
+            "time_ms": head.time_ms,
+            "follows": self.follower.server or None,
+            "submissions": self._submissions.count,
+            "details_not_final": self.details.not_final(),
+            "seals": seals,
+            "seal_lag_ms": self.sealer.lag_ms if self.sealer else None,
+        }
+
+    def figures(self) -> dict[str, float]:
+        figures: dict[str, float] = {
+            "consensus_height": self.ledger.head.height,
+            "state_records": self.ledger.state.count,
+            "submissions": self._submissions.count,
+            "details_turned_away_total": self.details.turned_away,
+        }
+        if self.sealer is not None:
+            figures["seal_lag_seconds"] = (self.sealer.lag_ms or 0) / 1000
+        return figures
+
+    def labelled_figures(self) -> dict[str, dict[str, float]]:
+        transport = self._peers.transport
+        incidents = transport.incidents if transport else Counter[str]()
+        figures: dict[str, dict[str, float]] = {
+            "follow_total": dict(self.follower.counts),
+            "peer_incidents_total": dict(incidents),
+        }
+        if self.sealer is not None:
+            figures["sealer_total"] = dict(self.sealer.counts)
+        return figures
