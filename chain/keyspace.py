@@ -81,6 +81,9 @@ _OPERATION = b"o"  # + operation digest -> height (8) ‖ index of the transacti
 _BILL_BY_DAY = b"i"  # + issuer, date (8 digits), bill -> nothing
 META = b"m"  # the applied height, its roots
 
+# What two stores of one height hold alike, whenever each of them was flushed: all but the memory of transactions.
+DERIVED = (_RECORD, _NODE, _HISTORY, _BLOCK_DIGEST, _OUTCOMES, _KEYS_USED, _OPERATION, _BILL_BY_DAY)
+
 
 def stored_record(record_key: bytes) -> bytes:
     return _RECORD + record_key

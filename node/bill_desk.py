@@ -35,7 +35,8 @@ class BillDesk:
         self._log = structlog.get_logger("mirror")
 
     def _record(self, bill: str) -> tuple[Record, BillBody] | None:
-        record = self._ledger.state.record(keyspace.bill(bill)) if len(bill) == 18 else None
+        is_number = len(bill) == 18 and bill.isascii() and bill.isdigit()
+        record = self._ledger.state.record(keyspace.bill(bill)) if is_number else None
         return (record, body_of(record, BillBody)) if record else None
 
     def _may_read(self, reader: Reader, body: BillBody) -> bool:
