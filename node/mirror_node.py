@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import structlog
 from chain import keyspace
 from chain.codec import encode
 from chain.errors import ChainError
-from chain.ledger import Ledger
+from chain.ledger import FinalView, Ledger
 from chain.records import BillBody
 from chain.signature import SigningKey
 from node.answers import Answers
@@ -79,7 +79,11 @@ class MirrorNode:
                 ledger, self.details, self._index, office=organisation, key=seal_key, send=send, thread=self._workers
             )
         self.feed = Feed(ledger.head.height)
-        followed = [self.details.on_final, self._index.on_final, self._submissions.on_final]
+        followed: list[Callable[[FinalView], None]] = [
+            self.details.on_final,
+            self._index.on_final,
+            self._submissions.on_final,
+        ]
         if self.sealer is not None:
             followed.append(self.sealer.on_final)
         self.follower = BlockFollower(
@@ -190,7 +194,7 @@ class MirrorNode:
             "time_ms": head.time_ms,
             "follows": self.follower.server or None,
             "submissions": self._submissions.count,
-            "details_not_final": self.details.not_final(),
+            "details_not_final": self.details.not_final,
             "seals": seals,
             "seal_lag_ms": self.sealer.lag_ms if self.sealer else None,
         }
