@@ -203,6 +203,7 @@ class Cluster:
         for number in numbers or range(self.n):
             running = self.seats[number].timers.get(timer)
             if running is not None and number not in self.silent:
+                del self.seats[number].timers[timer]
                 self.seats[number].step(TimerExpired(timer, running[0], self.now_ms))
         self.work()
 
