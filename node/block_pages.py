@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from chain.genesis import Genesis
-from chain.operation import operation_digest
 from node.gateway_follow import GatewayFollow
 from node.gateway_store import CertifiedHeader, GatewayStore
+from node.ledger_pages import certificate_page, plain, utc_text
 from node.messages import OwnTransaction
 from node.part_check import Ledger
 from node.service import Page
@@ -34,31 +31,21 @@ class BlockPages:
         found = self._header(kept)
         if with_own_part:
             part = self._store.part(height)
-            found["own_transactions"] = [_transaction(own) for own in part.transactions] if part else []
+            found["body"] = [_transaction(own) for own in part.transactions] if part else []
         return found
 
     def _header(self, kept: CertifiedHeader) -> dict[str, Any]:
-        header, certificate = kept.header, kept.certificate
-        members = self._ledger.members.members
+        header, members = kept.header, self._ledger.members
         return {
             "height": header.height,
             "digest": header.digest().hex(),
-            "parent": header.parent.hex(),
-            "time": iso_time(header.time_ms),
+            "time": utc_text(header.time_ms),
             "time_ms": header.time_ms,
             "proposer": header.proposer,
             "operations": header.outcomes_count,
-            "transactions_root": header.transactions_root.hex(),
-            "outcomes_root": header.outcomes_root.hex(),
-            "state_root": header.state_root.hex(),
-            "history_root": header.history_root.hex(),
-            "certificate": {
-                "view": certificate.view,
-                "signatures": [
-                    {"organisation": members[entry.seat].organisation, "signature": entry.signature.hex()}
-                    for entry in certificate.signatures
-                ],
-            },
+            "signed_by": [members.members[entry.seat].organisation for entry in kept.certificate.signatures],
+            "header": plain(header),
+            "certificate": certificate_page(kept.certificate, members),
         }
 
     def network(self, node: dict[str, Any], links: list[str]) -> dict[str, Any]:
@@ -71,35 +58,35 @@ class BlockPages:
             "peers": links,
             "organisations": [
                 {
-                    "id": entry.id,
-                    "name": entry.name,
+                    "name": entry.id,
+                    "title": entry.name,
                     "kind": entry.kind,
                     "region": entry.region,
+                    "level": entry.level,
                     "supervisor": entry.supervisor,
                     "places": entry.places,
                 }
                 for entry in genesis.organisations
             ],
             "validators": [member.organisation for member in genesis.validators],
-            "parameters": msgspec.structs.asdict(genesis.parameters),
+            "quorum": self._ledger.members.quorum,
+            "parameters": plain(genesis.parameters),
         }
-
-
-def iso_time(time_ms: int) -> str:
-    """RFC 3339 in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(time_ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z"
 
 
 def _transaction(own: OwnTransaction) -> dict[str, Any]:
     return {
         "transaction": own.head.digest().hex(),
+        "organisation": own.head.organisation,
+        "key_id": own.head.key_id.hex(),
+        "valid_until_height": own.head.valid_until_height,
         "operations": [
             {
-                "operation": operation_digest(entry.operation).hex(),
+                "operation": outcome.operation.hex(),
                 "type": type(entry.operation).__name__,
+                "linked": entry.linked,
                 "code": outcome.code,
-                **({"bill_id": entry.operation.bill} if hasattr(entry.operation, "bill") else {}),
+                "content": plain(entry.operation),
             }
             for entry, outcome in zip(own.entries, own.outcomes, strict=True)
         ],

@@ -21,7 +21,6 @@ from chain.details import FIELD_IDS, Details, check_code, open_fields, token
 from chain.errors import ChainError, StorageFailed
 from chain.genesis import Genesis
 from chain.operation import ReverseBill
-from chain.proof import check_proof
 from chain.signature import SigningKey
 from node.bill_pages import BillPages
 from node.block_pages import BlockPages
@@ -36,6 +35,7 @@ from node.lease_book import LeaseBook
 from node.outbox import Outbox
 from node.part_check import CheckedPart, Ledger
 from node.peers import Peers
+from node.proof_desk import checked_proof
 from node.proof_maker import ProofMaker
 from node.sealed_box import DetailsBox
 from node.sender import Sender
@@ -346,9 +346,7 @@ class Gateway:
         return False
 
     def check_proof(self, data: bytes) -> dict[str, Any]:
-        verdict = check_proof(data, self.genesis)
-        checks = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in verdict.checks]
-        return {"valid": verdict.valid, "checks": checks, "bill": verdict.bill or None}
+        return checked_proof(data, self.genesis)
 
     async def verify_claimed(self, claimed: Claimed, source: str) -> dict[str, Any]:
         """As `verification.py` says; a bill that is not recorded yet, or whose details are out of reach, `try_later`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -217,6 +217,10 @@ class GatewayStore:
             self._is_writing = False
             self._state.end_flush()
             _wake(self._writing, None)
+
+    async def between_writes(self, work: Callable[[], object]) -> None:
+        """Do something (copy the files) while nothing is being written."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _fail(self, error: ChainError) -> None:
         self.failure = error

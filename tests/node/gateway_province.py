@@ -241,7 +241,7 @@ class Province:
         self.running.remove(gateway)
         path = gateway.store.path
         copy = self.path / f"crashed-{self._homes}"
-        shutil.copytree(path, copy, ignore=shutil.ignore_patterns("LOCK"))
+        await gateway.store.between_writes(lambda: shutil.copytree(path, copy, ignore=shutil.ignore_patterns("LOCK")))
         await gateway.stop()
         return self.open(gateway.name, copy_of=copy, **changes)
 

@@ -275,9 +275,9 @@ async def test_blocks_are_shown_newest_first_with_header_and_certificate(provinc
     assert page.next == str(gateway.head().height)
     own = await gateway.block(done.height or 0, STAFF)
     assert own is not None
-    assert standing.bill_id in str(own["own_transactions"])
+    assert standing.bill_id in str(own["body"])
     public = await gateway.block(done.height or 0, None)
     assert public is not None
-    assert "own_transactions" not in public
+    assert "body" not in public
     assert await gateway.block(10_000, None) is None
     assert gateway.network()["validators"] == sorted(VALIDATORS)
