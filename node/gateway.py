@@ -81,7 +81,7 @@ class Gateway:
         self._servers = Servers(peers, self.ledger)
         self._outbox = Outbox(store)
         self._standings = Standings(store, self.ledger.office)
-        self._follow = GatewayFollow(self.ledger, store, self._servers, self._settle, self._is_busy)
+        self._follow = GatewayFollow(self.ledger, store, self._servers, self._settle)
         self._leases = LeaseBook(
             config.name,
             config.organisation,
@@ -167,9 +167,6 @@ class Gateway:
 
     def _settle(self, checked: CheckedPart, again: bool) -> None:
         self._settling.settle(checked, again)
-
-    def _is_busy(self) -> bool:
-        return self._sender.is_busy()
 
     # ── what operators see ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -319,7 +316,7 @@ class Gateway:
         if row is None:
             return None
         if reader is None or self._row(bill_id, reader) is None:
-            details = await self._post.details(row)
+            details = await self._post.details(row) if secret is not None else None
             if secret is None or details is None or not self._is_secret(details, secret):
                 return None
         shown = self._standing_for(row)

@@ -24,12 +24,11 @@ from node.gateway_store import (
     header_key,
     history_key,
 )
-from node.messages import PARTS_MAX, GetMine, MineAnswer
+from node.messages import PARTS_MAX, GetMine, MineAnswer, Part
 from node.part_check import Before, CheckedPart, Ledger, check_part, check_parts
 from node.peers import PeerLink
 
-WAIT_IDLE_MS = 10_000  # at the server, for the next block
-WAIT_BUSY_MS = 2_000  # while something of ours is on its way: a server that withholds blocks is left sooner
+WAIT_MS = 2_000  # at the server, for the next block; then the next server is asked, so that none can hold it back long
 RETRY_MS = 100  # after no link, no answer, or an answer too early
 
 Settle = Callable[[CheckedPart, bool], None]  # (part, whether it was followed before)
@@ -38,11 +37,8 @@ Settle = Callable[[CheckedPart, bool], None]  # (part, whether it was followed b
 class GatewayFollow:
     """Where the gateway stands, and the task that moves it on."""
 
-    def __init__(
-        self, ledger: Ledger, store: GatewayStore, servers: Servers, settle: Settle, is_busy: Callable[[], bool]
-    ) -> None:
-        self._ledger, self._store, self._servers = ledger, store, servers
-        self._settle, self._is_busy = settle, is_busy
+    def __init__(self, ledger: Ledger, store: GatewayStore, servers: Servers, settle: Settle) -> None:
+        self._ledger, self._store, self._servers, self._settle = ledger, store, servers, settle
         self.caught_up = asyncio.Event()  # a validator had nothing more, once since the start
         self.before = self._load()
 
@@ -70,7 +66,7 @@ class GatewayFollow:
 
     async def _follow(self, link: PeerLink) -> bool:
         """One question; False if it brought nothing and the next one has time."""
-        wait_ms = (WAIT_BUSY_MS if self._is_busy() else WAIT_IDLE_MS) if self.caught_up.is_set() else 0
+        wait_ms = WAIT_MS if self.caught_up.is_set() else 0
         clock = asyncio.get_running_loop().time
         asked = clock()
         try:
@@ -134,9 +130,11 @@ class GatewayFollow:
                 answer = await self._servers.ask(link, GetMine(height, 1, 0), MineAnswer, ANSWER_TIMEOUT_S)
                 if len(answer.parts) != 1:
                     continue
-                checked = await asyncio.to_thread(check_part, self._ledger, before, answer.parts[0])
-                if kept is None or checked.part.header != kept.header:
+                if kept is None or answer.parts[0].header != kept.header:
                     raise ProofMismatch(f"another block {height}")
+                known = self._store.part(height)
+                part = answer.parts[0] if known is None else _joined(known, answer.parts[0])
+                checked = await asyncio.to_thread(check_part, self._ledger, before, part)
             except PeerError:
                 continue
             except ChainError as lie:
@@ -156,3 +154,15 @@ class GatewayFollow:
         if kept is None:
             raise StorageDamaged(f"gateway header {height - 1}", "missing")
         return Before.block(kept.header)
+
+
+def _joined(known: Part, other: Part) -> Part:
+    """All that either of two answers shows of one block; each may have left something out."""
+    transactions = {own.first_place: own for own in [*other.transactions, *known.transactions]}
+    seals = {seal.outcome_place: seal for seal in [*other.seals, *known.seals]}
+    return Part(
+        known.header,
+        known.certificate,
+        [own for _place, own in sorted(transactions.items())],
+        [seal for _place, seal in sorted(seals.items())],
+    )

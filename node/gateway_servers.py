@@ -20,7 +20,7 @@ from node.part_check import Ledger, verify_current
 from node.peers import PeerLink, Peers
 
 LEFT_ALONE_S = 60.0  # after a lie
-ANSWER_TIMEOUT_S = 3.0  # beyond what a question may wait at the server
+ANSWER_TIMEOUT_S = 2.0  # beyond what a question may wait at the server
 RECORD_TIMEOUT_S = 2.0
 
 T = TypeVar("T", bound=Wire)

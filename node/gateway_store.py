@@ -9,6 +9,7 @@ of `sealed_box.py`. Source: DESIGN sections 6, 8, 9.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -157,7 +158,7 @@ class GatewayStore:
     async def stop(self) -> None:
         """Write what is pending and close. Leaves a failed store as it is."""
         if self._task is not None:
-            if self.failure is None:
+            with contextlib.suppress(ChainError):  # it was told to `failed`
                 await self.flushed()
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

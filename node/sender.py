@@ -83,10 +83,6 @@ class Sender:
             tasks.create_task(self._send_new())
             tasks.create_task(self._send_again())
 
-    def is_busy(self) -> bool:
-        """Whether something is on its way."""
-        return bool(self.sent)
-
     def has_room(self) -> bool:
         """Whether one submitted transaction more may be taken."""
         return self._submitted < SUBMITTED_MAX

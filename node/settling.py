@@ -151,6 +151,9 @@ class Settling:
     ) -> None:
         old = self._store.bill(operation.bill)
         if old is not None and old.digest == digest and old.code == RECORDED:
+            if (old.transaction, old.entry) != (place, index):  # the part is fuller than it was
+                row = msgspec.structs.replace(old, transaction=place, entry=index)
+                self._store.put(bill_key(operation.bill), row)
             return
         reversed_by = old.reversed_by if old is not None and old.digest == digest else ""
         row = BillRow(operation, digest, RECORDED, height, place, index, "", reversed_by, "", 0, 0, 0)

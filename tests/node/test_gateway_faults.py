@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chain.codec import encode
-from chain.errors import StorageDamaged
+from chain.errors import StorageDamaged, StorageFailed
 from chain.operation import IssueBill, ReportUnused
 from chain.proof import check_proof
 from node.gateway import Gateway
@@ -375,6 +375,47 @@ async def test_a_transaction_that_a_server_left_out_is_found_elsewhere(province:
     assert check_proof(proof, province.chain.genesis).valid
 
 
+async def test_an_incomplete_part_and_another_incomplete_part_make_a_whole_one(province: Province) -> None:
+    """Two servers each leave out one transaction of a block: both bills are found, and proven at their right places."""
+    gateway = await province.start(transaction_window_blocks=3)
+    links = province.peers["hospital-a"].links
+    lease = next(view for view in gateway.leases() if view.kind == "outpatient" and view.place == "A01")
+    other = issue_bill("OTHER", serial=lease.first + 500, lease_first=lease.first)
+
+    def showing(keep: slice) -> Callable[[Any], Any]:
+        def tamper(answer: Any) -> Any:
+            if not isinstance(answer, MineAnswer):
+                return answer
+            return MineAnswer(
+                [
+                    changed(part, transactions=part.transactions[keep]) if len(part.transactions) > 1 else part
+                    for part in answer.parts
+                ]
+            )
+
+        return tamper
+
+    for link in links:
+        link.tamper = showing(slice(1, None))  # the first one of a block is left out
+    province.hold()
+    standing = await gateway.issue(bill())
+    await until(lambda: bool(province.pool))
+    province.block([*province.pool.values(), province.chain.sign("hospital-a", other)])
+    await until(lambda: gateway.store.bill(other.bill) is not None)
+    assert (await gateway.wait(standing, 0)).status == "queued"
+    for link in links:
+        link.tamper = showing(slice(0, 1))  # and now the second one
+    province.is_held = False
+    for _ in range(4):
+        province.block()
+
+    assert (await gateway.wait(standing, PATIENCE_S, "recorded")).status == "recorded"
+    for name in (standing.bill_id or "", other.bill):
+        proof = await gateway.proof(name, STAFF, [], None)
+        assert proof is not None
+        assert check_proof(proof, province.chain.genesis).bill["bill_id"] == name
+
+
 async def test_a_seal_that_a_server_left_out_is_found_elsewhere(province: Province) -> None:
     gateway = await province.start()
     links = province.peers["hospital-a"].links
@@ -489,6 +530,42 @@ async def test_a_transaction_of_the_organisation_is_passed_on_and_settled(provin
         assert refusal.value.code == code
     with pytest.raises(ServiceRefused, match="malformed"):
         await gateway.submit(b"\xc1")
+
+
+async def test_a_submitted_transaction_survives_a_crash(province: Province) -> None:
+    gateway = await province.start()
+    province.hold()
+    (lease,) = [view for view in gateway.leases() if view.kind == "outpatient" and view.place == "A01"]
+    operation = issue_bill("OTHER", serial=lease.first + 500, lease_first=lease.first)
+    (standing,) = await gateway.submit(encode(province.chain.sign("hospital-a", operation)))
+    province.pool.clear()
+
+    again = await province.crash(gateway)
+    again.begin()
+    await until(lambda: bool(province.pool))
+    province.go_on()
+    assert (await again.wait(standing, PATIENCE_S, "recorded")).status == "recorded"
+    await until(lambda: again.figures()["transactions_unresolved"] == 0)
+    await again.store.flushed()
+    assert again.store.submitted() == []
+
+
+async def test_a_disk_that_takes_no_write_answers_nobody_and_stops_the_node(
+    province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saved before said: what could not be written was not answered, and nothing is written after a failure."""
+    gateway = await province.start()
+
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise StorageFailed("gateway", "no space left on device")
+
+    monkeypatch.setattr("chain.database.Database.write", fail)
+    with pytest.raises(ServiceRefused, match="storage_failed"):
+        await gateway.issue(bill())
+    with pytest.raises(ServiceRefused, match="storage_failed"):
+        await gateway.issue(bill("B-2"))
+    await gateway.store.failed.wait()
+    assert province.recorded_bills() == []
 
 
 async def test_a_full_outbox_keeps_nothing(province: Province, monkeypatch: pytest.MonkeyPatch) -> None:
