@@ -33,12 +33,11 @@ def view_timer(state: ReplicaState) -> Wish | None:
     return None
 
 
-def pass_on_timer(state: ReplicaState) -> Wish | None:
+def pass_on_timer(state: ReplicaState, view_wish: Wish | None) -> Wish | None:
     """Half of the view timer, while a backup's transactions wait."""
-    wish = view_timer(state) if state.work_waits else None
-    if wish is None or not state.active or not state.work_waits or state.primary == state.me:
+    if view_wish is None or not state.active or not state.work_waits or state.primary == state.me:
         return None
-    return wish[0] // 2, wish[1]
+    return view_wish[0] // 2, view_wish[1]
 
 
 def heartbeat_due_ms(state: ReplicaState) -> int:
@@ -66,24 +65,24 @@ def held_timer(state: ReplicaState) -> Wish | None:
     return max(state.held_until_ms - state.now_ms, 1), (state.held_until_ms,)
 
 
-WISHES = (
-    (Timer.VIEW, view_timer),
-    (Timer.PASS_ON, pass_on_timer),
-    (Timer.HEARTBEAT, heartbeat_timer),
-    (Timer.HELD, held_timer),
-)
-
-
 def adjust(state: ReplicaState, out: list[Effect]) -> None:
-    """Start and stop what changed. A timer that ended stays known by its reason, so that it does not start again."""
-    for timer, wish in WISHES:
-        wanted, running = wish(state), state.timers.get(timer)
-        if wanted is None:
-            if running is not None:
-                del state.timers[timer]
-                out.append(StopTimer(timer))
-        elif running is None or running.reason != wanted[1]:
-            start(state, timer, wanted[0], wanted[1], out)
+    """Start and stop what changed. One that ended stays known by its reason where it must not start again."""
+    view_wish = view_timer(state)
+    suit(state, Timer.VIEW, view_wish, out)
+    suit(state, Timer.PASS_ON, pass_on_timer(state, view_wish), out)
+    suit(state, Timer.HEARTBEAT, heartbeat_timer(state), out)
+    suit(state, Timer.HELD, held_timer(state), out)
+
+
+def suit(state: ReplicaState, timer: Timer, wanted: Wish | None, out: list[Effect]) -> None:
+    """Make one timer what is wanted."""
+    running = state.timers.get(timer)
+    if wanted is None:
+        if running is not None:
+            del state.timers[timer]
+            out.append(StopTimer(timer))
+    elif running is None or running.reason != wanted[1]:
+        start(state, timer, wanted[0], wanted[1], out)
 
 
 def start(state: ReplicaState, timer: Timer, timeout_ms: int, reason: tuple[object, ...], out: list[Effect]) -> None:
