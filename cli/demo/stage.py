@@ -97,9 +97,8 @@ class Stage:
 
     def statuses(self) -> dict[str, dict[str, Any]]:
         """node -> its /status, of those that answer."""
-        rows = self.medbill("network", "status", "--home", str(self.home), show=False)
-        rows = rows["data"] if isinstance(rows, dict) else rows
-        return {row["name"]: row for row in rows if row.get("height") is not None}
+        rows = self.medbill("network", "status", "--home", str(self.home), show=False)["nodes"]
+        return {row["name"]: row["status"] for row in rows if "status" in row}
 
     def until(self, reached: Callable[[], Any], what: str, seconds: float = 30) -> Any:
         """The first true value of `reached`. Raises SceneFailed after `seconds`."""
