@@ -23,8 +23,9 @@ from chain.codec import decode
 from chain.genesis import Genesis, genesis_from_json
 from chain.ledger import Ledger
 from chain.signature import verify_library
+from chain.validators import Member
 from node.config import GATEWAY, VALIDATOR, NodeConfig, load_node_config
-from node.errors import JournalMissing
+from node.errors import JournalMissing, KeyFileRefused
 from node.gateway import Gateway
 from node.gateway_node import GatewayNode
 from node.home import NodeHome
@@ -172,6 +173,9 @@ def _peers(config: NodeConfig) -> LivePeers:
 def _open_validator(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> Validator:
     data = config.data_dir
     key = load_signing_key(place.vote_key)
+    if Member(config.organisation, key.public) not in genesis.validators:  # all others would refuse what it signs
+        detail = f"not the key of the seat of {config.organisation} in genesis; put the right file in its place"
+        raise KeyFileRefused(place.vote_key, detail)
     try:
         journal = Journal.open(data / "journal")
     except JournalMissing as missing:

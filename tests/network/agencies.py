@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +23,7 @@ from node.keystore import load_signing_key
 from node.messages import BUNDLE, GetMine, GetRecord, MineAnswer, RecordAnswer, encode_bundle
 from tests.chain.making import issue_bill
 from tests.network.caller import Caller, tls_context
-from tests.network.running import VALIDATORS, Network
+from tests.network.running import ROOT, VALIDATORS, Network
 
 VALID_BLOCKS = 1_000
 WAIT_MS = 2_000
@@ -43,6 +45,26 @@ class Agencies(Network):
         self._signed = 0
         self._operations = httpx2.Client(timeout=5, trust_env=False)
         self.up(*VALIDATORS)
+
+    # ── single nodes ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def stop(self, node: str) -> None:
+        """As an operator does: the node finishes its block."""
+        self.medbill("network", "down", "--home", str(self.home), "--node", node)
+
+    def start(self, node: str) -> None:
+        """Start a node that need not become ready; returns when it answers."""
+        home = self.node_home(node)
+        with (home / "logs" / "node.log").open("ab") as log:
+            subprocess.Popen(
+                [sys.executable, "-m", "cli.main", "node", "start", "--home", str(home)],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.until(lambda: self.status(node), f"{node} answers")
 
     # ── calling ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -81,6 +103,14 @@ class Agencies(Network):
 
     def rejected(self, code: str, node: str = "finance") -> int:
         return self.counted("medbill_mempool_rejected_total", node).get(code, 0)
+
+    def until_incident(self, reason: str, before: int, node: str = "finance") -> None:
+        """More than `before` of them."""
+        self.until(lambda: self.incidents(reason, node) > before, f"{node} counts {reason}")
+
+    def until_rejected(self, code: str, before: int, node: str = "finance") -> None:
+        """One more than `before`."""
+        self.until(lambda: self.rejected(code, node) == before + 1, f"{node} counts {code}")
 
     def height(self, node: str = "finance") -> int:
         status = self.status(node)

@@ -51,10 +51,6 @@ def serving_on(agencies: Agencies) -> Iterator[None]:
     agencies.verify_quiet_logs()
 
 
-def count_rises(agencies: Agencies, reason: str, before: int) -> None:
-    agencies.until(lambda: agencies.incidents(reason) > before, f"{reason} is counted")
-
-
 def certificate(directory: Path, authority: object, node: str, organisation: str, days: int = 30) -> Path:
     """A directory with tls.key and tls.pem, as in a node's config."""
     directory.mkdir()
@@ -84,7 +80,7 @@ def test_garbage_before_the_handshake_is_refused(agencies: Agencies, garbage: by
     with agencies.dial(NODE) as caller:
         caller.write(garbage)
         assert caller.is_hung_up()
-    count_rises(agencies, "not_tls", before)
+    agencies.until_incident("not_tls", before)
 
 
 def test_who_shows_no_certificate_is_refused(agencies: Agencies) -> None:
@@ -97,7 +93,7 @@ def test_an_older_tls_is_refused(agencies: Agencies) -> None:
     before = agencies.incidents("not_tls")
     with agencies.dial(NODE) as caller, pytest.raises(ssl.SSLError):
         caller.shake_hands(tls_context(agencies.config_of("hospital-a"), ssl.TLSVersion.TLSv1_2))
-    count_rises(agencies, "not_tls", before)
+    agencies.until_incident("not_tls", before)
 
 
 def test_a_certificate_that_genesis_does_not_know_is_refused(agencies: Agencies, tmp_path: Path) -> None:
@@ -122,7 +118,7 @@ def refused(agencies: Agencies, context: ssl.SSLContext, reason: str) -> None:
         caller.shake_hands(context)
         caller.send(HELLO, bytes([VERSION]) + agencies.chain)
         assert caller.is_hung_up()
-    count_rises(agencies, reason, before)
+    agencies.until_incident(reason, before)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +137,7 @@ def test_a_wrong_hello_is_refused(agencies: Agencies, hello: bytes, reason: str)
     with agencies.dial(NODE).shake_hands(tls_context(agencies.config_of("hospital-a"))) as caller:
         caller.write(hello)
         assert caller.is_hung_up()
-    count_rises(agencies, reason, before)
+    agencies.until_incident(reason, before)
 
 
 def test_fifty_half_open_connections_do_not_stop_the_node(agencies: Agencies) -> None:
@@ -150,7 +146,7 @@ def test_fifty_half_open_connections_do_not_stop_the_node(agencies: Agencies) ->
     with ExitStack() as open_sockets:
         for _ in range(50):
             open_sockets.enter_context(agencies.dial(NODE))
-        count_rises(agencies, "too_many_handshakes", before + 50 - HANDSHAKES_MAX - 1)
+        agencies.until_incident("too_many_handshakes", before + 50 - HANDSHAKES_MAX - 1)
         lease = agencies.sign("hospital-b", agencies.next_lease("hospital-b", node="health"))
         assert agencies.outcomes(lease, "hospital-b", "health") == ["recorded"]
         agencies.until(agencies.agreed, "the node follows over the links that it has")
@@ -188,14 +184,14 @@ def test_a_wrong_frame_ends_its_link_and_is_counted(agencies: Agencies, data: by
     with agencies.call(node=NODE) as link:
         link.write(data)
         assert link.is_hung_up()
-    count_rises(agencies, reason, before)
+    agencies.until_incident(reason, before)
 
 
 def test_half_a_frame_is_counted_when_its_peer_leaves(agencies: Agencies) -> None:
     before = agencies.incidents("cut_off")
     with agencies.call(node=NODE) as link:
         link.write(frame_head(BUNDLE, 1000) + b"\x91" * 10)
-    count_rises(agencies, "cut_off", before)
+    agencies.until_incident("cut_off", before)
 
 
 def test_a_bundle_of_too_many_transactions_is_refused(agencies: Agencies) -> None:
@@ -204,7 +200,7 @@ def test_a_bundle_of_too_many_transactions_is_refused(agencies: Agencies) -> Non
     with agencies.call(node=NODE) as link:
         link.send(BUNDLE, encode_bundle([transaction] * (BUNDLE_TRANSACTIONS_MAX + 1)))
         assert link.is_hung_up()
-    count_rises(agencies, "malformed", before)
+    agencies.until_incident("malformed", before)
 
 
 def test_the_same_values_in_a_longer_spelling_are_refused(agencies: Agencies) -> None:
@@ -218,7 +214,7 @@ def test_the_same_values_in_a_longer_spelling_are_refused(agencies: Agencies) ->
     with agencies.call(node=NODE) as link:
         link.send(BUNDLE, longer)
         assert link.is_hung_up()
-    count_rises(agencies, "not_canonical", before[0])
+    agencies.until_incident("not_canonical", before[0])
     assert agencies.height() == before[1]
 
 
@@ -229,7 +225,7 @@ def test_votes_of_one_who_has_no_vote_end_his_link(agencies: Agencies) -> None:
         with agencies.call(node=NODE) as link:
             link.send(CONSENSUS, payload)
             assert link.is_hung_up()
-    count_rises(agencies, "kind_unknown", before + 2)
+    agencies.until_incident("kind_unknown", before + 2)
 
 
 def test_a_flood_of_questions_ends_its_link(agencies: Agencies) -> None:
@@ -239,7 +235,7 @@ def test_a_flood_of_questions_ends_its_link(agencies: Agencies) -> None:
         for number in range(LIMITS.requests_served_max + 2):
             link.send(REQUEST, number.to_bytes(4, "big") + encode(GetMine(2**50, 1, 20_000)))
         assert link.is_hung_up()
-    count_rises(agencies, "too_many_requests", before)
+    agencies.until_incident("too_many_requests", before)
 
 
 # ── questions ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -228,7 +228,7 @@ def never_in_a_block(agencies: Agencies, transaction: Transaction, code: str) ->
     """Counted under `code` at the node that was asked; no block comes of it anywhere."""
     before, height = agencies.rejected(code), agencies.height()
     agencies.submit(transaction)
-    agencies.until(lambda: agencies.rejected(code) == before + 1, f"{code} is counted")
+    agencies.until_rejected(code, before)
     status = agencies.status(NODE)
     assert status is not None
     assert (status["height"], status["mempool"]["transactions"]) == (height, 0)
@@ -255,7 +255,7 @@ def test_a_transaction_runs_once(agencies: Agencies, lease: int, numbers: Iterat
         for caller in ("hospital-a", "hospital-b"):
             before = agencies.rejected("transaction_repeated", node)
             agencies.submit(transaction, caller=caller, node=node)
-            agencies.until(lambda n=node, b=before: agencies.rejected("transaction_repeated", n) == b + 1, "counted")
+            agencies.until_rejected("transaction_repeated", before, node)
     assert [agencies.height(node) for node in ("finance", "health", "insurance", "bigdata")] == [height] * 4
 
 
@@ -299,7 +299,7 @@ def test_bytes_that_are_no_transaction_end_the_link(agencies: Agencies, lease: i
         with agencies.call() as link:
             link.send(BUNDLE, data)
             assert link.is_hung_up(), reason
-        agencies.until(lambda r=reason, b=before: agencies.incidents(r) == b + 1, f"{reason} is counted")
+        agencies.until_incident(reason, before)
 
 
 def test_a_bundle_is_judged_transaction_by_transaction(agencies: Agencies, lease: int, numbers: Iterator[int]) -> None:
