@@ -9,7 +9,6 @@ from node.network_file import NodeEntry
 
 PEERS = ("peers", "validators_linked", "validator_links")  # as the kinds of nodes call them
 REASONS = ("reasons", "not_ready")
-LAGS = ("seals_lag", "seals_lag_blocks", "lag")  # blocks with bills that the office has not sealed yet
 
 
 def read_statuses(entries: list[NodeEntry]) -> list[dict[str, Any]]:
@@ -38,10 +37,17 @@ def _read(client: OperationsClient, entry: NodeEntry) -> dict[str, Any]:
         "view": status.get("view"),
         "peers": next((_count(status[key]) for key in PEERS if key in status), None),
         "outbox": status.get("outbox_items"),
-        "seals_lag": next((status[key] for key in LAGS if key in status), None),
+        "seals_lag": _lag(status.get("seals")),
         "status": status,
     }
 
 
 def _count(value: Any) -> int | None:
     return len(value) if isinstance(value, list | dict) else value if isinstance(value, int) else None
+
+
+def _lag(seals: Any) -> int | None:
+    """Of the issuer whose seals are furthest behind: blocks since the last one whose bills are all sealed."""
+    if not isinstance(seals, dict):
+        return None
+    return max((int(standing["lag"]) for standing in seals.values() if isinstance(standing, dict)), default=0)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from node.service import Archive, Counter, Desk
     from node.web import App
 
+OWN_CERTIFICATE_FOREIGN = "unknown_certificate"  # before any peer is met: genesis does not know our own certificate
+
 app = typer.Typer(no_args_is_help=True, help="One node: run it, ask it, let it prove its data again.")
 
 
@@ -28,6 +30,7 @@ def start(home: NodeHome) -> ExitCode:
     """Run the node in the foreground, its log on stdout. SIGTERM finishes the block and closes the stores."""
     from cli.processes import remove_pid_file, running_pid, write_pid_file
     from node.build import run
+    from node.errors import NodeError
     from node.home import NodeHome as Places
 
     places, own = Places(home), os.getpid()
@@ -37,6 +40,14 @@ def start(home: NodeHome) -> ExitCode:
     write_pid_file(places, own)
     try:
         return ExitCode.OK if run(home, app_factory=_rest_app(home)) == 0 else ExitCode.FAILED
+    except NodeError as error:
+        if error.code == OWN_CERTIFICATE_FOREIGN:
+            raise CommandFailed(
+                "foreign_genesis",
+                f"{places.genesis} and {places.tls_certificate} are of different networks; "
+                "take both from the directory that this home was made in",
+            ) from None
+        raise
     finally:
         remove_pid_file(places, own)
 
@@ -88,7 +99,7 @@ def status(home: NodeHome, as_json: Json = False) -> ExitCode:
 @app.command()
 @output.reported
 def verify(home: NodeHome, as_json: Json = False) -> ExitCode:
-    """Derive everything from the block log again and compare, on a stopped node. Exit 3 if something differs."""
+    """Derive everything from the block log again and compare. Exit 3 if something differs. It may run meanwhile."""
     from node.verify import verify_home
 
     with output.progress("verifying", None) as bar:

@@ -74,7 +74,7 @@ def allot(
             standing = client.post("/v1/number-ranges", body, wait)
         else:
             standing = _send_signed(client, home, (holder, code, range_first), first, count, to, wait)
-    standing = {**standing, "code_of_numbers": code, "first": first, "count": count, "holder": to}
+    standing = {**standing, "range": f"{to}/{code}/{first}", "first": first, "count": count, "holder": to}
     if as_json:
         output.print_json(standing)
     else:
@@ -143,6 +143,7 @@ def _send_signed(
     headers = {"Content-Type": "application/octet-stream", **({"Prefer": f"wait={wait_s}"} if wait_s else {})}
     answer = client.send("POST", "/v1/transactions", content=encode(transaction), headers=headers).json()
     outcome: dict[str, Any] = answer["outcomes"][0]
+    outcome.pop("index", None)
     if outcome.get("status") == "refused" and not outcome.get("repeated"):
         code = str(outcome.get("code"))
         raise CommandFailed(

@@ -457,3 +457,40 @@ def test_network_status_has_a_row_per_node_and_exit_5_when_all_are_silent(
     assert states["archive"] == "ready"
     assert set(states.values()) <= {"ready", "unreachable"}
     assert json.loads(ran.out)["nodes"][4]["height"] == 9
+
+
+def test_the_seals_of_the_slowest_hospital_are_the_lag(medbill: Medbill, home: Path, node: FakeNode) -> None:
+    seals = {"hospital-a": {"lag": 3}, "hospital-b": {"lag": 11}}
+    node.answers["GET", "/status"] = lambda asked: (
+        200,
+        {"ready": False, "reasons": ["behind"], "head": {"height": 9}, "seals": seals},
+    )
+    ran = medbill("network", "status", "--home", home, "--json")
+
+    row = next(row for row in ran.document["nodes"] if row["name"] == "archive")
+    assert (row["state"], row["reasons"], row["height"], row["seals_lag"]) == ("not ready", ["behind"], 9, 11)
+    assert "not ready: behind" in medbill("network", "status", "--home", home).out
+
+
+def test_a_home_made_for_another_genesis_is_refused_with_what_to_do(
+    medbill: Medbill, home: Path, tmp_path: Path
+) -> None:
+    """Issue 2, bad input: a home made for another genesis."""
+    from node.config import load_network_config
+    from node.provision import provision
+
+    provision(load_network_config(Path(__file__).parents[2] / "network.yaml"), tmp_path / "other", 1_795_000_000_000)
+    own = home / "nodes" / "finance"
+    (own / "config" / "genesis.json").write_bytes((tmp_path / "other" / "genesis.json").read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "node", "start", "--home", str(own)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 6
+    assert done.stderr.splitlines()[-1].startswith("medbill: foreign_genesis: ")
+    assert "Traceback" not in done.stderr
+    assert not (own / "run" / "node.pid").exists()

@@ -20,6 +20,7 @@ from node.config import (
     parse_node_config,
 )
 from node.network_checks import verify_ports_free
+from node.network_config import PARAMETERS
 
 EXAMPLE = Path(__file__).parents[2] / "network.yaml"
 TEXT = EXAMPLE.read_text()
@@ -290,3 +291,11 @@ def test_a_nodes_own_file_is_read_as_strictly(old: str, new: str, words: str, tm
 def test_a_home_without_its_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigRefused, match="name an existing file"):
         load_node_config(tmp_path)
+
+
+def test_the_example_names_every_parameter_and_its_default() -> None:
+    """STYLE 7: the keys of network.yaml are compared with what the program really does."""
+    section = TEXT.split("parameters:\n", 1)[1].split("\n\n", 1)[0]
+    written = {key: int(value) for key, value in re.findall(r"^  (\w+): (-?\d+)$", section, re.MULTILINE)}
+
+    assert written == {key: default for key, (default, _, _) in PARAMETERS.items()}
