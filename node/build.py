@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 import uvloop
@@ -26,20 +26,20 @@ from chain.signature import verify_library
 from chain.validators import Member
 from node.config import GATEWAY, VALIDATOR, NodeConfig, load_node_config
 from node.errors import JournalMissing, KeyFileRefused
-from node.gateway import Gateway
-from node.gateway_node import GatewayNode
 from node.home import NodeHome
-from node.journal import Journal
 from node.keystore import load_secret, load_signing_key
 from node.link import LinkHandler
-from node.mirror_node import MirrorNode
 from node.operations import Operated, build_operations_app
 from node.peer_certificate import PeerContexts, PeerIdentity
 from node.peers import LivePeers
 from node.service import Desk
 from node.transport import Transport
-from node.validator import Validator
 from node.web import App, WebServer
+
+if TYPE_CHECKING:  # a node loads the parts of its own kind only: eight processes start on one machine
+    from node.gateway_node import GatewayNode
+    from node.mirror_node import MirrorNode
+    from node.validator import Validator
 
 STOP_SECONDS = 10  # then the process ends whatever still hangs
 
@@ -137,6 +137,8 @@ def _open(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> 
 
 
 def _open_mirror(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> MirrorNode:
+    from node.mirror_node import MirrorNode
+
     data = config.data_dir
     ledger = Ledger.open(data, genesis, log=BlockLog.open(data / "blocks"), indexes=True, progress=_log_replay)
     return MirrorNode(
@@ -153,6 +155,9 @@ def _open_mirror(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: St
 
 
 def _open_gateway(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> GatewayNode:
+    from node.gateway import Gateway
+    from node.gateway_node import GatewayNode
+
     peers = _peers(config)
     gateway = Gateway(
         config,
@@ -171,6 +176,9 @@ def _peers(config: NodeConfig) -> LivePeers:
 
 
 def _open_validator(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> Validator:
+    from node.journal import Journal
+    from node.validator import Validator
+
     data = config.data_dir
     key = load_signing_key(place.vote_key)
     if Member(config.organisation, key.public) not in genesis.validators:  # all others would refuse what it signs
