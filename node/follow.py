@@ -38,6 +38,7 @@ WAIT_MS = 2_000  # at one server; then another is asked, because this one may be
 ANSWER_TIMEOUT_S = 20.0  # beyond the waiting
 STATE_FLUSH_S = 1.0
 SIGNATURES_CHUNK = 100  # for one hand-over to a thread
+SMALL_BLOCK = 20  # transactions; such a block is worked out in one hand-over, which costs more than its signatures
 AVOID_FIRST_S, AVOID_MAX_S = 0.2, 10.0  # a server that failed is left alone for so long, doubling
 NOBODY_S = 0.1  # no link is up, or all are avoided: look again
 
@@ -189,14 +190,16 @@ class BlockFollower:
         signatures, which digests leave out; 6. execution: from here on a difference is not the server's fault.
         """
         loop = asyncio.get_running_loop()
-        final, received = await finished(loop.run_in_executor(self._pool, self._open, data))  # 1 to 4
-        chunks = [received[start : start + SIGNATURES_CHUNK] for start in range(0, len(received), SIGNATURES_CHUNK)]
-        checks = [loop.run_in_executor(self._pool, self._hold, chunk) for chunk in chunks]
-        if False in await asyncio.gather(*checks):  # 5
-            raise BlockInvalid("bad_signature")
-        return await finished(loop.run_in_executor(self._pool, self._execute, final, received))  # 6
+        final, received, execution = await finished(loop.run_in_executor(self._pool, self._open, data))  # 1 to 4
+        if execution is None:
+            chunks = [received[start : start + SIGNATURES_CHUNK] for start in range(0, len(received), SIGNATURES_CHUNK)]
+            await asyncio.gather(
+                *(loop.run_in_executor(self._pool, self._verify_signatures, chunk) for chunk in chunks)
+            )
+            execution = await finished(loop.run_in_executor(self._pool, self._execute, final, received))
+        return execution, final.certificate
 
-    def _open(self, data: bytes) -> tuple[FinalBlock, list[ReceivedTransaction]]:
+    def _open(self, data: bytes) -> tuple[FinalBlock, list[ReceivedTransaction], Execution | None]:
         ledger = self.ledger
         final = decode(data, FinalBlock)
         header = final.block.header
@@ -206,27 +209,28 @@ class BlockFollower:
         received = [receive_transaction(ledger.chain_id, transaction) for transaction in final.block.transactions]
         if transactions_root([entry.digest for entry in received]) != header.transactions_root:
             raise BlockInvalid("other_transactions")
-        return final, received
+        if len(received) > SMALL_BLOCK:
+            return final, received, None
+        self._verify_signatures(received)
+        return final, received, self._execute(final, received)
 
-    def _hold(self, chunk: list[ReceivedTransaction]) -> bool:
+    def _verify_signatures(self, chunk: list[ReceivedTransaction]) -> None:  # 5
         for received in chunk:
             transaction = received.transaction
             body = self.ledger.state.get(key_record(transaction.organisation, transaction.key_id), KeyBody)
             if body is None:
                 continue  # the execution says what it thinks of that
             if transaction.suite != ED25519 or not is_signature(body.public, received.digest, transaction.signature):
-                return False
-        return True
+                raise BlockInvalid("bad_signature")
 
-    def _execute(self, final: FinalBlock, received: list[ReceivedTransaction]) -> tuple[Execution, Certificate]:
+    def _execute(self, final: FinalBlock, received: list[ReceivedTransaction]) -> Execution:  # 6
         ledger, header = self.ledger, final.block.header
         try:
-            execution = verify_block(ledger.parent(), header, received, lambda _received, _public: True)
+            return verify_block(ledger.parent(), header, received, lambda _received, _public: True)
         except BlockInvalid as error:
             raise StorageDamaged(
                 f"state, height {ledger.head.height}", f"a quorum certified block {header.height}, here it is {error}"
             ) from None
-        return execution, final.certificate
 
     # ── the state's batches ──────────────────────────────────────────────────────────────────────────────────────────
 

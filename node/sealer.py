@@ -33,6 +33,7 @@ LATE_BLOCK_MS = 30_000  # a block that is older than this when it comes belongs 
 OPEN_BILLS_MAX = 20_000  # in memory; blocks above wait in the log
 TRACKED_AT_ONCE = 64  # blocks; then others have their turn
 EXAMINED_AT_ONCE = 200  # bills for one hand-over to a thread
+EXAMINED_INLINE = 4  # so few are looked at where we are: a hand-over takes longer
 AGAIN_FIRST_S, AGAIN_MAX_S = 0.5, 5.0  # a seal that is not final yet is sent again, doubling
 VALID_BLOCKS = 1_000  # that a signed seal may still run; after that it is signed anew
 ALARM_MS = 60_000  # a bill that has been open for so long
@@ -242,7 +243,10 @@ class Sealer:
         loop = asyncio.get_running_loop()
         while self._unexamined:
             entries = [self._unexamined.pop(bill) for bill in list(self._unexamined)[:EXAMINED_AT_ONCE]]
-            verdicts = await loop.run_in_executor(self._thread, self._examine_all, entries)
+            if len(entries) <= EXAMINED_INLINE:
+                verdicts = self._examine_all(entries)
+            else:
+                verdicts = await loop.run_in_executor(self._thread, self._examine_all, entries)
             for entry, verdict in zip(entries, verdicts, strict=True):
                 entry.verdict = verdict
                 if verdict == READY and self.book.lines[entry.issuer].open.get(entry.bill) is not entry:

@@ -12,6 +12,7 @@ from chain.block import FinalBlock
 from chain.codec import decode, encode
 from chain.errors import StorageDamaged, StorageFailed
 from chain.ledger import FinalView, Ledger
+from node import follow
 from node.feed import Feed
 from node.follow import BlockFollower
 from node.messages import BlocksAnswer, GetBlocks
@@ -130,9 +131,16 @@ LIES = {
 }
 
 
+@pytest.mark.parametrize("small_block", [0, 20])
 @pytest.mark.parametrize("lie", LIES)
-async def test_a_liar_is_left_for_an_honest_server(tmp_path: Path, lie: str) -> None:
-    """PROTOCOL 5: a block counts with its certificate only; signatures are no part of digests, so they are checked."""
+async def test_a_liar_is_left_for_an_honest_server(
+    tmp_path: Path, lie: str, small_block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PROTOCOL 5: a block counts with its certificate only; signatures are no part of digests, so they are checked.
+
+    Large blocks are worked out in several steps, small ones in one.
+    """
+    monkeypatch.setattr(follow, "SMALL_BLOCK", small_block)
     chain = grown_chain(2)
     ledger = make_ledger(tmp_path, chain.genesis)
 

@@ -19,8 +19,11 @@ from chain.database import Database
 from chain.genesis import genesis_to_json
 from chain.ledger import Ledger
 from chain.segment import Segment
+from node.answers import part_of
 from node.details_store import DetailsStore
+from node.gateway_store import POSITION_KEY, CertifiedHeader, Position, header_key, part_key
 from node.journal import Journal
+from node.messages import Part
 from node.verify import Report, verify_home
 from tests.chain.making import Chain, changed, genesis, issue_bill
 from tests.node.following import make_ledger
@@ -285,3 +288,75 @@ def _read(home: Path, height: int) -> bytes:
     block = segment.read(height)[0]
     segment.close()
     return block
+
+
+GATEWAY_YAML = """\
+name: hospital-a
+kind: gateway
+organisation: hospital-a
+operations: {host: 127.0.0.1, port: 9}
+peers: [{name: archive, organisation: finance-city, kind: mirror, host: 127.0.0.1, port: 8}]
+places: [A01]
+lease_count: 100
+lease_threshold: 10
+transaction_window_blocks: 50
+office: {name: archive, organisation: finance-city}
+"""
+
+
+def make_gateway_home(root: Path, alter: Callable[[int, Part], Part | None]) -> Path:
+    """A gateway that followed seven blocks; `alter` may change or drop its part of one."""
+    config = root / "config"
+    config.mkdir(parents=True)
+    (config / "node.yaml").write_text(GATEWAY_YAML)
+    (config / "genesis.json").write_text(genesis_to_json(genesis()))
+    chain = Chain()
+    chain.lease()
+    for serial in range(1, 6):
+        chain.run("hospital-a", issue_bill(f"B-{serial}", serial=serial))
+    assert chain.run_seal(chain.seal()) == "recorded"
+    store = Database.create(root / "data" / "gateway")
+    for height in range(1, chain.height + 1):
+        view, before = chain.view(height), chain.ledger.final(height - 1)
+        part = part_of(view, before.header if before else None, "hospital-a", lambda bill, name: True)
+        kept = alter(height, part)
+        store.write({header_key(height): encode(CertifiedHeader(view.header, view.certificate))})
+        if kept is not None:
+            store.write({part_key(height): encode(kept)})
+    head = chain.ledger.head
+    store.write({POSITION_KEY: encode(Position(chain.chain_id, head.height, head.digest, head.time_ms))})
+    store.close()
+    return root
+
+
+def test_a_gateway_s_headers_and_parts_are_proven_again(tmp_path: Path) -> None:
+    """PROTOCOL 17: headers, certificates, its own operations with paths; the home is left as it was."""
+    home = make_gateway_home(tmp_path / "home", lambda height, part: part)
+    before = contents(home)
+
+    report = verify_home(home)
+
+    assert report.valid
+    assert [check.name for check in report.checks] == ["configuration", "genesis", "headers", "parts"]
+    assert contents(home) == before
+
+
+def without_its_outcome_path(height: int, part: Part) -> Part:
+    if height != 4:
+        return part
+    own = part.transactions[0]
+    return changed(part, transactions=[changed(own, outcome_paths=[[bytes(32)]])])
+
+
+def with_the_header_of_another_block(height: int, part: Part) -> Part:
+    return changed(part, header=changed(part.header, time_ms=part.header.time_ms + 1)) if height == 4 else part
+
+
+@pytest.mark.parametrize("alter", [without_its_outcome_path, with_the_header_of_another_block])
+def test_an_altered_part_of_a_gateway_is_found_at_its_height(
+    tmp_path: Path, alter: Callable[[int, Part], Part]
+) -> None:
+    """Nothing that it holds is believed without its proof, not even by itself."""
+    report = verify_home(make_gateway_home(tmp_path / "home", alter))
+
+    assert "block 4" in "".join(failed(report).values())
