@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from pathlib import Path
@@ -12,13 +13,14 @@ from pathlib import Path
 import msgspec
 
 from chain.errors import ChainError, GenesisRefused
-from chain.genesis import genesis_from_json
+from chain.genesis import Genesis, genesis_from_json
 from chain.proof import Check, Checkpoint, Verdict, check_proof
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
 
 PROOF_BYTES_MAX = 4 << 20  # as the REST layer takes
 FILE_BYTES_MAX = 64 << 20  # of genesis and trust files
+GENESES_MAX = 4  # kept parsed
 CHECKPOINTS_MAX = 1_000  # kept in a trust file, the newest
 
 
@@ -30,10 +32,7 @@ def verify_proof_bytes(
     now_ms: int | None = None,
 ) -> Verdict:
     """The verdict on a proof file, whatever its bytes. Raises CommandFailed if genesis or trust file cannot be used."""
-    try:
-        genesis = genesis_from_json(genesis_json)
-    except GenesisRefused as refusal:
-        raise CommandFailed("genesis_refused", f"genesis: {refusal}; take it from where the network was made") from None
+    genesis = _parse_genesis(genesis_json)
     trusted = parse_trusted(trusted_json) if trusted_json is not None else None
     if max_age_ms is not None and now_ms is None:
         now_ms = int(time.time() * 1000)
@@ -58,6 +57,15 @@ def verdict_exit_code(
     except CommandFailed as failure:
         return failure.exit_code
     return ExitCode.OK if verdict.valid else ExitCode.INVALID
+
+
+@functools.lru_cache(maxsize=GENESES_MAX)
+def _parse_genesis(genesis_json: bytes) -> Genesis:
+    """Parsed once: its keys are checked one by one, which takes longer than the proof."""
+    try:
+        return genesis_from_json(genesis_json)
+    except GenesisRefused as refusal:
+        raise CommandFailed("genesis_refused", f"genesis: {refusal}; take it from where the network was made") from None
 
 
 def parse_trusted(data: bytes) -> list[Checkpoint]:
