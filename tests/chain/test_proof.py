@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from chain.block import Header, transactions_root
 from chain.codec import decode, encode
-from chain.genesis import genesis_to_json
+from chain.errors import BadSignature
+from chain.genesis import FOR_EVER, genesis_to_json
 from chain.merkle import EMPTY_ROOT
 from chain.operation import IssueBill, SealBills, SealException, TakeLease, operation_digest
-from chain.proof import Checkpoint, Proof, SetChange, Verdict, check_proof
+from chain.proof import Checkpoint, Proof, SetChange, Verdict, check_proof, verify_signed
 from chain.proof_file import check_file
 from chain.proving import recorded_at
+from chain.records import SEAL, UNIT, VOTE
 from chain.validators import Member, SeatSignature, ValidatorSet
 from tests.chain.making import (
     Chain,
@@ -415,6 +417,17 @@ def test_a_bill_of_another_day_does_not_borrow_a_seal(story: Story) -> None:
     chain.run("hospital-a", issue_bill("B-70", serial=70))
     late = chain.proof(bill_id(70), current=False)
     assert failed_step(story, changed(late, seal=story.proof.seal)) == "seal"
+
+
+@pytest.mark.parametrize(("purpose", "height"), [(SEAL, 3), (VOTE, 3), (UNIT, 0), (UNIT, FOR_EVER)])
+def test_a_key_proves_nothing_beyond_its_purpose_and_its_heights(story: Story, purpose: int, height: int) -> None:
+    """The rules see to both; whoever checks a proof looks again."""
+    bill = story.proof.bill
+    assert bill.parent is not None
+    under = (bill.parent.state_root, bill.parent.state_count)
+    verify_signed(bill.head, bill.suite, bill.signature, bill.key, (UNIT,), 3, *under)
+    with pytest.raises(BadSignature, match="not in force"):
+        verify_signed(bill.head, bill.suite, bill.signature, bill.key, (purpose,), height, *under)
 
 
 # ── bytes ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -159,6 +159,11 @@ def test_an_exception_lies_in_its_own_segment(chain: Chain) -> None:
     assert refused(chain, chain.seal(["hospital-a"], excepted=[BILLS[0]])) == "not_in_segment"  # below it
 
 
+def test_the_block_at_the_watermark_belongs_to_the_seal_before(chain: Chain) -> None:
+    chain.run_seal(chain.seal(["hospital-a"], upto=chain.bill(BILLS[0]).height))
+    assert refused(chain, chain.seal(["hospital-a"], excepted=[BILLS[0]])) == "not_in_segment"
+
+
 def test_only_what_is_withheld_is_released_and_by_its_office(chain: Chain) -> None:
     assert refused(chain, chain.seal(["hospital-a"], released=[bill_id(99)])) == "bill_unknown"
     assert refused(chain, chain.seal(["hospital-a"], released=[BILLS[0]])) == "not_withheld"
