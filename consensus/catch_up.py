@@ -96,13 +96,13 @@ def fetch(state: ReplicaState, out: list[Effect]) -> None:
     if state.slot in state.fetched:
         return  # first these
     asked = state.asked
-    if asked is not None and not asked.answered and state.now_ms - asked.since_ms < FETCH_RETRY_MS:
+    if asked is not None and not asked.answered and state.is_within(FETCH_RETRY_MS, asked.since_ms):
         return
     seats = [
         seat
         for seat, claim in sorted(state.claims.items())
         if claim.height > state.slot
-        or (claim.height == state.slot and state.now_ms - claim.since_ms >= CLAIM_PATIENCE_MS)
+        or (claim.height == state.slot and not state.is_within(CLAIM_PATIENCE_MS, claim.since_ms))
     ]
     decided = state.decided
     if not seats and decided is not None and decided.digest not in state.known:
@@ -121,7 +121,9 @@ def status(state: ReplicaState) -> Status:
     commits = [state.votes.get((slot, COMMIT, seat)) for seat in seats]
     votes = [vote for vote in prepares if vote is not None and vote.view == state.view]
     votes += [vote for vote in commits if vote is not None]
-    return Status(state.epoch, state.view, state.active, state.height, state.head.digest, votes)
+    # A learner wants no NewView: it says that it has all it needs.
+    active = state.active or not state.may_vote
+    return Status(state.epoch, state.view, active, state.height, state.head.digest, votes)
 
 
 def tell_where_i_stand(state: ReplicaState, out: list[Effect]) -> None:
@@ -141,7 +143,7 @@ def on_fetch(state: ReplicaState, sender: int, message: Fetch, out: list[Effect]
 def push_blocks(state: ReplicaState, seat: int, from_height: int, out: list[Effect]) -> None:
     """Blocks for a member that shows to be behind, not too often (rule 11)."""
     last_ms = state.blocks_sent_ms.get(seat)
-    if from_height <= state.height and (last_ms is None or state.now_ms - last_ms >= BLOCKS_PUSH_MS):
+    if from_height <= state.height and (last_ms is None or not state.is_within(BLOCKS_PUSH_MS, last_ms)):
         state.blocks_sent_ms[seat] = state.now_ms
         out.append(SendBlocks(seat, from_height, BLOCKS_PER_FETCH_MAX))
 

@@ -1,4 +1,5 @@
-"""What can happen to a replica. Time is a number in the event: milliseconds of the node's clock, never going back.
+"""What can happen to a replica. Time is a number in the event: milliseconds since the epoch on the node's clock, which
+may be set; how long a timer runs is the runtime's own monotonic time.
 
 The runtime makes an event of a message only after `wire.verify_message` found it whole.
 """

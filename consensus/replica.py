@@ -72,7 +72,7 @@ class Replica:
         state, out = self._state, list[Effect]()
         if state.halted:
             return out
-        state.now_ms = max(state.now_ms, event.now_ms)
+        state.now_ms = event.now_ms
         self._note(event, out)
         for _ in range(APPLICATIONS_MAX):
             if state.halted or not self._apply_one(out):

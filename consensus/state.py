@@ -143,6 +143,10 @@ class ReplicaState:
         self.members, self.me, self.epoch = members, self.settings.seat, members.epoch
         self.n, self.f, self.quorum, self.seats = members.n, members.f, members.quorum, range(members.n)
 
+    def is_within(self, milliseconds: int, since_ms: int) -> bool:
+        """Whether less time has gone by; no, if the clock was set back meanwhile."""
+        return 0 <= self.now_ms - since_ms < milliseconds
+
     def halt(self, reason: str, out: list[Effect]) -> None:
         """The ledger or this node is broken."""
         self.halted = True

@@ -105,7 +105,10 @@ def on_new_view(state: ReplicaState, message: NewView, out: list[Effect]) -> Non
     """Rule 9: enter a view above mine, or mine while I wait for it. The runtime has checked the message as a whole."""
     for change in message.view_changes:
         on_view_change(state, None, change, out)
-    if message.view < state.view or (message.view == state.view and state.active) or not state.may_vote:
+    if message.view < state.view or (message.view == state.view and state.active):
+        return
+    if not state.may_vote:
+        state.view = message.view
         return
     base, obliged = base_and_obligation(message.view_changes)
     state.leave_view(message.view, active=True, base=base, obliged=obliged.header.digest() if obliged else None)

@@ -235,6 +235,12 @@ class World:
             self.draw.choice(self.honest).effects_to_crash = self.draw.randint(0, 12)
         self._plan_crash()
 
+    def _set_a_clock(self) -> None:
+        if not self.is_healed and self.options.skew_ms:
+            node = self.draw.choice(self.honest)
+            node.skew_ms = self.draw.randint(-self.options.skew_ms // 2, self.options.skew_ms // 2)
+            self.after(self.spread(2_000), self._set_a_clock)
+
     def _submit(self) -> None:
         if self.is_healed:
             return
@@ -262,6 +268,7 @@ class World:
             self._plan_crash()
             self._lose_a_kind()
             self._hunt()
+            self._set_a_clock()
             self._run_until(lambda: False, self.options.fault_ms)
             self._heal()
             healed_at = self.now
