@@ -114,10 +114,11 @@ class FakePeers:
 class Province:
     """One ledger for all validators; gateways of a story below `path`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, **changes: Any) -> None:
+        """`changes` are fields of genesis or of its parameters."""
         self.path = path
         bounds = {"block_transactions_max": 500, "block_operations_max": 20_000, "block_bytes_max": 16 << 20}
-        self.chain = Chain(genesis(**bounds))
+        self.chain = Chain(genesis(**bounds, **changes))
         self.feed = Feed()
         self.answers = Answers(self.chain.ledger, self.feed)
         self.archive = FakeArchive()
