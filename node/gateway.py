@@ -7,7 +7,6 @@ This file joins them and answers the desk (`service.Counter`).
 from __future__ import annotations
 
 import asyncio
-import hmac
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -16,11 +15,9 @@ import msgspec
 import structlog
 
 from chain.bill import BillRequest
-from chain.block import RECORDED
-from chain.details import FIELD_IDS, Details, check_code, open_fields, token
+from chain.details import check_code
 from chain.errors import ChainError, StorageFailed
 from chain.genesis import Genesis
-from chain.operation import ReverseBill
 from chain.signature import SigningKey
 from node.bill_pages import BillPages
 from node.block_pages import BlockPages
@@ -29,7 +26,8 @@ from node.details_post import DetailsPost
 from node.gateway_follow import GatewayFollow
 from node.gateway_recovery import GatewayRecovery
 from node.gateway_servers import Servers
-from node.gateway_store import BillRow, BusinessRow, GatewayStore, business_key
+from node.gateway_store import GatewayStore
+from node.hospital_desk import STAFF, HospitalDesk
 from node.issuing import Issuing
 from node.lease_book import LeaseBook
 from node.outbox import Outbox
@@ -43,11 +41,7 @@ from node.service import Claimed, Head, LeaseView, Page, Reader, ServiceRefused,
 from node.settling import Settling
 from node.standings import Standings
 from node.submitting import Submitting
-from node.verification import FaceOfBill, FailureCounter, PublicVerification, is_check_code, iso_date
 
-STAFF = frozenset({"cashier", "hospital_admin"})
-ASKING = STAFF | {"operator"}
-TOKEN_CHARACTERS = 32  # a secret so long is a bill's token, any other its check code
 BATCH_PAUSE = 25  # bills issued in a row before others get their turn
 
 log = structlog.get_logger("gateway")
@@ -122,12 +116,15 @@ class Gateway:
             parameters, config.places, mac_key, store, self._outbox, self._leases, self._standings, self._post, now_ms
         )
         self._submitting = Submitting(genesis, self.ledger, store, self._sender, self._follow)
-        self._bills = BillPages(self.ledger, parameters, store, self._standings)
         self._blocks = BlockPages(genesis, self.ledger, store, self._follow)
-        self._proofs = ProofMaker(store, self._follow, self._standings)
-        self._failures = FailureCounter()  # of guesses at one bill's check code, beside those per source
-        self._faces: dict[str, FaceOfBill] = {}  # bill -> face, while a claim is looked at
-        self._verification = PublicVerification(self._faces.get)
+        self._desk = HospitalDesk(
+            config.organisation,
+            store,
+            self._standings,
+            self._post,
+            BillPages(self.ledger, parameters, store, self._standings),
+            ProofMaker(store, self._follow, self._standings),
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -263,115 +260,32 @@ class Gateway:
 
     # ── bills ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _row(self, bill_id: str, reader: Reader) -> BillRow | None:
-        """A bill that the reader may see."""
-        if reader.organisation != self.organisation or reader.role not in STAFF:
-            return None
-        return self.store.bill(bill_id)
-
-    def _standing_for(self, row: BillRow) -> BillRow:
-        """The bill itself, or the one that stands for it."""
-        return self.store.bill(row.superseded_by) or row if row.superseded_by else row
-
     async def bill(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
-        row = self._row(bill_id, reader)
-        if row is None:
-            return None
         await self._saved()
-        return await self._page(row)
-
-    async def _page(self, row: BillRow) -> dict[str, Any]:
-        shown = self._standing_for(row)
-        page = self._bills.page(shown, await self._post.details(shown))
-        return page | {"superseded_by": row.superseded_by} if row.superseded_by else page
+        return await self._desk.bill(bill_id, reader)
 
     async def bills_by_business_no(self, issuer: str, business_no: str, reader: Reader) -> list[dict[str, Any]]:
-        if issuer != self.organisation or reader.organisation != issuer or reader.role not in STAFF:
-            return []
-        business = self.store.get(business_key(self._issuing.business_mac(business_no)), BusinessRow)
-        row = self.store.bill(business.bill) if business is not None else None
-        if row is None:
-            return []
         await self._saved()
-        return [await self._page(row)]
+        try:
+            mac = self._issuing.business_mac(business_no)
+        except ChainError:  # no text that a bill could have
+            return []
+        return await self._desk.bills_of(issuer, mac, reader)
 
     async def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
-        row = self._row(bill_id, reader)
-        return self._bills.history(row) if row is not None else None
+        return await self._desk.history(bill_id, reader)
 
     async def operation(self, digest: str, reader: Reader) -> Standing | None:
-        if reader.organisation != self.organisation or reader.role not in ASKING:
-            return None
-        try:
-            return self._standings.of_operation(bytes.fromhex(digest))
-        except ValueError:
-            return None
-
-    # ── proofs and verification ──────────────────────────────────────────────────────────────────────────────────────
+        return self._desk.operation(digest, reader)
 
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
-        if any(name not in FIELD_IDS for name in fields):
-            raise ServiceRefused("field_unknown", "no bill has such a field")
-        row = self.store.bill(bill_id)
-        if row is None:
-            return None
-        if reader is None or self._row(bill_id, reader) is None:
-            details = await self._post.details(row) if secret is not None else None
-            if secret is None or details is None or not self._is_secret(details, secret):
-                return None
-        shown = self._standing_for(row)
-        if shown.code != RECORDED:
-            raise ServiceRefused("bill_not_recorded", links={"bill": f"/v1/bills/{bill_id}"})
-        opened = []
-        if fields:
-            details = await self._post.details(shown)
-            if details is None:
-                raise ServiceRefused("unavailable", "the archive that has the details does not answer")
-            opened = open_fields(details, fields)
-        return await self._proofs.build(shown, opened)
-
-    def _is_secret(self, details: Details, secret: str) -> bool:
-        """Whether it is the bill's token or check code. Guesses at the short code are counted, the token is not guessed."""
-        typed = secret.strip().lower()
-        if len(typed) == TOKEN_CHARACTERS:
-            return hmac.compare_digest(typed.encode("utf-8", "replace"), token(details.seed, details.bill).encode())
-        if self._failures.is_locked(details.bill):
-            return False
-        if is_check_code(typed, check_code(details.seed, details.bill)):
-            return True
-        self._failures.add(details.bill)
-        return False
+        return await self._desk.proof(bill_id, reader, fields, secret)
 
     def check_proof(self, data: bytes) -> dict[str, Any]:
         return checked_proof(data, self.genesis)
 
     async def verify_claimed(self, claimed: Claimed, source: str) -> dict[str, Any]:
-        """As `verification.py` says; a bill that is not recorded yet, or whose details are out of reach, `try_later`."""
-        row = self.store.bill(claimed.bill_id)
-        head = self.head()
-        details = await self._post.details(row) if row is not None else None
-        shown = self._standing_for(row) if row is not None else None
-        if row is None or shown is None or self._standings.status_of(shown) == "refused":
-            return self._verification.verify(claimed, source, head)
-        if details is None:
-            return {"verdict": "try_later", "as_of": {"height": head.height, "time_ms": head.time_ms}}
-        red = self._bills.reversal(shown)
-        first = shown.operation
-        self._faces[claimed.bill_id] = FaceOfBill(
-            check_code(details.seed, details.bill),
-            iso_date(first.business_date),
-            first.total_fen,
-            self._standings.status_of(shown),
-            red.operation.bill if red is not None else None,
-            first.original if isinstance(first, ReverseBill) else None,
-        )
-        try:
-            answer = self._verification.verify(claimed, source, head)
-        finally:
-            del self._faces[claimed.bill_id]
-        if row.superseded_by and answer["verdict"] != "no_match":
-            answer["superseded_by"] = row.superseded_by
-        return answer
+        return await self._desk.verify_claimed(claimed, source, self.head())
 
     # ── the ledger ───────────────────────────────────────────────────────────────────────────────────────────────────
 

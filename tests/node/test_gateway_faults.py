@@ -208,6 +208,7 @@ async def test_each_gateway_serves_what_the_other_one_issued(province: Province)
     assert proof is not None
     assert check_proof(proof, province.chain.genesis).bill["status"] == "reversed"
     province.archive.is_away = True
+    await until(lambda: first.head().height == second.head().height)
     with pytest.raises(ServiceRefused, match="already_reversed"):
         await first.reverse(standing.bill_id or "", "again", "cashier one", None)
     page = await first.bill(red.bill_id or "", STAFF)

@@ -1,0 +1,145 @@
+"""Who may read which bill at a gateway: the hospital's own staff, whoever holds the bill, and the public by its face.
+
+To all others a bill does not exist. Where another bill stands for one (`superseded_by`), the other one is shown.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+
+from chain.block import RECORDED
+from chain.details import FIELD_IDS, Details, check_code, open_fields, token
+from chain.operation import ReverseBill
+from node.bill_pages import BillPages
+from node.details_post import DetailsPost
+from node.gateway_store import BillRow, BusinessRow, GatewayStore, business_key
+from node.proof_maker import ProofMaker
+from node.service import Claimed, Head, Reader, ServiceRefused, Standing
+from node.standings import Standings
+from node.verification import FaceOfBill, FailureCounter, PublicVerification, is_check_code, iso_date
+
+STAFF = frozenset({"cashier", "hospital_admin"})
+ASKING = STAFF | {"operator"}
+TOKEN_CHARACTERS = 32  # a secret so long is a bill's token, any other its check code
+
+
+class HospitalDesk:
+    def __init__(
+        self,
+        organisation: str,
+        store: GatewayStore,
+        standings: Standings,
+        post: DetailsPost,
+        pages: BillPages,
+        proofs: ProofMaker,
+    ) -> None:
+        self._organisation, self._store, self._standings = organisation, store, standings
+        self._post, self._pages, self._proofs = post, pages, proofs
+        self._failures = FailureCounter()  # of guesses at one bill's check code, beside those per source
+        self._faces: dict[str, FaceOfBill] = {}  # bill -> face, while a claim is looked at
+        self._verification = PublicVerification(self._faces.get)
+
+    def _row(self, bill_id: str, reader: Reader) -> BillRow | None:
+        """A bill that the reader may see."""
+        if reader.organisation != self._organisation or reader.role not in STAFF:
+            return None
+        return self._store.bill(bill_id)
+
+    def _standing_for(self, row: BillRow) -> BillRow:
+        """The bill itself, or the one that stands for it."""
+        return self._store.bill(row.superseded_by) or row if row.superseded_by else row
+
+    async def bill(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
+        row = self._row(bill_id, reader)
+        if row is None:
+            return None
+        return await self._page(row)
+
+    async def _page(self, row: BillRow) -> dict[str, Any]:
+        shown = self._standing_for(row)
+        page = self._pages.page(shown, await self._post.details(shown))
+        return page | {"superseded_by": row.superseded_by} if row.superseded_by else page
+
+    async def bills_of(self, issuer: str, business_mac: bytes, reader: Reader) -> list[dict[str, Any]]:
+        if issuer != self._organisation or reader.organisation != issuer or reader.role not in STAFF:
+            return []
+        business = self._store.get(business_key(business_mac), BusinessRow)
+        row = self._store.bill(business.bill) if business is not None else None
+        if row is None:
+            return []
+        return [await self._page(row)]
+
+    async def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
+        row = self._row(bill_id, reader)
+        return self._pages.history(row) if row is not None else None
+
+    def operation(self, digest: str, reader: Reader) -> Standing | None:
+        if reader.organisation != self._organisation or reader.role not in ASKING:
+            return None
+        try:
+            return self._standings.of_operation(bytes.fromhex(digest))
+        except ValueError:
+            return None
+
+    # ── proofs and verification ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
+        if any(name not in FIELD_IDS for name in fields):
+            raise ServiceRefused("field_unknown", "no bill has such a field")
+        row = self._store.bill(bill_id)
+        if row is None:
+            return None
+        if reader is None or self._row(bill_id, reader) is None:
+            details = await self._post.details(row) if secret is not None else None
+            if secret is None or details is None or not self._is_secret(details, secret):
+                return None
+        shown = self._standing_for(row)
+        if shown.code != RECORDED:
+            raise ServiceRefused("bill_not_recorded", links={"bill": f"/v1/bills/{bill_id}"})
+        opened = []
+        if fields:
+            details = await self._post.details(shown)
+            if details is None:
+                raise ServiceRefused("unavailable", "the archive that has the details does not answer")
+            opened = open_fields(details, fields)
+        return await self._proofs.build(shown, opened)
+
+    def _is_secret(self, details: Details, secret: str) -> bool:
+        """Whether it is the bill's token or check code. Guesses at the short code are counted, the token is not guessed."""
+        typed = secret.strip().lower()
+        if len(typed) == TOKEN_CHARACTERS:
+            return hmac.compare_digest(typed.encode("utf-8", "replace"), token(details.seed, details.bill).encode())
+        if self._failures.is_locked(details.bill):
+            return False
+        if is_check_code(typed, check_code(details.seed, details.bill)):
+            return True
+        self._failures.add(details.bill)
+        return False
+
+    async def verify_claimed(self, claimed: Claimed, source: str, head: Head) -> dict[str, Any]:
+        """As `verification.py` says; a bill that is not recorded yet, or whose details are out of reach, `try_later`."""
+        row = self._store.bill(claimed.bill_id)
+        details = await self._post.details(row) if row is not None else None
+        shown = self._standing_for(row) if row is not None else None
+        if row is None or shown is None or self._standings.status_of(shown) == "refused":
+            return self._verification.verify(claimed, source, head)
+        if details is None:
+            return {"verdict": "try_later", "as_of": {"height": head.height, "time_ms": head.time_ms}}
+        red = self._pages.reversal(shown)
+        first = shown.operation
+        self._faces[claimed.bill_id] = FaceOfBill(
+            check_code(details.seed, details.bill),
+            iso_date(first.business_date),
+            first.total_fen,
+            self._standings.status_of(shown),
+            red.operation.bill if red is not None else None,
+            first.original if isinstance(first, ReverseBill) else None,
+        )
+        try:
+            answer = self._verification.verify(claimed, source, head)
+        finally:
+            del self._faces[claimed.bill_id]
+        if row.superseded_by and answer["verdict"] != "no_match":
+            answer["superseded_by"] = row.superseded_by
+        return answer
