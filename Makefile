@@ -21,7 +21,7 @@ help:
 setup: $(READY)
 
 # uv is used when it is there, because it is faster; pip makes the same environment. Both check every hash and build nothing but ours.
-# uv_build looks for its program on PATH, hence the last step's PATH.
+# uv_build looks for its program on PATH, hence the last step's PATH. Compiled once here: a demo starts a hundred processes.
 $(READY): requirements-dev.lock pyproject.toml
 	@set -eu; \
 	python=''; \
@@ -43,13 +43,14 @@ $(READY): requirements-dev.lock pyproject.toml
 	    fi; \
 	fi; \
 	if command -v uv >/dev/null 2>&1; then \
-	    uv pip install -q --python $(BIN)/python --require-hashes --only-binary :all: -r requirements-dev.lock; \
+	    uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes --only-binary :all: -r requirements-dev.lock; \
 	    PATH="$$PWD/$(BIN):$$PATH" uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
 	else \
 	    $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
-	    $(BIN)/python -m pip install -q --no-compile --require-hashes --only-binary=:all: -r requirements-dev.lock; \
+	    $(BIN)/python -m pip install -q --require-hashes --only-binary=:all: -r requirements-dev.lock; \
 	    PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pip install -q --no-deps --no-build-isolation --editable .; \
 	fi; \
+	$(BIN)/python -m compileall -q -j 0 chain consensus node api cli || true; \
 	touch $(READY)
 
 demo: $(READY)
