@@ -15,7 +15,7 @@ from chain.ledger import FinalView, Ledger
 from chain.operation import SealBills
 from chain.proof import PROOF_VERSION, CurrentRecord, Proof, Recorded, SealProof, check_proof
 from chain.proving import recorded_at
-from chain.records import COVERED, BillBody, OrganisationBody, Record, WatermarkBody
+from chain.records import COVERED, BillBody, OrganisationBody, Record, SealBody, WatermarkBody
 from chain.state import body_of, record_of
 from node.seal_index import SealIndex
 
@@ -34,6 +34,7 @@ class ProofDesk:
 
     def __init__(self, ledger: Ledger, index: SealIndex) -> None:
         self._ledger, self._index = ledger, index
+        self._latest: dict[str, tuple[int, int, SealFound]] = {}  # issuer -> (after, upto, seal) that was found last
 
     def office_of(self, issuer: str) -> str:
         """The office that seals an issuer's bills."""
@@ -49,13 +50,19 @@ class ProofDesk:
         changes = self._index.changes_of(bill)
         if changes and not changes[-1].reason:
             return SealFound(changes[-1].height, changes[-1].operation, True)
-        prefix = keyspace.stored_record(keyspace.seal(office, body.issuer, 0)[:-12])
-        upto = keyspace.stored_record(keyspace.seal(office, body.issuer, body.height - 1))
-        found = state.last(prefix, upto)
+        latest = self._latest.get(body.issuer)  # lists go through bills in their order: the same seal again and again
+        if latest is None or not latest[0] < body.height <= latest[1]:
+            latest = self._latest[body.issuer] = self._segment_over(office, body.issuer, body.height)
+        return latest[2]
+
+    def _segment_over(self, office: str, issuer: str, height: int) -> tuple[int, int, SealFound]:
+        prefix = keyspace.stored_record(keyspace.seal(office, issuer, 0)[:-12])
+        found = self._ledger.state.last(prefix, keyspace.stored_record(keyspace.seal(office, issuer, height - 1)))
         if found is None:
-            raise StorageDamaged(f"state, seals of {body.issuer}", f"none over height {body.height}")
+            raise StorageDamaged(f"state, seals of {issuer}", f"none over height {height}")
         record = record_of(found[1][8:])
-        return SealFound(record.height, record.origin, False)
+        upto = body_of(record, SealBody).upto
+        return int(found[0][len(prefix) :]), upto, SealFound(record.height, record.origin, False)
 
     def build(self, bill: str, opened: list[OpenedField]) -> bytes | None:
         """The proof file of a recorded bill, as of the head; None if there is no such bill."""

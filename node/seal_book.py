@@ -17,7 +17,7 @@ from chain.bill import KIND_NAMES, PaymentParts, verify_request
 from chain.details import PublicPart, request_of
 from chain.errors import ContentRefused, Malformed
 from chain.operation import IssueBill, ReverseBill, SealBills, SealException, SealSegment
-from chain.records import ParametersBody
+from chain.records import RED, BillBody, ParametersBody
 from chain.rules.context import local_date
 from node.business_time import parse_business_time
 from node.details_store import DetailsStore
@@ -33,40 +33,38 @@ SUM_CODES = frozenset({"sum_mismatch", "line_mismatch", "own_part_exceeds_total"
 @dataclass(slots=True)
 class OpenBill:
     issuer: str
+    bill: str
     height: int
-    operation: IssueBill | ReverseBill
+    content: IssueBill | ReverseBill | BillBody  # its public part
     arrived_s: float  # when its block came, on the sealer's clock
     is_late: bool  # the block was old then: its gateway has much to deliver and is given more time
     verdict: str = MISSING
 
-    @property
-    def bill(self) -> str:
-        return self.operation.bill
 
-
-def examine(store: DetailsStore, issuer: str, operation: IssueBill | ReverseBill, parameters: ParametersBody) -> str:
-    """Whether a bill may be sealed: its details are here, are those of the operation, and add up to its public part.
+def examine(store: DetailsStore, entry: OpenBill, parameters: ParametersBody) -> str:
+    """Whether a bill may be sealed: its details are here, have its root, and add up to its public part.
 
     Of a red bill the original has been added up; its figures are negated by rule. Raises StorageDamaged.
     """
-    root = store.root_of(issuer, operation.bill)
+    content = entry.content
+    root = store.root_of(entry.issuer, entry.bill)
     if root is None:
         return MISSING
-    if root != operation.details_root:
+    if root != content.details_root:
         return MISMATCH
-    if isinstance(operation, ReverseBill):
+    if isinstance(content, ReverseBill) or (isinstance(content, BillBody) and content.validity == RED):
         return READY
-    details = store.get(issuer, operation.bill)
+    details = store.get(entry.issuer, entry.bill)
     if details is None:
         return MISSING
-    parts = operation.payments
+    parts = content.payments
     public = PublicPart(
-        KIND_NAMES.get(operation.kind, ""),
-        operation.place,
-        operation.total_fen,
+        KIND_NAMES.get(content.kind, ""),
+        content.place,
+        content.total_fen,
         PaymentParts(parts.insurance_fund_fen, parts.personal_account_fen, parts.other_fen, parts.cash_fen),
-        operation.self_paid_fen,
-        operation.self_funded_fen,
+        content.self_paid_fen,
+        content.self_funded_fen,
     )
     try:
         request = request_of(details, public)
@@ -76,7 +74,7 @@ def examine(store: DetailsStore, issuer: str, operation: IssueBill | ReverseBill
         return SUM_MISMATCH if refusal.code in SUM_CODES else MISMATCH
     except (Malformed, ServiceRefused, ValueError, OverflowError):
         return MISMATCH
-    return READY if date == operation.business_date else MISMATCH
+    return READY if date == content.business_date else MISMATCH
 
 
 @dataclass(slots=True)

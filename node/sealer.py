@@ -226,7 +226,7 @@ class Sealer:
                 line = self.book.lines.get(issuer)
                 if line is None or self._tracked <= line.watermark:
                     continue
-                entry = OpenBill(issuer, self._tracked, operation, now, is_late)
+                entry = OpenBill(issuer, operation.bill, self._tracked, operation, now, is_late)
                 line.open[entry.bill] = entry
                 self._unexamined[entry.bill] = entry
                 room -= 1
@@ -256,23 +256,14 @@ class Sealer:
 
     def _examine_all(self, entries: Iterable[OpenBill]) -> list[str]:
         parameters = self._ledger.genesis.parameters
-        return [examine(self._store, entry.issuer, entry.operation, parameters) for entry in entries]
+        return [examine(self._store, entry, parameters) for entry in entries]
 
     def _withheld(self, issuer: str, bill: str) -> OpenBill | None:
         """A bill that an earlier seal withheld, to be looked at again."""
-        record = self._ledger.state.record(keyspace.bill(bill))
         body = self._ledger.state.get(keyspace.bill(bill), BillBody)
-        place = self._ledger.locate(record.origin) if record else None
-        if body is None or body.seal != WITHHELD or body.issuer != issuer or place is None:
+        if body is None or body.seal != WITHHELD or body.issuer != issuer:
             return None
-        height, transaction, index = place
-        view = self._ledger.final(height)
-        if view is None:
-            return None
-        operation = view.received[transaction].transaction.entries[index].operation
-        if not isinstance(operation, IssueBill | ReverseBill):
-            return None
-        return OpenBill(issuer, height, operation, self._now_s(), False)
+        return OpenBill(issuer, bill, body.height, body, self._now_s(), False)
 
     def _remember_settled(self) -> None:
         """After a restart the bills up to here are not looked at again."""

@@ -388,6 +388,32 @@ async def test_a_lag_of_a_minute_raises_the_alarm_until_it_is_over(office: Offic
     assert office.sealer.lag_ms == 0
 
 
+async def test_details_of_another_business_date_are_withheld(office: Office) -> None:
+    """The public part must be that of the details; the date of business is part of it."""
+    number = bill_id(1)
+    other = details(number, business_no="hospital-a 1", business_time="2026-05-31T12:00:00+08:00")
+    bill = issue_bill("hospital-a 1", serial=1, lease_first=1, details_root=details_root(other))
+    assert office.block(office.chain.sign("hospital-a", bill)) == ["recorded"]
+    await office.store.put("hospital-a", [other])
+
+    (seal,) = await office.seals()
+
+    assert [entry.reason for entry in seal.exceptions] == ["details_mismatch"]
+
+
+async def test_a_refused_seal_is_tried_again_after_a_pause(office: Office) -> None:
+    """A key that is not for seals, say: no storm of transactions, one line in the log each time."""
+    await office.deliver(*office.issue(1))
+    good, office.sealer._key = office.sealer._key, key_of("finance-city/unit")
+    assert await office.make_final() == ["wrong_key"]
+    assert await office.seals() == []
+
+    office.sealer._key = good
+    office.now_s += 0.5
+    assert await office.make_final() == ["recorded"]
+    assert office.sealer.counts["refused"] == 1
+
+
 async def test_bills_of_other_offices_are_left_alone(office: Office) -> None:
     """Only issuers that this office supervises, per genesis."""
     assert office.sealer.standing("finance") is None
