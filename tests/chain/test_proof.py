@@ -221,6 +221,19 @@ def test_a_released_bill_is_sealed_by_its_release(withheld: Story) -> None:
     assert failed_step(withheld, changed(other, seal=proof.seal)) == "seal"
 
 
+def test_a_later_segment_s_seal_does_not_cover_a_bill_withheld_before(withheld: Story) -> None:
+    """Its header's history does cover the bill's block: the segment has to, too."""
+    chain = withheld.chain
+    chain.run("hospital-a", issue_bill("B-3", serial=3))
+    later = chain.seal(["hospital-a"])
+    assert chain.run_seal(later) == "recorded"
+    for bill in (bill_id(1), bill_id(2)):
+        borrowed = chain.proof(bill, seal=operation_digest(later))
+        assert failed_step(withheld, borrowed) == "seal"
+        assert "does not cover" in check(withheld, borrowed).checks[-1].detail
+    assert check(withheld, chain.proof(bill_id(3), seal=operation_digest(later))).bill["sealed"] is True
+
+
 def test_a_seal_is_no_seal_if_it_was_refused(story: Story) -> None:
     """The outcome's code counts, not the signature: this one seals again what is sealed."""
     chain = told().chain
@@ -618,6 +631,16 @@ def test_a_former_set_does_not_vote_any_more(handover: Handover) -> None:
     verdict = verdict_of(handover, current=changed(handover.proof.current, header=header, certificate=old))
     assert verdict.checks[-1].name == "current record"
     assert verdict.checks[-1].ok is False
+
+
+def test_a_header_names_the_set_that_signed_it(handover: Handover) -> None:
+    """Even a quorum's word is not taken for a header that says another set votes on it."""
+    assert handover.proof.current is not None
+    header = changed(handover.proof.current.header, validators=bytes(32))
+    own = certify(header, handover.change.members, seats=(0, 1, 2, 3))
+    verdict = verdict_of(handover, current=changed(handover.proof.current, header=header, certificate=own))
+    assert (verdict.checks[-1].name, verdict.checks[-1].ok) == ("current record", False)
+    assert "another validator set" in verdict.checks[-1].detail
 
 
 # ── trust and age ────────────────────────────────────────────────────────────────────────────────────────────────────
