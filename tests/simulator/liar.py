@@ -67,6 +67,8 @@ class Liar(Node):
 
     def receive(self, source: int, payload: Payload) -> None:
         """A brain does not hear of its own votes: they might be its twin's."""
+        if "dead" in self.lies:
+            return
         match payload:
             case PrePrepare():
                 self._say_yes(payload.view, payload.height, payload.header.digest())
@@ -118,6 +120,8 @@ class Liar(Node):
     # -- mouth ---------------------------------------------------------------------------------------------------------
 
     def say(self, other: int, message: Message) -> None:
+        if "dead" in self.lies:
+            return
         if other not in self.audience and ("mute" in self.lies or "twins" in self.lies):
             return
         if isinstance(message, ViewChange):

@@ -38,6 +38,8 @@ class Options:
         f = (n - 1) // 3
         liars = sorted(draw.sample(range(n), draw.choice([0, f, f, f])))
         lies = sorted(draw.sample(LIES, draw.randint(1, len(LIES)))) if liars else []
+        if liars and draw.random() < 0.15:
+            lies = ["dead"]
         is_hunted = draw.random() < 0.4
         options = cls(
             seed=seed,
@@ -92,4 +94,4 @@ LIES = (
     "mute",  # says nothing to some members for a while
     "far",  # announces huge views and heights
     "wrong",  # proposes blocks with a wrong state root
-)
+)  # or "dead" alone: never says a word
