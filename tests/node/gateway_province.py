@@ -6,6 +6,7 @@ Blocks are made as soon as a bundle arrives, unless the story says `hold`. A val
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -242,13 +243,25 @@ class Province:
         self.running.remove(gateway)
         path = gateway.store.path
         copy = self.path / f"crashed-{self._homes}"
-        await gateway.store.between_writes(lambda: shutil.copytree(path, copy, ignore=shutil.ignore_patterns("LOCK")))
+        await gateway.store.between_writes(lambda: copy_still(path, copy))
         await gateway.stop()
         return self.open(gateway.name, copy_of=copy, **changes)
 
     async def stop(self) -> None:
         for gateway in self.running:
             await gateway.stop()
+
+
+def copy_still(path: Path, copy: Path) -> None:
+    """The files of one moment: again if LevelDB tidied up meanwhile."""
+    for _ in range(100):
+        before = sorted(path.iterdir())
+        with contextlib.suppress(shutil.Error):
+            shutil.copytree(path, copy, ignore=shutil.ignore_patterns("LOCK"))
+            if sorted(path.iterdir()) == before:
+                return
+        shutil.rmtree(copy)
+    raise AssertionError("never still")
 
 
 async def until(condition: Callable[[], bool]) -> None:
