@@ -13,7 +13,7 @@ import structlog
 
 from chain import keyspace
 from chain.codec import encode
-from chain.errors import ChainError
+from chain.errors import ChainError, StorageDamaged, StorageFailed
 from chain.ledger import FinalView, Ledger
 from chain.records import BillBody
 from chain.signature import SigningKey
@@ -158,6 +158,10 @@ class MirrorNode:
                 self._verify_supervised(organisation)
                 try:
                     return encode(DetailsKept(await self.details.put(organisation, question.details)))
+                except (StorageFailed, StorageDamaged) as error:
+                    self._is_failed = True
+                    self._on_halt(f"{type(error).__name__}: {error}")
+                    raise PeerRefused("unavailable") from None
                 except ChainError as error:
                     raise PeerRefused(error.code) from None
             case GetDetails():
@@ -208,6 +212,7 @@ class MirrorNode:
         }
         if self.sealer is not None:
             figures["seal_lag_seconds"] = (self.sealer.lag_ms or 0) / 1000
+            figures["seal_alarm"] = float(self.sealer.is_alarmed)
         return figures
 
     def labelled_figures(self) -> dict[str, dict[str, float]]:

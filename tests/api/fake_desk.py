@@ -20,6 +20,9 @@ CHAIN_ID = "c0ffee00" * 8
 ANY_BILL = {examples.BILL_ID}
 
 
+TOKEN = "0123456789abcdef" * 2  # of the known bill
+
+
 class FakeDesk:
     """What gateway and mirror have in common."""
 
@@ -77,7 +80,7 @@ class FakeDesk:
 
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
         self.calls.append(("proof", bill_id, reader, fields, secret))
-        entitled = secret == examples.CHECK_CODE if reader is None else self._sees(bill_id, reader)
+        entitled = secret in (examples.CHECK_CODE, TOKEN) if reader is None else self._sees(bill_id, reader)
         return f"proof of {bill_id} with {fields}".encode() if bill_id in self.bills and entitled else None
 
     def check_proof(self, data: bytes) -> dict[str, Any]:

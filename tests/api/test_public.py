@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from api.app import ApiSettings, build_app
 from api.schemas import examples
 from tests.api.conftest import CASHIER, OPERATOR, OTHER_CASHIER, bill, problem, serve, verifier
-from tests.api.fake_desk import FakeMirror
+from tests.api.fake_desk import TOKEN, FakeMirror
 
 PROOF = f"/v1/bills/{examples.BILL_ID}/proof"
 
@@ -118,3 +118,10 @@ def test_every_source_is_passed_on(archive: FakeMirror) -> None:
     calls: list[Any] = archive.calls
     serve(archive).post("/v1/verifications", json=examples.CLAIMED)
     assert calls[-1][2] == "testclient"
+
+
+def test_a_token_opens_the_proof_and_is_no_guess(mirror: TestClient, archive: FakeMirror) -> None:
+    """DESIGN 10: a bill's proof needs a right, or its token or check code; 128 bits are not counted as guesses."""
+    assert mirror.get(PROOF, headers={"Medbill-Check-Code": TOKEN}).status_code == 200
+    problem(mirror.get(PROOF, headers={"Medbill-Check-Code": "f" * 32}), 404, "bill_unknown")
+    assert not [call for call in archive.calls if call[0] == "verify"]
