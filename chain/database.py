@@ -8,6 +8,7 @@ bits, torn tails and a full disk.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,6 +29,7 @@ CACHE_BYTES = 64 << 20
 BLOOM_FILTER_BITS = 10  # per key: about 1 % of the misses touch the disk
 CHECKSUM_BYTES = 8
 MARKER = "medbill-database"  # this file says that a database was made here, whatever else is missing
+DAMAGED = "medbill-damaged"  # and this one, of a derived database, that damage was met in it: it does not open again
 
 
 class Database:
@@ -37,9 +39,10 @@ class Database:
     write raises StorageFailed, and so does everything after it: the process is to stop and to open the store again.
     """
 
-    def __init__(self, path: Path, handle: Any) -> None:
+    def __init__(self, path: Path, handle: Any, is_derived: bool = False) -> None:
         self.path = path
         self._handle = handle
+        self._is_derived = is_derived
         self._failed = ""
 
     @classmethod
@@ -61,17 +64,20 @@ class Database:
         return cls(path, handle)
 
     @classmethod
-    def open(cls, path: Path) -> Database:
+    def open(cls, path: Path, *, is_derived: bool = False) -> Database:
         """Open what `create` made. Never makes, repairs or empties anything.
 
-        Raises StorageLocked if another handle has it open, StorageDamaged if it is missing or does not open whole.
+        Raises StorageLocked if another handle has it open, StorageDamaged if it is missing or does not open whole. One
+        that is derived, and in which a read met damage, does not open any more: its owner builds it again.
         """
         if not (path / MARKER).is_file():
             raise StorageDamaged(str(path), "no database was made here")
         if not (path / "CURRENT").is_file():
             raise StorageDamaged(str(path / "CURRENT"), "missing: the database lost its table of contents")
+        if is_derived and (path / DAMAGED).exists():
+            raise StorageDamaged(str(path), "a read met damage here")
         try:
-            return cls(path, _open(path, create=False))
+            return cls(path, _open(path, create=False), is_derived)
         except leveldb.IOError as error:
             if "lock" in str(error).lower():
                 raise StorageLocked(str(path)) from None
@@ -110,9 +116,12 @@ class Database:
         if limit is not None and limit <= 0:
             return
         left = limit
-        cursor = self._handle.iterator(
-            start=low, stop=high, include_stop=include_high, reverse=reverse, verify_checksums=True
-        )
+        try:
+            cursor = self._handle.iterator(
+                start=low, stop=high, include_stop=include_high, reverse=reverse, verify_checksums=True
+            )
+        except leveldb.Error as error:  # a table whose end is damaged does not even open
+            raise self._damaged(prefix, f"scan: {error}") from None
         try:
             while left is None or left > 0:
                 try:
@@ -162,6 +171,9 @@ class Database:
         return value
 
     def _damaged(self, key: bytes, detail: str) -> StorageDamaged:
+        if self._is_derived and not self._failed:
+            with contextlib.suppress(OSError):  # the damage is what is told, whatever else the disk refuses
+                (self.path / DAMAGED).touch()
         return StorageDamaged(f"{self.path} key {key[:64].hex()}", detail)
 
 

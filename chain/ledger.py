@@ -133,9 +133,10 @@ class Ledger:
     ) -> Ledger:
         """Open the database below `data` and replay `log` from where it stands.
 
-        A database that does not open, is ahead of the log or stands on a block that the log does not have, is dropped
-        and built again: it is derived. Raises StorageDamaged if a block of the log does not follow from the ones
-        before, GenesisRefused if the database is another ledger's (nothing is dropped then), StorageLocked.
+        A database that does not open, in which an earlier life met damage, that is ahead of the log or stands on a
+        block that the log does not have, is dropped and built again: it is derived. Raises StorageDamaged if a block of
+        the log does not follow from the ones before, GenesisRefused if the database is another ledger's (nothing is
+        dropped then), StorageLocked.
         """
         try:
             ledger = cls._open_state(data, genesis, log, indexes)
@@ -152,7 +153,7 @@ class Ledger:
 
     @classmethod
     def _open_state(cls, data: Path, genesis: Genesis, log: BlockLog, indexes: bool) -> Ledger:
-        ledger = cls(genesis, Database.open(data / "state"), log, indexes)
+        ledger = cls(genesis, Database.open(data / "state", is_derived=True), log, indexes)
         try:
             ledger.load()
         except BaseException:
