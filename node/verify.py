@@ -176,12 +176,15 @@ class _Verification:
         except StorageLocked:
             return None
         except (ChainError, OSError) as error:
-            self._fail("state", f"{error}; it is derived: the node makes it anew at its next start")
+            self._fail("state", f"{error}; it is derived: the node makes it anew at the start after it meets this")
 
     def _applied(self, state: Database | None) -> Applied | None:
         if state is None:
             return None
-        value = state.get(APPLIED)
+        try:
+            value = state.get(APPLIED)
+        except StorageDamaged as damage:
+            self._fail("state", f"{damage}; it is derived: the node makes it anew at the start after it meets this")
         applied = decode(value, Applied) if value is not None else None
         if applied is None:
             self._fail("state", "no applied height")
@@ -199,7 +202,7 @@ class _Verification:
             for prefix in keyspace.DERIVED:
                 count += self._compare_part(self._ledger.state.store.scan(prefix), state.scan(prefix))
         except StorageDamaged as damage:
-            self._fail("state", f"{damage}; it is derived: the node makes it anew at its next start")
+            self._fail("state", f"{damage}; it is derived: the node makes it anew at the start after it meets this")
         self._checks.append(Check("state", True, f"{count} entries as derived, at height {applied.height}"))
 
     def _compare_part(self, derived: Iterator[tuple[bytes, bytes]], held: Iterator[tuple[bytes, bytes]]) -> int:
