@@ -7,16 +7,18 @@ when two proofs show two different blocks of one height: then validators signed 
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Annotated
 
 import msgspec
 
 from chain.errors import TrustRefused
-from chain.genesis import genesis_from_json
+from chain.genesis import Genesis, genesis_from_json
 from chain.proof import Check, Checkpoint, Verdict, check_proof
 
 PROOF_BYTES_MAX = 2 << 20  # a proof has some 5 kB, 1 kB more per change of the set; decoded it may take 70 times that
+GENESES_MAX = 4  # kept parsed
 CHECKPOINTS_MAX = 10_000  # in a trust file
 
 _Hex = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
@@ -44,12 +46,18 @@ def check_file(
     Whatever the proof's bytes, it returns a verdict. Raises GenesisRefused for a genesis file that does not read,
     TrustRefused for such a trust file; ValueError if only one of `max_age_ms` and `now_ms` is given.
     """
-    genesis = genesis_from_json(genesis_json)
+    genesis = _parsed(genesis_json)
     trusted = read_trusted(trusted_json) if trusted_json is not None else []
     if len(data) > PROOF_BYTES_MAX:
         refusal = f"{len(data)} bytes, a proof has at most {PROOF_BYTES_MAX}"
         return Verdict(False, [Check("form", False, refusal)], {}, None)
     return check_proof(data, genesis, trusted=trusted, max_age_ms=max_age_ms, now_ms=now_ms)
+
+
+@functools.lru_cache(maxsize=GENESES_MAX)
+def _parsed(genesis_json: bytes) -> Genesis:
+    """Its keys are checked one by one, which takes longer than a proof: once for many proofs."""
+    return genesis_from_json(genesis_json)
 
 
 def read_trusted(trusted_json: bytes) -> list[Checkpoint]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from chain.bill import KINDS
+from chain.genesis import BLOCK_BYTES_LIMIT
 from chain.records import ParametersBody
 from node.config_file import Section
 
@@ -30,7 +31,7 @@ PARAMETERS: dict[str, tuple[int, int, int]] = {
     "block_interval_min_ms": (0, 0, 3_600_000),
     "block_transactions_max": (5_000, 1, 100_000),
     "block_operations_max": (20_000, 500, 1_000_000),
-    "block_bytes_max": (16_777_216, 1_048_576, 67_108_864),
+    "block_bytes_max": (16_777_216, 1_048_576, BLOCK_BYTES_LIMIT),
     "replay_window": (10_000, 100, 1_000_000),
     "business_days_behind_max": (7, 0, 366),
     "business_ahead_max_ms": (600_000, 0, 86_400_000),

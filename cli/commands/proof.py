@@ -61,21 +61,21 @@ def verify(
     file: ProofFile, genesis: GenesisFile, trust: Trust = None, max_age: MaxAge = None, as_json: Json = False
 ) -> ExitCode:
     """Check a proof against the genesis file alone, without any network. Exit 3 if a check fails."""
+    from chain.proof_file import PROOF_BYTES_MAX
     from cli import proof_check
     from cli.durations import parse_duration_ms
 
     max_age_ms = None if max_age is None else parse_duration_ms(max_age)
     trusted = proof_check.read_file(trust, proof_check.FILE_BYTES_MAX) if trust is not None and trust.exists() else None
     verdict = proof_check.verify_proof_bytes(
-        proof_check.read_file(file, proof_check.PROOF_BYTES_MAX),
+        proof_check.read_file(file, PROOF_BYTES_MAX),
         proof_check.read_file(genesis, proof_check.FILE_BYTES_MAX),
         trusted,
         max_age_ms,
     )
     checks = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in verdict.checks]
     if verdict.valid and trust is not None and verdict.newest is not None:
-        kept = proof_check.parse_trusted(trusted) if trusted is not None else []
-        proof_check.keep_checkpoint(trust, kept, verdict.newest)
+        proof_check.keep_checkpoint(trust, trusted, verdict.newest)
     if as_json:
         output.print_json({"valid": verdict.valid, "checks": checks, "bill": verdict.bill or None})
     else:

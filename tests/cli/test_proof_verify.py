@@ -12,10 +12,11 @@ import pytest
 from chain.codec import encode
 from chain.genesis import genesis_to_json
 from chain.operation import operation_digest
+from chain.proof_file import PROOF_BYTES_MAX
 from cli.durations import parse_duration_ms
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
-from cli.proof_check import PROOF_BYTES_MAX, verdict_exit_code
+from cli.proof_check import verdict_exit_code
 from tests.chain.making import Chain, bill_id, issue_bill
 from tests.cli.conftest import Ran
 
