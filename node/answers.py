@@ -164,4 +164,3 @@ def _is_own(key: bytes, record: bytes, organisation: str) -> bool:
     if parts[0] == b"bill":
         return body_of(record_of(record), BillBody).issuer == organisation
     return parts[0] == b"unused"  # numbers are not secret, and only their issuer asks
-

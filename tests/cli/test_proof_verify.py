@@ -113,14 +113,14 @@ def test_what_was_proven_once_cannot_be_contradicted_later(
     """`--trust` keeps checkpoints; a quorum that signs two blocks of one height is found out."""
     trust = tmp_path / "trust.json"
     assert medbill("proof", "verify", files[0], "--genesis", files[1], "--trust", trust).code == 0
-    kept = json.loads(trust.read_text())
+    kept = json.loads(trust.read_text())["checkpoints"]
     assert [entry["height"] for entry in kept] == [3]
     assert medbill("proof", "verify", files[0], "--genesis", files[1], "--trust", trust).code == 0
-    assert json.loads(trust.read_text()) == kept
+    assert json.loads(trust.read_text())["checkpoints"] == kept
 
-    trust.write_text(json.dumps([{**kept[0], "digest": "00" * 32}]))
+    trust.write_text(json.dumps({"checkpoints": [{**kept[0], "digest": "00" * 32}]}))
     assert medbill("proof", "verify", files[0], "--genesis", files[1], "--trust", trust).code == 3
-    assert json.loads(trust.read_text())[0]["digest"] == "00" * 32
+    assert json.loads(trust.read_text())["checkpoints"][0]["digest"] == "00" * 32
     trust.write_text("[{]")
     assert medbill("proof", "verify", files[0], "--genesis", files[1], "--trust", trust).code == 2
 

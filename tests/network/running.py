@@ -66,7 +66,9 @@ class Network:
     def medbill(self, *arguments: str, expect: int = 0, timeout: float = 120) -> str:
         """Standard output of a command that must end with `expect`."""
         done = self.run(*arguments, timeout=timeout)
-        assert done.returncode == expect, f"medbill {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == expect, (
+            f"medbill {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
         return done.stdout
 
     def json(self, *arguments: str, expect: int = 0, timeout: float = 120) -> Any:

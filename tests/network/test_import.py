@@ -51,7 +51,9 @@ def test_every_bill_of_the_bundles_is_issued_once(network: Network, fhir_files: 
 
 def day_sum(network: Network) -> int:
     rows = network.json("audit", "day-totals", "--home", str(network.home))
-    return sum(row["sum_fen"] for row in (rows["data"] if isinstance(rows, dict) else rows) if row["issuer"] == "hospital-a")
+    return sum(
+        row["sum_fen"] for row in (rows["data"] if isinstance(rows, dict) else rows) if row["issuer"] == "hospital-a"
+    )
 
 
 def test_a_killed_validator_comes_back_with_everything(network: Network) -> None:

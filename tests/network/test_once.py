@@ -31,7 +31,9 @@ def settled(network: Network, business_no: str) -> str | None:
     """The one bill that both gateways name, sealed; None before."""
     named = set()
     for name in ("hospital-a", "hospital-a-2"):
-        found = network.api(name).get("/bills", params={"issuer": "hospital-a", "business_no": business_no}).json()["data"]
+        found = (
+            network.api(name).get("/bills", params={"issuer": "hospital-a", "business_no": business_no}).json()["data"]
+        )
         if len(found) != 1 or found[0]["status"] != "sealed":
             return None
         named.add(found[0]["bill_id"])
