@@ -51,21 +51,10 @@ class Shell(Protocol):
 
 
 class Clock:
-    """Milliseconds since the epoch that never go back, whatever is done to the machine's clock."""
-
-    def __init__(self) -> None:
-        self._latest = 0
-        self._wall = time.time()
-        self._steady = time.monotonic()
+    """The machine's clock in milliseconds since the epoch. It may jump; the core takes that into account."""
 
     def now_ms(self) -> int:
-        """The machine's clock; if it jumps back, time goes on from where it was."""
-        wall, steady = time.time(), time.monotonic()
-        if wall < self._wall:  # set back: go on at the steady clock's pace
-            wall = self._wall + (steady - self._steady)
-        self._wall, self._steady = wall, steady
-        self._latest = max(self._latest, int(wall * 1000))
-        return self._latest
+        return time.time_ns() // 1_000_000
 
 
 class Runtime:
