@@ -1,3 +1,5 @@
+"""One network for most tests of this folder, and the samples that it is fed with."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
