@@ -289,8 +289,8 @@ def test_one_flipped_bit_of_the_state_is_mended_or_found(stopped: Stopped, copy:
     assert any(path.suffix == ".ldb" for path in files)
     found = 0
 
-    def look(ledger: Ledger) -> None:
-        verify_contents(stopped, ledger)
+    def open_and_look(home: Path) -> None:
+        verify_head(stopped, opened(home, partial(verify_contents, stopped)), stopped.height)
 
     for path in files:
         size = (stopped.home / path).stat().st_size
@@ -298,11 +298,11 @@ def test_one_flipped_bit_of_the_state_is_mended_or_found(stopped: Stopped, copy:
             home, bit = copy(), chosen.randrange(8)
             flip(home / path, offset, bit)
             is_valid = verify_home(home).valid
-            place = damaged_place(lambda home=home: verify_head(stopped, opened(home, look), stopped.height))
+            place = damaged_place(partial(open_and_look, home))
             if place:
                 assert "state" in place
                 assert not is_valid
-                verify_head(stopped, opened(home, look), stopped.height)  # the next start builds it again
+                open_and_look(home)  # the next start builds it again
                 found += 1
     assert found
 
@@ -329,9 +329,10 @@ def test_a_damaged_journal_never_looks_whole(stopped: Stopped, copy: Callable[[]
     ]
     stops = 0
     for spoil in spoils:
-        home, left = copy(), []
+        home = copy()
+        left: list[JournalEntry] = []
         spoil(home / name)
-        place = damaged_place(lambda home=home, left=left: left.extend(entries(home)))
+        place = damaged_place(partial(keep_entries, home, left))
         if place:
             assert f"{home / name} offset " in place
             stops += 1
@@ -339,6 +340,10 @@ def test_a_damaged_journal_never_looks_whole(stopped: Stopped, copy: Callable[[]
             assert left == whole[: len(left)]
             assert len(left) < len(whole)
     assert stops > FLIPS // 2
+
+
+def keep_entries(home: Path, left: list[JournalEntry]) -> None:
+    left += entries(home)
 
 
 def entries(home: Path) -> list[JournalEntry]:

@@ -191,7 +191,7 @@ def contents(directory: Path) -> dict[str, bytes]:
 def test_another_networks_genesis_is_refused(made: Network, other: Network, home: Path) -> None:
     """The node's certificate comes from an authority that the foreign genesis does not know."""
     shutil.copy(other.home / "genesis.json", home / "config" / "genesis.json")
-    start_refused(made, home, "unknown_certificate", 1)
+    start_refused(made, home, "foreign_genesis", 6)
 
 
 @pytest.mark.parametrize(
