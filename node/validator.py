@@ -237,20 +237,34 @@ class Validator:
     # ── links ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def on_link_up(self, link: Link) -> None:
+        """An organisation with a seat may run other nodes too, such as a mirror: they do not push its validator aside."""
         seat = self._members.seat_of(link.peer.organisation)
-        if seat is not None and seat != self.seat:
+        if seat is None or seat == self.seat:
+            return
+        holder = self._seats.get(seat)
+        if holder is None or holder.is_closed or holder.node == link.node:
             self._seats[seat] = link
             self._take(PeerConnected(seat, self._now()))
 
     def on_link_down(self, link: Link) -> None:
-        for seat, other in list(self._seats.items()):
-            if other is link:
-                del self._seats[seat]
+        seat = self._members.seat_of(link.peer.organisation)
+        if seat is None or self._seats.get(seat) is not link:
+            return
+        del self._seats[seat]
+        for other in list(self.transport.links.values()) if self.transport else ():
+            if other.organisation == link.organisation and not other.is_closed:
+                self.on_link_up(other)
+
+    def _seat_speaks(self, seat: int, link: Link) -> None:
+        """Consensus came over this link: so the validator is at its other end, and no other node of its organisation."""
+        if self._seats.get(seat) is not link and not link.is_closed:
+            self._seats[seat] = link
+            self._take(PeerConnected(seat, self._now()))
 
     async def on_message(self, link: Link, kind: int, payload: bytes) -> None:
         seat = self._members.seat_of(link.peer.organisation)
         if kind == CONSENSUS and seat is not None:
-            await self._on_consensus(seat, payload)
+            await self._on_consensus(link, seat, payload)
         elif kind == BUNDLE:
             self._queue_bundle(payload, from_validator=seat is not None)
         else:
@@ -311,7 +325,7 @@ class Validator:
             self._was_waiting = waiting
             self._take(WorkChanged(waiting, self._now()))
 
-    async def _on_consensus(self, seat: int, payload: bytes) -> None:
+    async def _on_consensus(self, link: Link, seat: int, payload: bytes) -> None:
         try:
             message = decode_message(payload)
             verify_message(message, self._members, self.ledger.chain_id)
@@ -319,6 +333,7 @@ class Validator:
             self.refusals[type(error).__name__] += 1
             log.warning("message_refused", seat=seat, error=type(error).__name__)
             return
+        self._seat_speaks(seat, link)
         match message:
             case PrePrepare() | Prepare() | Commit() | ViewChange() | NewView() | Status() | Fetch():
                 self._take(MessageReceived(seat, message, self._now()))

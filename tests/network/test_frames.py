@@ -238,6 +238,25 @@ def test_a_flood_of_questions_ends_its_link(agencies: Agencies) -> None:
     agencies.until_incident("too_many_requests", before)
 
 
+def test_another_node_of_an_agency_does_not_push_its_validator_aside(agencies: Agencies, tmp_path: Path) -> None:
+    """DESIGN 2: a bureau may run a mirror beside its validator. It comes second here, stays, and is first later."""
+    authority = load_authority(agencies.home / "organisations" / "insurance")
+    context = tls_context(certificate(tmp_path / "mirror", authority, "insurance-mirror", "insurance"))
+    others = ("finance", "health", "bigdata")
+    with ExitStack() as links:
+        for name in others:
+            links.enter_context(agencies.dial(name).shake_hands(context).say_hello(agencies.chain_id))
+        agencies.verify_serving()
+    agencies.verify_serving()
+    agencies.stop("insurance")
+    with ExitStack() as links:
+        for name in others:
+            links.enter_context(agencies.dial(name).shake_hands(context).say_hello(agencies.chain_id))
+        agencies.up("insurance")
+        agencies.verify_serving()
+    agencies.verify_serving()
+
+
 # ── questions ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
