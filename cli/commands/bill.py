@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from cli import output
@@ -20,7 +22,7 @@ ROLE = "cashier"
 
 BillId = Annotated[str, typer.Argument(metavar="BILL_ID", help="18 digits: code and number.")]
 Request = Annotated[
-    str, typer.Argument(metavar="FILE", help="The bill in the JSON of POST /v1/bills; '-' reads stdin.")
+    str, typer.Argument(metavar="FILE", help="The bill in the JSON of POST /v1/bills, of now if it says no business_time; '-' reads stdin.")
 ]
 BusinessNo = Annotated[
     str | None, typer.Option("--business-no", metavar="NO", help="Look up by the hospital's own serial instead.")
@@ -55,7 +57,7 @@ def issue(request: Request, home: Home, via: Via, wait: Wait = 10, as_json: Json
     """Issue a bill: it has its number at once, and is recorded and sealed by itself. The same bill again is the same bill."""
     from cli.client import open_client
 
-    body = _read_request(request)
+    body = _with_time(_read_request(request))
     with open_client(home, via, ROLE) as client:
         _show(client.post("/v1/bills", body, wait), as_json)
 
@@ -165,6 +167,17 @@ def _read_request(name: str) -> bytes:
     if len(data) > REQUEST_BYTES_MAX:
         raise CommandFailed("argument_refused", f"{name}: longer than {REQUEST_BYTES_MAX} bytes; this is not one bill")
     return data
+
+
+def _with_time(data: bytes) -> bytes:
+    """The request, of now if it says no business time; one that does not read goes on as it is: the node says why."""
+    try:
+        request = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return data
+    if not isinstance(request, dict) or "business_time" in request:
+        return data
+    return msgspec.json.encode({**request, "business_time": datetime.now(UTC).isoformat(timespec="seconds")})
 
 
 def _show(document: dict[str, Any], as_json: bool) -> None:
