@@ -22,7 +22,11 @@ ROLE = "cashier"
 
 BillId = Annotated[str, typer.Argument(metavar="BILL_ID", help="18 digits: code and number.")]
 Request = Annotated[
-    str, typer.Argument(metavar="FILE", help="The bill in the JSON of POST /v1/bills, of now if it says no business_time; '-' reads stdin.")
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="The bill in the JSON of POST /v1/bills, of now if it says no business_time; '-' reads stdin.",
+    ),
 ]
 BusinessNo = Annotated[
     str | None, typer.Option("--business-no", metavar="NO", help="Look up by the hospital's own serial instead.")
