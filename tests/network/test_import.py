@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
@@ -49,11 +50,27 @@ def test_every_bill_of_the_bundles_is_issued_once(network: Network, fhir_files: 
     assert day_sum(network) - before == total
 
 
-def day_sum(network: Network) -> int:
-    rows = network.json("audit", "day-totals", "--home", str(network.home))
-    return sum(
-        row["sum_fen"] for row in (rows["data"] if isinstance(rows, dict) else rows) if row["issuer"] == "hospital-a"
-    )
+def day_sum(network: Network, issuer: str = "hospital-a") -> int:
+    rows = network.json("audit", "day-totals", "--home", str(network.home))["data"]
+    return sum(row["sum_fen"] for row in rows if row["issuer"] == issuer)
+
+
+def test_the_primary_dies_while_an_import_runs(network: Network, fhir_files: list[Path]) -> None:
+    """The same bundles at the other hospital, with kill -9 in the middle: all recorded and sealed, none twice."""
+    bills, total = independent_total_fen(fhir_files)
+    before = day_sum(network, "hospital-b")
+    height = network.statuses()[0]["height"]
+    arguments = ["--home", str(network.home), "--via", "hospital-b", *(str(file) for file in fhir_files)]
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(network.json, "bill", "import", "--format", "fhir", "--as-cny", *arguments, timeout=300)
+        network.until(lambda: network.statuses()[0]["height"] > height, "the first bills are recorded")
+        killed = primary(network)
+        network.kill(killed, signal.SIGKILL)
+        report = running.result()
+    network.up(killed)
+    assert (report["issued"], report["refused"], report["total_fen"]) == (bills, [], total)
+    assert day_sum(network, "hospital-b") - before == total
+    network.until(lambda: network.agreed(), "all validators at one height and root")
 
 
 def test_a_killed_validator_comes_back_with_everything(network: Network) -> None:

@@ -20,6 +20,8 @@ def test_without_a_quorum_bills_are_queued_and_sealed_later_once(network: Networ
         assert kept["status"] == "queued"
         assert len(kept["bill_id"]) == 18
         network.kill("hospital-b")
+        network.up("hospital-b")
+        assert network.api("hospital-b").get(f"/bills/{kept['bill_id']}").json()["status"] == "queued"
     finally:
         network.up("insurance", "bigdata", "hospital-b")
     gateway = network.api("hospital-b")
