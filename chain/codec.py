@@ -29,7 +29,8 @@ BillId = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{18}\Z")]
 BillCode = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{8}\Z")]  # region 2, classification 2, kind 2, year 2
 Height = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-Fen = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]  # CNY 0.01
+FEN_MAX = 2**53
+Fen = Annotated[int, msgspec.Meta(ge=-FEN_MAX, le=FEN_MAX)]  # CNY 0.01
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # since the epoch, UTC
 LocalDate = Annotated[int, msgspec.Meta(ge=20000101, le=99991231)]  # yyyymmdd in the ledger's own time zone
 

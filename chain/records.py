@@ -82,7 +82,7 @@ class KeyBody(Wire, frozen=True):
 class RangeBody(Wire, frozen=True):
     first: Serial
     count: Count
-    next: Serial  # children are cut from here
+    next: Count  # children are cut from here; one above the last serial when nothing is left
     parent: list[RangeRef]  # one, or none for a province's own
 
 

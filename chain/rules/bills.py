@@ -4,10 +4,11 @@ A bill's life is a table of allowed moves on separate axes; this release has two
 Codes in their order of precedence:
   issue     already_recorded, number_used, wrong_key, organisation_unknown, issuer_not_entitled, place_unknown,
             kind_unknown, amount_not_positive, sum_mismatch, own_part_exceeds_total, date_unknown, date_out_of_window,
-            number_code_mismatch, lease_unknown, number_outside_lease, already_issued, business_no_conflict
+            number_code_mismatch, lease_unknown, number_outside_lease, already_issued, business_no_conflict,
+            day_book_full
   reversal  already_recorded, number_used, wrong_key, organisation_unknown, issuer_not_entitled, place_unknown,
             bill_unknown, not_issuer, bill_is_red, already_reversed, amount_mismatch, date_unknown, date_out_of_window,
-            number_code_mismatch, lease_unknown, number_outside_lease
+            number_code_mismatch, lease_unknown, number_outside_lease, day_book_full
 """
 
 from __future__ import annotations

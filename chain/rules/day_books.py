@@ -6,19 +6,20 @@ Written by the rules of bills in the same step as the bill, never by an operatio
 from __future__ import annotations
 
 from chain import keyspace
+from chain.codec import FEN_MAX
 from chain.operation import IssueBill, Payments, ReverseBill
 from chain.records import DayBookBody, KindTotals
-from chain.rules.context import Changes, View
+from chain.rules.context import Changes, Refused, View
 
 
 def entered(view: View, issuer: str, kind: int, operation: IssueBill | ReverseBill) -> Changes:
-    """The day book's record with one bill more."""
+    """The day book's record with one bill more. Raises Refused `day_book_full` for a sum that no record can hold."""
     key = keyspace.day_book(issuer, operation.place, operation.business_date)
     book = view.get(key, DayBookBody)
     totals = {entry.kind: entry for entry in book.kinds} if book else {}
     old = totals.get(kind) or KindTotals(kind, 0, 0, 0, 0, Payments(0, 0, 0, 0))
     red = isinstance(operation, ReverseBill)
-    totals[kind] = KindTotals(
+    new = totals[kind] = KindTotals(
         kind,
         old.count + (not red),
         old.sum_fen + (0 if red else operation.total_fen),
@@ -26,6 +27,9 @@ def entered(view: View, issuer: str, kind: int, operation: IssueBill | ReverseBi
         old.red_sum_fen + (operation.total_fen if red else 0),
         added(old.payments, operation.payments),
     )
+    parts = (getattr(new.payments, name) for name in Payments.__struct_fields__)
+    if max(map(abs, (new.sum_fen, new.red_sum_fen, *parts))) > FEN_MAX:
+        raise Refused("day_book_full")
     return {key: DayBookBody([totals[number] for number in sorted(totals)])}
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from chain.operation import Payments
-from chain.records import KindTotals
-from tests.chain.making import Chain, at, issue_bill, reverse_bill
+from chain import keyspace
+from chain.genesis import GenesisRange
+from chain.operation import Payments, RangeRef
+from chain.records import KindTotals, RangeBody
+from tests.chain.making import CODE, Chain, at, genesis, issue_bill, reverse_bill
 
 
 @pytest.fixture
@@ -67,3 +69,28 @@ def test_a_refused_bill_leaves_no_trace_in_the_book(chain: Chain) -> None:
     before = chain.day_book()
     chain.run("hospital-a", issue_bill("B-1", serial=2), issue_bill("B-2", serial=5000))
     assert chain.day_book() == before
+
+
+def test_a_sum_that_no_record_holds_is_refused_and_stops_nobody(chain: Chain) -> None:
+    """One hospital must not be able to write a record that no node can read again."""
+    most, red = 2**53, "day_book_full"
+    first = issue_bill("B-1", serial=1, total_fen=most)
+    assert chain.run("hospital-a", first) == ["recorded"]
+    assert chain.run("hospital-a", issue_bill("B-2", serial=2, total_fen=100)) == [red]
+    assert chain.run("hospital-a", reverse_bill(first, serial=3)) == ["recorded"]
+    other_day = issue_bill("B-4", serial=4, total_fen=most, business_date=20260531)
+    assert chain.run("hospital-a", other_day) == ["recorded"]
+    assert chain.run("hospital-a", reverse_bill(other_day, serial=5)) == [red]
+    assert chain.day_book().kinds[0].red_sum_fen == -most
+
+
+def test_a_range_that_is_given_out_to_its_last_serial_reads_again() -> None:
+    """The next free number is then one above what ten digits hold."""
+    last = 9_999_999_999
+    start = genesis(
+        ranges=[
+            GenesisRange("finance", CODE, last - 1, 2, []),
+            GenesisRange("finance-city", CODE, last - 1, 2, [RangeRef("finance", CODE, last - 1)]),
+        ]
+    )
+    assert Chain(start).body(keyspace.number_range(RangeRef("finance", CODE, last - 1)), RangeBody).next == last + 1
