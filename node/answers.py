@@ -17,6 +17,7 @@ from chain.proof import CurrentRecord, Recorded
 from chain.proving import recorded_at
 from chain.records import BillBody
 from chain.state import body_of, record_of
+from node.errors import PeerRefused
 from node.feed import Feed
 from node.messages import (
     BlocksAnswer,
@@ -26,9 +27,11 @@ from node.messages import (
     MineAnswer,
     OwnTransaction,
     Part,
+    Question,
     RecordAnswer,
 )
 
+AGENCIES = frozenset({"finance", "health", "insurance", "bigdata", "audit"})  # kinds of organisation
 FLUSH_WAITS_MAX = 50
 ANSWER_BYTES_MAX = 8 << 20  # what goes beyond waits for the next question
 
@@ -40,6 +43,25 @@ class Answers:
 
     def __init__(self, ledger: Ledger, feed: Feed) -> None:
         self._ledger, self._feed = ledger, feed
+
+    async def answer(self, question: Question, organisation: str) -> BlocksAnswer | MineAnswer | RecordAnswer:
+        """Raises PeerRefused: `forbidden` for blocks whole that go to no agency, `not_served_here`."""
+        match question:
+            case GetBlocks():
+                if not self._may_follow_whole(organisation):
+                    raise PeerRefused("forbidden")
+                return await self.blocks(question)
+            case GetMine():
+                return await self.mine(question, organisation)
+            case GetRecord():
+                return await self.record(question, organisation)
+            case _:
+                raise PeerRefused("not_served_here")
+
+    def _may_follow_whole(self, organisation: str) -> bool:
+        """Blocks whole go to agencies, never to a hospital: it gets its own part."""
+        kinds = {entry.id: entry.kind for entry in self._ledger.genesis.organisations}
+        return kinds.get(organisation) in AGENCIES
 
     async def blocks(self, question: GetBlocks) -> BlocksAnswer:
         """Final blocks as they lie in the log; waits for the first one if it does not exist yet."""

@@ -7,7 +7,7 @@ from typing import Any
 from chain.genesis import Genesis
 from node.gateway_follow import GatewayFollow
 from node.gateway_store import CertifiedHeader, GatewayStore
-from node.ledger_pages import certificate_page, plain, utc_text
+from node.ledger_pages import certificate_page, network_page, plain, utc_text
 from node.messages import OwnTransaction
 from node.part_check import Ledger
 from node.service import Page
@@ -49,29 +49,8 @@ class BlockPages:
         }
 
     def network(self, node: dict[str, Any], links: list[str]) -> dict[str, Any]:
-        genesis, before = self._genesis, self._follow.before
-        return {
-            "chain_id": self._ledger.chain_id.hex(),
-            "name": genesis.name,
-            "node": node,
-            "head": {"height": before.height, "digest": before.digest.hex(), "time_ms": before.time_ms},
-            "peers": links,
-            "organisations": [
-                {
-                    "name": entry.id,
-                    "title": entry.name,
-                    "kind": entry.kind,
-                    "region": entry.region,
-                    "level": entry.level,
-                    "supervisor": entry.supervisor,
-                    "places": entry.places,
-                }
-                for entry in genesis.organisations
-            ],
-            "validators": [member.organisation for member in genesis.validators],
-            "quorum": self._ledger.members.quorum,
-            "parameters": plain(genesis.parameters),
-        }
+        before = self._follow.before
+        return network_page(self._genesis, node, (before.height, before.digest, before.time_ms), links)
 
 
 def _transaction(own: OwnTransaction) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from chain.bill import KIND_NAMES, Charge, Item
 from chain.block import FinalBlock
 from chain.codec import Wire
 from chain.details import Details, check_code, field_values
+from chain.genesis import Genesis
 from chain.ledger import FinalView
 from chain.operation import IssueBill, Operation, ReverseBill
 from chain.records import COVERED, NORMAL, RED, REVERSED, BillBody
@@ -33,6 +34,35 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(entry) for entry in value]
     return value.hex() if isinstance(value, bytes) else value
+
+
+def network_page(
+    genesis: Genesis, node: dict[str, Any], head: tuple[int, bytes, int], links: list[str]
+) -> dict[str, Any]:
+    """Organisations, validators and parameters, and where the node stands. `head` is height, digest, time in ms."""
+    height, digest, time_ms = head
+    return {
+        "chain_id": genesis.digest().hex(),
+        "name": genesis.name,
+        "node": node,
+        "head": {"height": height, "digest": digest.hex(), "time_ms": time_ms},
+        "peers": links,
+        "organisations": [
+            {
+                "name": entry.id,
+                "title": entry.name,
+                "kind": entry.kind,
+                "region": entry.region,
+                "level": entry.level,
+                "supervisor": entry.supervisor,
+                "places": entry.places,
+            }
+            for entry in genesis.organisations
+        ],
+        "validators": [member.organisation for member in genesis.validators],
+        "quorum": genesis.validator_set().quorum,
+        "parameters": plain(genesis.parameters),
+    }
 
 
 def block_row(final: FinalBlock, members: ValidatorSet, digest: bytes) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from node.audit_desk import AuditDesk
 from node.bill_desk import HOSPITAL_STAFF, BillDesk
 from node.details_store import DetailsStore
 from node.feed import Feed
-from node.ledger_pages import bill_of, block_page, block_row, transaction_pages, utc_text
+from node.ledger_pages import bill_of, block_page, block_row, network_page, transaction_pages, utc_text
 from node.peers import Peers
 from node.proof_desk import ProofDesk, checked_proof
 from node.seal_index import SealIndex
@@ -73,30 +73,10 @@ class Mirror:
         return Head(head.height, head.digest.hex(), head.time_ms)
 
     def network(self) -> dict[str, Any]:
-        genesis, head, members = self._ledger.genesis, self._ledger.head, self._ledger.members
-        parameters = genesis.parameters
-        return {
-            "chain_id": self.chain_id,
-            "name": genesis.name,
-            "node": {"name": self.name, "kind": self.kind, "organisation": self.organisation},
-            "head": {"height": head.height, "digest": head.digest.hex(), "time_ms": head.time_ms},
-            "organisations": [
-                {
-                    "name": entry.id,
-                    "title": entry.name,
-                    "kind": entry.kind,
-                    "region": entry.region,
-                    "level": entry.level,
-                    "supervisor": entry.supervisor,
-                    "places": entry.places,
-                }
-                for entry in genesis.organisations
-            ],
-            "validators": [member.organisation for member in members.members],
-            "quorum": members.quorum,
-            "parameters": {name: getattr(parameters, name) for name in parameters.__struct_fields__},
-            "peers": sorted(link.node for link in self._peers.validators()),
-        }
+        head = self._ledger.head
+        node = {"name": self.name, "kind": self.kind, "organisation": self.organisation}
+        links = sorted(link.node for link in self._peers.validators())
+        return network_page(self._ledger.genesis, node, (head.height, head.digest, head.time_ms), links)
 
     async def blocks(self, before: int | None, limit: int) -> Page:
         head = self._ledger.head.height

@@ -27,10 +27,7 @@ from node.messages import (
     CONSENSUS,
     DetailsAnswer,
     DetailsKept,
-    GetBlocks,
     GetDetails,
-    GetMine,
-    GetRecord,
     PutDetails,
     decode_question,
 )
@@ -40,7 +37,7 @@ from node.seal_index import SealIndex
 from node.sealer import Sealer
 from node.submissions import Submissions, send_to_validators
 from node.transport import Transport
-from node.validator import OnHalt, may_follow_whole
+from node.validator import OnHalt
 
 log = structlog.get_logger()
 
@@ -169,14 +166,8 @@ class MirrorNode:
             case GetDetails():
                 self._verify_supervised(organisation)
                 return encode(DetailsAnswer(await self.details.get_many(organisation, question.bills)))
-            case GetBlocks():
-                if not may_follow_whole(self.ledger.genesis, organisation):
-                    raise PeerRefused("forbidden")
-                return encode(await self._answers.blocks(question))
-            case GetMine():
-                return encode(await self._answers.mine(question, organisation))
-            case GetRecord():
-                return encode(await self._answers.record(question, organisation))
+            case _:
+                return encode(await self._answers.answer(question, organisation))
 
     def _verify_supervised(self, organisation: str) -> None:
         if organisation not in self.details.issuers:

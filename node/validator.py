@@ -13,7 +13,6 @@ import structlog
 from chain.block import FinalBlock
 from chain.codec import decode, encode
 from chain.errors import ChainError
-from chain.genesis import Genesis
 from chain.ledger import FinalView, Ledger
 from chain.transaction import Transaction
 from consensus.effects import (
@@ -80,9 +79,6 @@ from node.messages import (
     BUNDLE,
     BUNDLE_TRANSACTIONS_MAX,
     CONSENSUS,
-    GetBlocks,
-    GetMine,
-    GetRecord,
     decode_bundle,
     decode_question,
     encode_bundle,
@@ -93,19 +89,12 @@ from node.saver import SavedEntry, Saver, saved_entry
 from node.transport import Transport
 
 PASS_ON_MAX = 2_000  # waiting transactions sent to the primary once more
-AGENCIES = frozenset({"finance", "health", "insurance", "bigdata", "audit"})  # kinds of organisation
 BUNDLES_MAX = 256  # waiting to be checked; each of at most BUNDLE_TRANSACTIONS_MAX
 EVIDENCE_MAX = 1_000  # accusations kept
 
 OnHalt = Callable[[str], None]  # told why, when the node must stop
 
 log = structlog.get_logger()
-
-
-def may_follow_whole(genesis: Genesis, organisation: str) -> bool:
-    """Blocks whole go to agencies, never to a hospital: it gets its own part."""
-    kinds = {entry.id: entry.kind for entry in genesis.organisations}
-    return kinds.get(organisation) in AGENCIES
 
 
 class Validator:
@@ -275,18 +264,7 @@ class Validator:
             question = decode_question(payload)
         except ChainError as error:
             raise PeerRefused(error.code) from None
-        organisation = link.peer.organisation
-        match question:
-            case GetBlocks():
-                if not may_follow_whole(self.ledger.genesis, organisation):
-                    raise PeerRefused("forbidden")
-                return encode(await self._answers.blocks(question))
-            case GetMine():
-                return encode(await self._answers.mine(question, organisation))
-            case GetRecord():
-                return encode(await self._answers.record(question, organisation))
-            case _:
-                raise PeerRefused("not_served_here")
+        return encode(await self._answers.answer(question, link.peer.organisation))
 
     def _queue_bundle(self, payload: bytes, from_validator: bool) -> None:
         """Consensus on the same link must not wait for the signatures of a bundle: they are checked in its turn."""
