@@ -37,7 +37,6 @@ from node.seal_index import SealIndex
 from node.sealer import Sealer
 from node.submissions import Submissions, send_to_validators
 from node.transport import Transport
-from node.validator import OnHalt
 
 log = structlog.get_logger()
 
@@ -58,7 +57,7 @@ class MirrorNode:
         storage_key: bytes,
         unit_key: SigningKey | None,
         seal_key: SigningKey | None,
-        on_halt: OnHalt,
+        on_halt: Callable[[str], None],
     ) -> None:
         """Opens the details below `data`. Raises StorageDamaged, StorageLocked."""
         self.name, self.organisation = name, organisation
