@@ -8,7 +8,7 @@ from chain import keyspace
 from chain.genesis import GenesisRange
 from chain.operation import Payments, RangeRef
 from chain.records import KindTotals, RangeBody
-from tests.chain.making import CODE, Chain, at, genesis, issue_bill, reverse_bill
+from tests.chain.making import CODE, TODAY, Chain, at, genesis, issue_bill, reverse_bill
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_sum_that_no_record_holds_is_refused_and_stops_nobody(chain: Chain) ->
     assert chain.run("hospital-a", reverse_bill(first, serial=3)) == ["recorded"]
     other_day = issue_bill("B-4", serial=4, total_fen=most, business_date=20260531)
     assert chain.run("hospital-a", other_day) == ["recorded"]
-    assert chain.run("hospital-a", reverse_bill(other_day, serial=5)) == [red]
+    assert chain.run("hospital-a", reverse_bill(other_day, serial=5, business_date=TODAY)) == [red]
     assert chain.day_book().kinds[0].red_sum_fen == -most
 
 
