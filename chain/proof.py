@@ -23,40 +23,20 @@ from typing import Any
 import msgspec
 
 from chain import keyspace
-from chain.block import RECORDED, Header, Outcome, history_leaf
-from chain.codec import Count, Digest, Signature, Wire, decode, encode
+from chain.block import RECORDED, Header, history_leaf
+from chain.codec import Count, Digest, Wire, decode, encode
 from chain.details import FIELDS, OpenedField, verify_opened
-from chain.errors import BadSignature, CertificateRefused, ChainError, ProofMismatch, ProofRefused
-from chain.execute import KeyWitness
+from chain.errors import CertificateRefused, ChainError, ProofMismatch, ProofRefused
 from chain.genesis import Genesis
 from chain.merkle import verify_inclusion
-from chain.operation import IssueBill, ReverseBill, SealBills, operation_digest
-from chain.records import COVERED, NORMAL, RED, REVERSED, SEAL, UNIT, BillBody, KeyBody, Record, state_leaf
-from chain.signature import ED25519, verify_signature
+from chain.operation import IssueBill, ReverseBill, SealBills
+from chain.recorded import Recorded, verify_entry, verify_outcome, verify_signed
+from chain.records import COVERED, NORMAL, RED, REVERSED, SEAL, UNIT, BillBody, Record, state_leaf
 from chain.state import genesis_change
-from chain.transaction import Entry, TransactionHead
 from chain.validators import COMMIT, Certificate, ValidatorSet, verify_certificate
 
 PROOF_VERSION = 1
 VALIDITY_NAMES = {NORMAL: "normal", REVERSED: "reversed", RED: "red"}
-
-
-class Recorded(Wire, frozen=True):
-    """An operation with all that shows that a final block recorded it."""
-
-    entry: Entry
-    index: Count  # in its transaction
-    path: list[Digest]  # to the transaction's operations_root
-    head: TransactionHead
-    suite: Count
-    signature: Signature
-    key: KeyWitness
-    parent: Header | None  # whose state the key stood in; none at height 1: that is genesis
-    outcome: Outcome
-    outcome_place: Count
-    outcome_path: list[Digest]  # to the header's outcomes_root
-    header: Header
-    certificate: Certificate
 
 
 class SealProof(Wire, frozen=True):
@@ -375,56 +355,6 @@ class _Checker:
 
 
 # ── single checks, for whoever follows the ledger and has seen the header's certificate ──────────────────────────────
-
-
-def verify_outcome(recorded: Recorded) -> None:
-    """Check that the header's block says `recorded` of this very operation. Raises ProofMalformed or ProofMismatch."""
-    outcome, header = recorded.outcome, recorded.header
-    verify_inclusion(
-        encode(outcome), recorded.outcome_place, header.outcomes_count, recorded.outcome_path, header.outcomes_root
-    )
-    if outcome.code != RECORDED:
-        raise ProofMismatch(f"the ledger refused it: {outcome.code}")
-    if outcome.operation != operation_digest(recorded.entry.operation):
-        raise ProofMismatch("the outcome is of another operation")
-
-
-def verify_entry(recorded: Recorded) -> None:
-    """Check that the operation is entry `index` of the transaction that the outcome names.
-
-    Raises ProofMalformed or ProofMismatch.
-    """
-    head = recorded.head
-    verify_inclusion(encode(recorded.entry), recorded.index, head.operations_count, recorded.path, head.operations_root)
-    if recorded.outcome.transaction != head.digest() or recorded.outcome.index != recorded.index:
-        raise ProofMismatch("the outcome is of another transaction")
-
-
-def verify_signed(
-    head: TransactionHead,
-    suite: int,
-    signature: bytes,
-    witness: KeyWitness,
-    purposes: tuple[int, ...],
-    height: int,
-    parent_root: bytes,
-    parent_count: int,
-) -> None:
-    """Check that a key of the transaction's organisation, for one of `purposes` and in force at `height`, signed it.
-
-    The key record must lie under the state of the block before: `parent_root` over `parent_count` leaves. Raises
-    ProofMalformed, ProofMismatch, Malformed or BadSignature.
-    """
-    if (witness.organisation, witness.key_id, witness.count) != (head.organisation, head.key_id, parent_count):
-        raise ProofMismatch("the key record is of another key")
-    key = keyspace.key(head.organisation, head.key_id)
-    verify_inclusion(state_leaf(key, witness.record), witness.place, parent_count, witness.path, parent_root)
-    body = decode(decode(witness.record, Record).body, KeyBody)
-    if body.purpose not in purposes or not body.from_height <= height < body.until_height:
-        raise BadSignature("the key was not in force for this")
-    if suite != ED25519 or body.suite != ED25519:
-        raise BadSignature("an unknown signature suite")
-    verify_signature(body.public, head.digest(), signature)
 
 
 def _iso(day: int) -> str:

@@ -6,7 +6,7 @@ from chain.block import Header
 from chain.codec import encode
 from chain.ledger import FinalView
 from chain.merkle import hash_leaf, paths_of_hashes
-from chain.proof import Recorded
+from chain.recorded import Recorded
 
 
 def recorded_at(view: FinalView, parent: Header | None, place: int, indexes: list[int]) -> list[Recorded]:

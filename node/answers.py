@@ -13,8 +13,9 @@ from chain.codec import encode
 from chain.ledger import FinalView, Ledger
 from chain.merkle import hash_leaf, paths_of_hashes
 from chain.operation import SealBills
-from chain.proof import CurrentRecord, Recorded
+from chain.proof import CurrentRecord
 from chain.proving import recorded_at
+from chain.recorded import Recorded
 from chain.records import BillBody
 from chain.state import body_of, record_of
 from node.errors import PeerRefused

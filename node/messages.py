@@ -15,7 +15,8 @@ from chain.codec import BillId, Count, Digest, Height, Signature, Wire, decode, 
 from chain.details import Details
 from chain.errors import Malformed
 from chain.execute import KeyWitness
-from chain.proof import CurrentRecord, Recorded
+from chain.proof import CurrentRecord
+from chain.recorded import Recorded
 from chain.transaction import Entry, Transaction, TransactionHead
 from chain.validators import Certificate
 

@@ -17,7 +17,8 @@ from chain.errors import CertificateRefused, ProofMismatch
 from chain.genesis import Genesis
 from chain.merkle import verify_inclusion
 from chain.operation import SealBills, operation_digest
-from chain.proof import CurrentRecord, Recorded, verify_entry, verify_outcome, verify_signed
+from chain.proof import CurrentRecord
+from chain.recorded import Recorded, verify_entry, verify_outcome, verify_signed
 from chain.records import SEAL, UNIT, state_leaf
 from chain.state import genesis_change
 from chain.transaction import operations_root

@@ -13,8 +13,9 @@ from chain.errors import StorageDamaged
 from chain.genesis import Genesis
 from chain.ledger import FinalView, Ledger
 from chain.operation import SealBills
-from chain.proof import PROOF_VERSION, CurrentRecord, Proof, Recorded, SealProof, check_proof
+from chain.proof import PROOF_VERSION, CurrentRecord, Proof, SealProof, check_proof
 from chain.proving import recorded_at
+from chain.recorded import Recorded
 from chain.records import COVERED, BillBody, OrganisationBody, Record, SealBody, WatermarkBody
 from chain.state import body_of, record_of
 from node.seal_index import SealIndex

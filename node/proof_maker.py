@@ -11,7 +11,8 @@ from chain.details import OpenedField
 from chain.errors import StorageDamaged
 from chain.merkle import hash_leaf, path_from_nodes, paths_of_hashes
 from chain.operation import SealBills
-from chain.proof import PROOF_VERSION, Proof, Recorded, SealProof
+from chain.proof import PROOF_VERSION, Proof, SealProof
+from chain.recorded import Recorded
 from node.gateway_follow import GatewayFollow
 from node.gateway_store import BillRow, GatewayStore
 from node.messages import Part

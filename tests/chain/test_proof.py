@@ -18,9 +18,10 @@ from chain.errors import BadSignature
 from chain.genesis import FOR_EVER, genesis_to_json
 from chain.merkle import EMPTY_ROOT
 from chain.operation import IssueBill, SealBills, SealException, TakeLease, operation_digest
-from chain.proof import Checkpoint, Proof, SetChange, Verdict, check_proof, verify_signed
+from chain.proof import Checkpoint, Proof, SetChange, Verdict, check_proof
 from chain.proof_file import check_file
 from chain.proving import recorded_at
+from chain.recorded import verify_signed
 from chain.records import SEAL, UNIT, VOTE
 from chain.validators import Member, SeatSignature, ValidatorSet
 from tests.chain.making import (

@@ -43,7 +43,8 @@ from chain.operation import (
     TakeLease,
     operation_digest,
 )
-from chain.proof import CurrentRecord, Proof, Recorded, SealProof, SetChange
+from chain.proof import CurrentRecord, Proof, SealProof, SetChange
+from chain.recorded import Recorded
 from chain.records import (
     BillBody,
     BusinessBody,
