@@ -10,20 +10,18 @@ from __future__ import annotations
 import shutil
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import msgspec
 
 from chain import keyspace
-from chain.block import Block, FinalBlock, Header, Outcome, history_leaf
+from chain.block import Block, FinalBlock, Header, history_leaf
 from chain.block_log import BlockLog
 from chain.codec import Count, Digest, Height, Milliseconds, Wire, decode, encode
 from chain.database import Database
 from chain.errors import ChainError, GenesisRefused, Malformed, StorageDamaged, StorageFailed
 from chain.execute import Execution, KeyWitness, Parent, SignatureHolds, verify_block
+from chain.final_view import CodeRun, FinalView, outcomes_of, runs_of
 from chain.genesis import Genesis
+from chain.history import History, HistoryAt
 from chain.merkle import hash_leaf, path_from_nodes, root_of_peaks, updated_nodes
 from chain.operation import IssueBill, ReverseBill
 from chain.signature import is_signature
@@ -49,45 +47,9 @@ class Applied(Wire, frozen=True):
     next_validators: Digest
 
 
-class CodeRun(Wire, frozen=True):
-    """So many outcomes in a row with one code."""
-
-    code: str
-    count: Annotated[int, msgspec.Meta(ge=1)]
-
-
-@dataclass(frozen=True, slots=True)
-class FinalView:
-    """A final block with everything that following, reading and proving needs."""
-
-    digest: bytes
-    block: Block
-    certificate: Certificate
-    received: list[ReceivedTransaction]
-    outcomes: list[Outcome]
-    witnesses: list[KeyWitness]
-
-    @property
-    def header(self) -> Header:
-        return self.block.header
-
-
 def signature_holds(received: ReceivedTransaction, public: bytes) -> bool:
     """Check a transaction's signature, every time anew."""
     return is_signature(public, received.digest, received.transaction.signature)
-
-
-class _History:
-    """Nodes of the tree over block digests."""
-
-    def __init__(self, state: SavedState) -> None:
-        self._state = state
-
-    def node(self, level: int, index: int) -> bytes:
-        value = self._state.read(keyspace.stored_history(level, index))
-        if value is None:
-            raise StorageDamaged(f"state, history node {level}/{index}", "missing")
-        return value
 
 
 class Ledger:
@@ -100,7 +62,7 @@ class Ledger:
         self.state = SavedState(store)
         self.log = log
         self.indexes = indexes  # whether to keep what only readers need
-        self._history = _History(self.state)
+        self._history = History(self.state)
         self._recent: OrderedDict[int, FinalView] = OrderedDict()
         self.unflushed_blocks = 0
         self.head = Applied(self.chain_id, 0, self.chain_id, genesis.created_ms, bytes(32), 0, self.members.digest())
@@ -255,7 +217,7 @@ class Ledger:
         for (level, index), node in updated_nodes(self._history, height, {}, [leaf]).items():
             put[keyspace.stored_history(level, index)] = node
         put[keyspace.stored_block_digest(height)] = execution.digest
-        put[keyspace.stored_outcomes(height)] = encode(_runs(execution.outcomes))
+        put[keyspace.stored_outcomes(height)] = encode(runs_of(execution.outcomes))
         if execution.witnesses:
             put[keyspace.stored_keys_used(height)] = encode(execution.witnesses)
         self._remember(execution, height)
@@ -346,13 +308,13 @@ class Ledger:
             stored.block,
             stored.certificate,
             received,
-            _outcomes(received, decode(runs, list[CodeRun])),
+            outcomes_of(received, decode(runs, list[CodeRun])),
             decode(witnesses, list[KeyWitness]) if witnesses else [],
         )
 
     def history_path(self, height: int, size: int) -> list[bytes]:
         """The path of a block's digest in the tree over the digests of the heights 0 ... size - 1."""
-        return path_from_nodes(_HistoryAt(self._history, size), height, size)
+        return path_from_nodes(HistoryAt(self._history, size), height, size)
 
     def locate(self, operation: bytes) -> tuple[int, int, int] | None:
         """(height, transaction, entry) of an operation's run; only where indexes are kept."""
@@ -361,18 +323,6 @@ class Ledger:
             return None
         height, place, index = decode(value, list[int])
         return height, place, index
-
-
-class _HistoryAt:
-    """The history tree as it was at an earlier size: full subtrees never change, so the nodes are the same."""
-
-    def __init__(self, history: _History, size: int) -> None:
-        self._history, self._size = history, size
-
-    def node(self, level: int, index: int) -> bytes:
-        if (index + 1) << level > self._size:
-            raise KeyError(f"history node {level}/{index} is not full at {self._size}")
-        return self._history.node(level, index)
 
 
 def start_store(store: Store, genesis: Genesis) -> None:
@@ -398,27 +348,3 @@ def start_store(store: Store, genesis: Genesis) -> None:
     puts, deletes = state.begin_flush()
     store.write(puts, deletes, sync=True)
     state.end_flush()
-
-
-def _runs(outcomes: list[Outcome]) -> list[CodeRun]:
-    runs: list[CodeRun] = []
-    for outcome in outcomes:
-        if runs and runs[-1].code == outcome.code:
-            runs[-1] = CodeRun(outcome.code, runs[-1].count + 1)
-        else:
-            runs.append(CodeRun(outcome.code, 1))
-    return runs
-
-
-def _outcomes(received: list[ReceivedTransaction], runs: list[CodeRun]) -> list[Outcome]:
-    codes = [run.code for run in runs for _ in range(run.count)]
-    places = [
-        (entry.digest, index, operation)
-        for entry in received
-        for index, operation in enumerate(entry.operation_digests)
-    ]
-    if len(codes) != len(places):
-        raise StorageDamaged("state", "outcomes of another block")
-    return [
-        Outcome(digest, index, operation, code) for (digest, index, operation), code in zip(places, codes, strict=True)
-    ]

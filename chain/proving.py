@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chain.block import Header
 from chain.codec import encode
-from chain.ledger import FinalView
+from chain.final_view import FinalView
 from chain.merkle import hash_leaf, paths_of_hashes
 from chain.recorded import Recorded
 

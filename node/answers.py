@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from chain import keyspace
 from chain.block import FinalBlock, Header
 from chain.codec import encode
-from chain.ledger import FinalView, Ledger
+from chain.final_view import FinalView
+from chain.ledger import Ledger
 from chain.merkle import hash_leaf, paths_of_hashes
 from chain.operation import SealBills
 from chain.proof import CurrentRecord

@@ -25,7 +25,7 @@ from chain.database import Database
 from chain.details import FIELDS, LISTS, Details, details_root, expand, field_values
 from chain.digest import EMPTY_DIGEST
 from chain.errors import Malformed
-from chain.ledger import FinalView
+from chain.final_view import FinalView
 from chain.operation import IssueBill, ReverseBill
 from chain.records import BillBody
 from chain.state import Store

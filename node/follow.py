@@ -22,8 +22,9 @@ from chain.block import FinalBlock, transactions_root
 from chain.codec import decode, encode
 from chain.errors import BlockInvalid, ChainError, StorageDamaged, StorageFailed, StorageLocked
 from chain.execute import Execution, verify_block
+from chain.final_view import FinalView
 from chain.keyspace import key as key_record
-from chain.ledger import BLOCKS_UNFLUSHED_MAX, FinalView, Ledger
+from chain.ledger import BLOCKS_UNFLUSHED_MAX, Ledger
 from chain.records import KeyBody
 from chain.signature import ED25519, is_signature
 from chain.transaction import ReceivedTransaction, receive_transaction

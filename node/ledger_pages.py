@@ -9,8 +9,8 @@ from chain.bill import KIND_NAMES, Charge, Item
 from chain.block import FinalBlock
 from chain.codec import Wire
 from chain.details import Details, check_code, field_values
+from chain.final_view import FinalView
 from chain.genesis import Genesis
-from chain.ledger import FinalView
 from chain.operation import IssueBill, Operation, ReverseBill
 from chain.records import COVERED, NORMAL, RED, REVERSED, BillBody
 from chain.validators import Certificate, ValidatorSet

@@ -14,7 +14,8 @@ import structlog
 from chain import keyspace
 from chain.codec import encode
 from chain.errors import ChainError, StorageDamaged, StorageFailed
-from chain.ledger import FinalView, Ledger
+from chain.final_view import FinalView
+from chain.ledger import Ledger
 from chain.records import BillBody
 from chain.signature import SigningKey
 from node.answers import Answers

@@ -10,8 +10,9 @@ from chain.block import Header
 from chain.codec import encode
 from chain.details import OpenedField
 from chain.errors import StorageDamaged
+from chain.final_view import FinalView
 from chain.genesis import Genesis
-from chain.ledger import FinalView, Ledger
+from chain.ledger import Ledger
 from chain.operation import SealBills
 from chain.proof import PROOF_VERSION, CurrentRecord, Proof, SealProof, check_proof
 from chain.proving import recorded_at

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from chain import keyspace
 from chain.block import RECORDED
 from chain.codec import Digest, Wire, decode, encode
-from chain.ledger import FinalView, Ledger
+from chain.final_view import FinalView
+from chain.ledger import Ledger
 from chain.operation import SealBills
 from chain.records import BillBody
 from chain.state import Store

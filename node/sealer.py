@@ -19,7 +19,8 @@ import structlog
 
 from chain import keyspace
 from chain.block import RECORDED
-from chain.ledger import FinalView, Ledger
+from chain.final_view import FinalView
+from chain.ledger import Ledger
 from chain.operation import IssueBill, ReverseBill, SealBills, operation_digest
 from chain.records import WITHHELD, BillBody, WatermarkBody
 from chain.signature import SigningKey

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from chain.codec import decode, encode
 from chain.errors import BlockInvalid, ChainError
 from chain.execute import verify_transaction
-from chain.ledger import FinalView, Ledger, signature_holds
+from chain.final_view import FinalView
+from chain.ledger import Ledger, signature_holds
 from chain.state import Store
 from chain.transaction import ReceivedTransaction, Transaction, receive_transaction
 from node.messages import BUNDLE, BUNDLE_TRANSACTIONS_MAX, encode_bundle

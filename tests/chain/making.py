@@ -19,8 +19,9 @@ from chain.block_log import BlockLog
 from chain.codec import encode
 from chain.details import Details, business_mac, content_mac, details_of, details_root, open_fields, reversal_details
 from chain.execute import Execution, execute_block
+from chain.final_view import FinalView
 from chain.genesis import Genesis, GenesisKey, GenesisOrganisation, GenesisRange
-from chain.ledger import FinalView, Ledger, signature_holds, start_store
+from chain.ledger import Ledger, signature_holds, start_store
 from chain.operation import (
     IssueBill,
     Operation,

@@ -15,8 +15,9 @@ from chain.block_log import BlockLog
 from chain.codec import decode, encode
 from chain.database import Database
 from chain.errors import GenesisRefused, StorageDamaged, StorageLocked
+from chain.final_view import FinalView
 from chain.genesis import Genesis
-from chain.ledger import BLOCKS_UNFLUSHED_MAX, RECENT_BLOCKS_MAX, FinalView, Ledger, start_store
+from chain.ledger import BLOCKS_UNFLUSHED_MAX, RECENT_BLOCKS_MAX, Ledger, start_store
 from chain.merkle import root, verify_inclusion
 from chain.operation import operation_digest
 from chain.proof import check_proof

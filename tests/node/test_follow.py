@@ -11,7 +11,8 @@ import pytest
 from chain.block import FinalBlock
 from chain.codec import decode, encode
 from chain.errors import StorageDamaged, StorageFailed
-from chain.ledger import FinalView, Ledger
+from chain.final_view import FinalView
+from chain.ledger import Ledger
 from node import follow
 from node.feed import Feed
 from node.follow import BlockFollower
