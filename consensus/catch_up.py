@@ -25,6 +25,8 @@ def decide(state: ReplicaState, out: list[Effect]) -> bool:
     fetched = state.fetched.get(state.slot)
     if fetched is not None:
         state.learn(fetched.header, fetched.transactions)
+    elif decided.digest not in state.known:
+        learn_early(state, decided.digest)
     block = state.known.get(decided.digest)
     if block is None:
         return False  # `fetch` asks for it
@@ -48,6 +50,14 @@ def decide(state: ReplicaState, out: list[Effect]) -> bool:
     if following is not None:
         on_certificate(state, state.slot, following.header.digest(), following.certificate, out)
     return True
+
+
+def learn_early(state: ReplicaState, digest: bytes) -> None:
+    """A block of the slot whose proposal came while the slot before was open, in whatever view."""
+    for (height, _), early in state.early.items():
+        if height == state.slot and early.proposal.header.digest() == digest:
+            state.learn(early.proposal.header, early.proposal.transactions)
+            return
 
 
 def certificate_from_votes(state: ReplicaState) -> Decided | None:

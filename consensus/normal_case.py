@@ -25,9 +25,13 @@ PROPOSAL_AHEAD_MAX_MS = 10_000  # one from further ahead is held until the clock
 
 
 def on_pre_prepare(state: ReplicaState, proposal: PrePrepare, out: list[Effect]) -> None:
-    """Keep a proposal for slot or slot + 1 of a view not below mine, the newest of its primary (rule 12)."""
+    """Keep a proposal for slot or slot + 1 of a view not below mine, the newest of its primary (rule 12).
+
+    Who waits for a view keeps one of a view below too, and never votes for it: the others may go on without him, and
+    their Commits then name a block that he need not fetch.
+    """
     on_vote(state, prepare_of(proposal, state.members), out)
-    if proposal.height not in (state.slot, state.slot + 1) or proposal.view < state.view:
+    if proposal.height not in (state.slot, state.slot + 1) or (proposal.view < state.view and state.active):
         return
     state.learn(proposal.header, proposal.transactions)
     key = (proposal.height, state.members.primary(proposal.view))

@@ -14,6 +14,7 @@ from tests.consensus.cluster import Cluster, transaction
 from tests.simulator.application import CHAIN_ID
 
 ALL_BUT_0 = [1, 2, 3]
+ALL_BUT_3 = [0, 1, 2]
 
 
 def signed_again(cluster: Cluster, change: ViewChange) -> ViewChange:
@@ -200,6 +201,32 @@ def test_a_view_change_is_repeated_unchanged_while_its_sender_waits(cluster: Clu
     cluster.tick(1)
     cluster.expire(Timer.STATUS, 3)
     assert set(map(repr, cluster.queued(ViewChange))) == {repr(first)}
+
+
+def test_who_left_alone_follows_the_others_without_fetching(cluster: Cluster) -> None:
+    """Rules 5 and 12: after a restart of all, one may have given up the view that the others go on in. It signs nothing
+    there, and still has each block as soon as they, from proposals and Commits: a Fetch could come to them too early."""
+    cluster.submit("B-7", to=[3])
+    cluster.drop()
+    cluster.expire(Timer.VIEW, 3)
+    cluster.drop()
+    assert (cluster[3].replica.view, cluster[3].replica.is_active) == (1, False)
+    for name in ("B-8", "B-9"):
+        cluster.submit(name, to=ALL_BUT_3)
+        cluster.deliver(PrePrepare, to=[3])
+        cluster.deliver(PrePrepare, Prepare, Commit)
+    cluster.submit("B-10", to=ALL_BUT_3)
+    cluster.deliver(PrePrepare, Prepare, to=ALL_BUT_3)
+    cluster.deliver(Commit, to=ALL_BUT_3)
+    cluster.submit("B-11", to=ALL_BUT_3)
+    cluster.deliver(PrePrepare, to=[3])  # of slot and slot + 1, before any Commit
+    cluster.deliver(PrePrepare, Prepare, Commit)
+
+    assert cluster.heights() == [4, 4, 4, 4]
+    assert not cluster.fetches
+    assert (cluster[3].replica.view, cluster[3].replica.is_active) == (1, False)
+    signed = [entry for entry in cluster[3].did(Persist) if not isinstance(entry.record, ViewChangeSaved)]
+    assert not signed
 
 
 def test_timers_run_only_together(cluster: Cluster) -> None:
