@@ -150,10 +150,12 @@ class Journal:
         smaller than `bytes_min` or more than half of it would stay: forgotten entries may come back at the next start.
         """
         self._verify_usable()
+        if self._end < bytes_min:
+            return False
         ends = [*self._offsets[1:], self._end]
         staying = [number for number, entry in enumerate(self._heights) if entry > height]
         bytes_staying = sum(ends[number] - self._offsets[number] for number in staying)
-        if self._end < bytes_min or 2 * bytes_staying > self._end:
+        if 2 * bytes_staying > self._end:
             return False
         left = [(entry.height, entry.payload) for entry in map(self._read, (self.first_sequence + n for n in staying))]
         present = {payload for _height, payload in left}
