@@ -289,6 +289,10 @@ class Ledger:
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def is_recent(self, height: int) -> bool:
+        """Whether `final` has the block in memory."""
+        return height in self._recent
+
     def final(self, height: int) -> FinalView | None:
         """A final block, 1 or above, or None above the head."""
         recent = self._recent.get(height)

@@ -5,6 +5,8 @@ A node answers a gateway only for the organisation that its certificate names.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 from chain import keyspace
@@ -35,6 +37,7 @@ from node.messages import (
 
 AGENCIES = frozenset({"finance", "health", "insurance", "bigdata", "audit"})  # kinds of organisation
 FLUSH_WAITS_MAX = 50
+WORK_SECONDS_MAX = 1.0  # on one answer; followers ask on
 ANSWER_BYTES_MAX = 8 << 20  # what goes beyond waits for the next question
 
 IsOf = Callable[[str, str], bool]  # (bill id, organisation) -> whether it issued the bill
@@ -45,6 +48,7 @@ class Answers:
 
     def __init__(self, ledger: Ledger, feed: Feed) -> None:
         self._ledger, self._feed = ledger, feed
+        self._old = asyncio.Lock()  # whoever reads blocks from the disk
 
     async def answer(self, question: Question, organisation: str) -> BlocksAnswer | MineAnswer | RecordAnswer:
         """Raises PeerRefused: `forbidden` for blocks whole that go to no agency, `not_served_here`."""
@@ -70,12 +74,14 @@ class Answers:
         heights = await self._heights(question.from_height, question.count, question.wait_ms)
         blocks: list[bytes] = []
         size = 0
-        for height in heights:
-            block = self._ledger.log.read(height)
-            size += len(block)
-            if blocks and size > ANSWER_BYTES_MAX:
-                break
-            blocks.append(block)
+        async with self._old:
+            for height in heights:
+                block = self._ledger.log.read(height)
+                size += len(block)
+                if blocks and size > ANSWER_BYTES_MAX:
+                    break
+                blocks.append(block)
+                await asyncio.sleep(0)
         return BlocksAnswer(blocks)
 
     async def mine(self, question: GetMine, organisation: str) -> MineAnswer:
@@ -83,16 +89,32 @@ class Answers:
         heights = await self._heights(question.from_height, question.count, question.wait_ms)
         parts: list[Part] = []
         size = 0
+        began = time.monotonic()
+        before: FinalView | None = None
         for height in heights:
-            view = self._ledger.final(height)
+            if parts and time.monotonic() - began > WORK_SECONDS_MAX:
+                break
+            view = await self._final(height)
             if view is None:
                 break
-            part = part_of(view, self._parent_header(height), organisation, self._is_of)
+            parent = before.header if before else self._parent_header(height)
+            part = part_of(view, parent, organisation, self._is_of)
+            before = view
             size += 1_000 + sum(400 * len(own.entries) for own in part.transactions)
             if parts and size > ANSWER_BYTES_MAX:
                 break
             parts.append(part)
         return MineAnswer(parts)
+
+    async def _final(self, height: int) -> FinalView | None:
+        """An old block is read and worked out anew, which may take tens of milliseconds: one at a time, and whatever
+        else the node has to do goes in between."""
+        if self._ledger.is_recent(height):
+            return self._ledger.final(height)
+        async with self._old:
+            view = self._ledger.final(height)
+            await asyncio.sleep(0)
+        return view
 
     async def record(self, question: GetRecord, organisation: str) -> RecordAnswer:
         """A record and its path to the newest state root; none if it is not there or not the asker's."""
