@@ -110,6 +110,11 @@ class Link:
         return self.peer.organisation
 
     @property
+    def waiting_bytes(self) -> int:
+        """Of what is not urgent and not written yet."""
+        return self._gossip_bytes
+
+    @property
     def is_closed(self) -> bool:
         return self.close_reason is not None
 

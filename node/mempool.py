@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 
 from chain.records import ParametersBody
 from chain.transaction import ReceivedTransaction
@@ -118,41 +119,37 @@ class Mempool:
         self.remove(gone)
         return taken
 
-    def drop_unrunnable(self, can_run: Callable[[ReceivedTransaction], bool], most: int = 64) -> None:
-        """Look at the oldest of each organisation: so a pool that holds only what can never run becomes empty."""
+    def drop_unrunnable(self, can_run: Callable[[ReceivedTransaction], bool]) -> None:
+        """Drop the oldest of each organisation up to the first that can run: so a pool that holds only what can never
+        run is empty at once, and nothing waits in it that would run a timer against an honest primary."""
         gone: list[bytes] = []
         for queue in self._by_organisation.values():
             for digest, waiting in queue.items():
-                if len(gone) >= most or can_run(waiting.received):
+                if can_run(waiting.received):
                     break
                 gone.append(digest)
         self.remove(gone)
 
-    def count_passed_over(self, room_operations: int, room_bytes: int) -> bool:
+    def count_passed_over(self, room_operations: int, room_bytes: int) -> int:
         """A block came that left the oldest of each organisation out although it had room.
 
-        Whether one of them has now been passed over PASSED_OVER_BLOCKS times; its count starts again.
+        How often the one was that has been passed over most; at PASSED_OVER_BLOCKS its count starts again.
         """
-        reached = False
+        most = 0
         for queue in self._by_organisation.values():
             waiting = next(iter(queue.values()))
             received = waiting.received
             if len(received.operation_digests) <= room_operations and received.size_bytes <= room_bytes:
                 waiting.blocks_passed += 1
-                if waiting.blocks_passed >= PASSED_OVER_BLOCKS:
-                    waiting.blocks_passed = 0
-                    reached = True
-        return reached
+                most = max(most, waiting.blocks_passed)
+                waiting.blocks_passed %= PASSED_OVER_BLOCKS
+        return most
 
     def all(self, limit: int) -> list[ReceivedTransaction]:
-        """The oldest, at most `limit`."""
-        found: list[ReceivedTransaction] = []
-        for queue in self._by_organisation.values():
-            for waiting in queue.values():
-                if len(found) >= limit:
-                    return found
-                found.append(waiting.received)
-        return found
+        """The oldest, at most `limit`, one organisation after the other."""
+        turns = zip_longest(*(queue.values() for queue in self._by_organisation.values()))
+        found = (waiting.received for turn in turns for waiting in turn if waiting is not None)
+        return list(islice(found, limit))
 
 
 class CheckedSignatures:

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from chain.errors import BlockInvalid
 from chain.execute import Execution, Parent, execute_block, key_in_force, verify_block
 from chain.ledger import signature_holds
+from chain.signature import ED25519
 from chain.transaction import ReceivedTransaction, Transaction, receive_transaction
 from consensus.effects import CheckBlock
-from consensus.model import BODIES_PER_FETCH_MAX
+from consensus.model import BLOCKS_PER_FETCH_MAX, BODIES_PER_FETCH_MAX
 from node.admission import Admission
 from node.mempool import CheckedSignatures, Mempool
 
 ASK_AGAIN_SECONDS = 0.3  # for bodies, at the next holder
-BODIES_MAX = 200_000  # of proposals at one height
+BODIES_MAX = 200_000  # of proposals at one height, from peers; the chain's own limits are far lower
+
+Ask = Callable[[int, int, list[bytes]], None]  # (turn, seat, digests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,38 +43,77 @@ class Proposals:
         self._chain_id, self._parent, self._pool = chain_id, parent, pool
         self._checked, self._admission = checked, admission
         self._bodies: dict[bytes, ReceivedTransaction] = {}  # of this height's proposals, until it is decided
+        self._ahead: dict[int, list[ReceivedTransaction]] = {}  # height -> a fetched block's; BLOCKS_PER_FETCH_MAX
+        self._missing: dict[bytes, frozenset[bytes]] = {}  # header digest -> bodies that its check waits for
         self._executions: dict[bytes, Execution] = {}  # header digest -> worked out on the current state
         self._arrived = asyncio.Event()
 
     def body(self, digest: bytes) -> ReceivedTransaction | None:
-        return self._bodies.get(digest) or self._pool.get(digest)
+        """The pool's first: its signature is known to hold, a peer's may be wrong under the same digest."""
+        return self._pool.get(digest) or self._bodies.get(digest)
 
     def bodies(self, digests: Iterable[bytes]) -> list[Transaction]:
         """Those that are here."""
         found = (self.body(digest) for digest in digests)
         return [received.transaction for received in found if received is not None]
 
-    def keep(self, transactions: Iterable[Transaction]) -> None:
-        """Bodies from a peer, the journal or a final block; whether they may run is seen when the block is executed."""
-        for transaction in transactions:
-            if len(self._bodies) >= BODIES_MAX:
+    def bodies_within(self, digests: Iterable[bytes], bytes_max: int) -> list[Transaction]:
+        """Those that are here, as many as fit, but one at least: what a peer gets, which asks again for the rest."""
+        found: list[Transaction] = []
+        size = 0
+        for digest in digests:
+            received = self.body(digest)
+            if received is None:
+                continue
+            size += received.size_bytes
+            if found and size > bytes_max:
                 break
+            found.append(received.transaction)
+        return found
+
+    def keep(self, transactions: Iterable[Transaction]) -> None:
+        """Bodies of our own journal; whether they may run is seen when the block is executed."""
+        for transaction in transactions:
             received = receive_transaction(self._chain_id, transaction)
             self._bodies.setdefault(received.digest, received)
+
+    def offer(self, transactions: Iterable[Transaction]) -> None:
+        """Bodies from a peer: those that a check waits for are kept."""
+        for transaction in transactions:
+            received = receive_transaction(self._chain_id, transaction)
+            is_missing = any(received.digest in missing for missing in self._missing.values())
+            if is_missing and len(self._bodies) < BODIES_MAX:
+                self._bodies.setdefault(received.digest, received)
         self._arrived.set()
+
+    def keep_block(self, height: int, transactions: Iterable[Transaction]) -> None:
+        """Bodies of a certified block above the head: kept until its height is decided, for nobody serves them any
+        more. What a certificate does not cover, the signatures, is checked when the block's turn comes."""
+        received = [receive_transaction(self._chain_id, transaction) for transaction in transactions]
+        following = self._parent().height + 1
+        if height == following:
+            for entry in received:
+                self._bodies.setdefault(entry.digest, entry)
+            self._arrived.set()
+        elif following < height < following + BLOCKS_PER_FETCH_MAX:
+            self._ahead.setdefault(height, received)
 
     def execution(self, digest: bytes) -> Execution | None:
         return self._executions.get(digest)
 
     def decided(self) -> None:
-        """The height is decided: its bodies and executions are of no use any more."""
-        self._bodies.clear()
+        """The height is decided: its bodies and executions are of no use any more. Call it when the head has moved."""
         self._executions.clear()
+        following = self._parent().height + 1
+        for height in [height for height in self._ahead if height < following]:
+            del self._ahead[height]
+        self._bodies = {entry.digest: entry for entry in self._ahead.pop(following, ())}
+        self._arrived.set()
 
     def build(self, time_ms: int, proposer: str, may_be_empty: bool) -> Execution | None:
         """A block of what waits, executed; None if there is nothing to put into it."""
         parent = self._parent()
-        taken = self._pool.take(parent.parameters, lambda received: _can_run(parent, received))
+        taken = self._pool.take(parent.parameters, lambda received: can_run(parent, received))
         if not taken and not may_be_empty:
             return None
         execution = execute_block(parent, time_ms, proposer, taken, self._holds)
@@ -92,41 +134,62 @@ class Proposals:
         return self._execute(effect, bodies)
 
     async def check(
-        self, effect: CheckBlock, ask: Callable[[int, list[bytes]], None], holders: Callable[[bytes], list[int]]
+        self, effect: CheckBlock, ask: Ask, holders: Callable[[bytes], list[int]], seats: Sequence[int]
     ) -> Checked | None:
         """Fetch what is missing, check signatures off the loop, execute. None if the height was decided meanwhile.
 
-        `ask(seat, digests)` sends FetchBodies; `holders` tells who holds the proposal by now.
+        A body with a wrong signature is a missing one: digests leave signatures out, so it says nothing about the
+        block. `ask(turn, seat, digests)` sends FetchBodies; `holders` tells who holds the proposal by now, and when all
+        of those were asked, the other `seats` are.
         """
         digest = effect.header.digest()
-        height = effect.header.height
         turn = 0
-        while self._parent().height + 1 == height:
-            missing = [entry for entry in effect.transactions if self.body(entry) is None]
-            if not missing:
-                break
-            seats = list(dict.fromkeys([effect.primary, *effect.holders, *holders(digest)]))
-            ask(seats[turn % len(seats)], missing[:BODIES_PER_FETCH_MAX])
-            turn += 1
-            self._arrived.clear()
-            try:
-                async with asyncio.timeout(ASK_AGAIN_SECONDS):
-                    await self._arrived.wait()
-            except TimeoutError:
-                continue
-        if self._parent().height + 1 != height:
+        try:
+            while self._parent().height + 1 == effect.header.height:
+                bodies = await self._gathered(effect.transactions)
+                if bodies is not None:
+                    if self._parent().height + 1 != effect.header.height:
+                        break
+                    return self._execute(effect, bodies)
+                missing = [entry for entry in effect.transactions if self.body(entry) is None]
+                self._missing[digest] = frozenset(missing)
+                asked = list(dict.fromkeys([effect.primary, *effect.holders, *holders(digest), *seats]))
+                asked = [seat for seat in asked if seat in seats]
+                self._arrived.clear()
+                if asked:
+                    ask(turn, asked[turn % len(asked)], missing[:BODIES_PER_FETCH_MAX])
+                turn += 1
+                try:
+                    async with asyncio.timeout(ASK_AGAIN_SECONDS):
+                        await self._arrived.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            self._missing.pop(digest, None)
+        return None
+
+    async def _gathered(self, digests: Sequence[bytes]) -> list[ReceivedTransaction] | None:
+        """All bodies, with signatures that hold; None if some are missing. Those with a wrong signature are dropped."""
+        found = [self.body(digest) for digest in digests]
+        bodies = [entry for entry in found if entry is not None]
+        if len(bodies) != len(found):
             return None
-        bodies = [entry for entry in (self.body(digest) for digest in effect.transactions) if entry is not None]
         for entry in bodies:  # the pool may lose them while we wait
-            self._bodies.setdefault(entry.digest, entry)
-        await self._admission.check_signatures(self._unchecked(bodies))
-        if self._parent().height + 1 != height:
-            return None
-        return self._execute(effect, bodies)
+            self._bodies[entry.digest] = entry
+        unchecked = self._unchecked(bodies)
+        holds = await self._admission.check_signatures(unchecked)
+        wrong = [
+            received
+            for (received, _public), good in zip(unchecked, holds, strict=True)
+            if not good or received.transaction.suite != ED25519
+        ]
+        for received in wrong:
+            self._pool.remove([received.digest])
+            if self._bodies.get(received.digest) is received:
+                del self._bodies[received.digest]
+        return None if wrong else bodies
 
     def _execute(self, effect: CheckBlock, bodies: Sequence[ReceivedTransaction]) -> Checked:
-        for entry in bodies:
-            self._bodies.setdefault(entry.digest, entry)
         try:
             execution = verify_block(self._parent(), effect.header, bodies, self._holds)
         except BlockInvalid as refusal:
@@ -137,10 +200,13 @@ class Proposals:
     def _remember(self, execution: Execution) -> None:
         self._executions[execution.digest] = execution
         for received in execution.transactions:
-            self._bodies.setdefault(received.digest, received)
+            self._bodies[received.digest] = received
 
     def _unchecked(self, bodies: Sequence[ReceivedTransaction]) -> list[tuple[ReceivedTransaction, bytes]]:
-        """Those whose signature has not been checked here; without a key in force they are refused when executed."""
+        """Those whose signature has not been checked here, or whose suite, which digests leave out too, is another one.
+
+        Without a key in force they are refused when executed.
+        """
         parent = self._parent()
         found = []
         for received in bodies:
@@ -149,7 +215,7 @@ class Proposals:
                 key = key_in_force(parent.state, transaction.organisation, transaction.key_id, parent.height + 1)
             except BlockInvalid:
                 continue
-            if not self._checked.holds(received, key.public):
+            if transaction.suite != ED25519 or not self._checked.holds(received, key.public):
                 found.append((received, key.public))
         return found
 
@@ -162,7 +228,7 @@ class Proposals:
         return True
 
 
-def _can_run(parent: Parent, received: ReceivedTransaction) -> bool:
+def can_run(parent: Parent, received: ReceivedTransaction) -> bool:
     """Whether a pooled transaction may still stand in the next block: not expired, not run meanwhile, key in force."""
     if received.transaction.valid_until_height <= parent.height or parent.is_remembered(received.digest):
         return False

@@ -48,6 +48,8 @@ class Shell(Protocol):
     def refuse(self, effect: Refuse) -> None: ...
     def become_learner(self, effect: BecomeLearner) -> None: ...
     def halt(self, effect: Halt) -> None: ...
+    def step_failed(self, error: Exception) -> None:
+        """An invariant of ours is broken, and effects of a step are lost: the node must stop."""
 
 
 class Clock:
@@ -69,9 +71,14 @@ class Runtime:
         self._stepping = False
         self.halted = False
 
-    def take(self, event: Event) -> None:
-        """Step, and go on until nothing follows."""
-        self._events.append(event)
+    def take(self, *events: Event) -> None:
+        """Step through `events`, and go on until nothing follows. Raises nothing.
+
+        After an error nothing is stepped any more: the core believes saved and sent what was lost with the step.
+        """
+        if self.halted:
+            return
+        self._events.extend(events)
         if self._stepping:
             return
         self._stepping = True
@@ -79,6 +86,9 @@ class Runtime:
             while self._events and not self.halted:
                 for effect in self.replica.step(self._events.popleft()):
                     self._events.extend(self._perform(effect))
+        except Exception as error:
+            self.stop()
+            self._shell.step_failed(error)
         finally:
             self._stepping = False
 

@@ -16,6 +16,7 @@ from chain.codec import Wire, encode
 from chain.ledger import BLOCKS_UNFLUSHED_MAX, Ledger
 from chain.transaction import Transaction
 from node.journal import Journal
+from node.thread_work import finished
 
 STATE_FLUSH_SECONDS = 1.0
 WAITING_MAX = 100_000  # effects; more means that the disk has stopped
@@ -58,6 +59,7 @@ class Saver:
         self._wake = asyncio.Event()
         self._flushed_state_at = time.monotonic()
         self.keep: list[bytes] = []  # payloads that outlive pruning: the epoch's highest ViewChange
+        self.has_forgotten = False  # a vote is missing from the journal: blocks from here on say so at every start
         self.figures = Figures()
 
     def block(self, height: int, digest: bytes, record: bytes) -> None:
@@ -84,7 +86,7 @@ class Saver:
                     await self._wake.wait()
             except TimeoutError:
                 if self._ledger.unflushed_blocks and not self._jobs:
-                    await self._write(loop, [])
+                    await self._write_whole(loop, [])
                 continue
             await self.drain()
 
@@ -94,10 +96,14 @@ class Saver:
         self._wake.clear()
         jobs, self._jobs = self._jobs, []
         if any(job.send is None for job in jobs):
-            await self._write(loop, jobs)
+            await self._write_whole(loop, jobs)
         for job in jobs:
             if job.send is not None:
                 job.send()
+
+    async def _write_whole(self, loop: asyncio.AbstractEventLoop, jobs: list[_Job]) -> None:
+        """Cancelled, it waits until the writing has ended: what comes after it must not overtake it."""
+        await finished(asyncio.ensure_future(self._write(loop, jobs)))
 
     async def _write(self, loop: asyncio.AbstractEventLoop, jobs: list[_Job]) -> None:
         ledger = self._ledger
@@ -123,26 +129,35 @@ class Saver:
     def _save(self, jobs: list[_Job], batch: tuple[dict[bytes, bytes], list[bytes]] | None) -> None:
         """In the writer thread."""
         ledger, journal = self._ledger, self._journal
-        # A block record names only what the journal is sure to hold after any crash.
-        sequence = journal.flushed_sequence if journal else 0
         last = None
-        entries = 0
         for job in jobs:
             if job.block is not None:
                 height, digest, record = job.block
-                ledger.log.append(height, record, sequence)
+                ledger.log.append(height, record, self._sequence())
                 last = (height, digest)
-            elif job.entry is not None and journal is not None:
-                journal.append(job.entry[1], job.entry[0])
-                entries += 1
-        if last is not None:  # before the journal, which may hold votes that follow from the block
+        # Before a byte of the journal is written, which may hold votes that follow from the block: after a loss of
+        # power a journal ahead of the log is damage. Nothing was said yet that follows from entries before the block.
+        if last is not None:
             ledger.log.flush()
-        if entries and journal is not None:
-            journal.flush()
-        if last is not None and journal is not None:
-            journal.prune(last[0], last[1], self.keep)
+        if journal is not None:
+            entries = [job.entry for job in jobs if job.entry is not None]
+            for height, payload in entries:
+                journal.append(payload, height)
+            if entries:
+                journal.flush()
+            if last is not None:
+                journal.prune(last[0], last[1], self.keep)
         if batch is not None:
             ledger.state.store.write(batch[0], batch[1], sync=True)
+
+    def _sequence(self) -> int:
+        """What a block record says of the journal: only what it is sure to hold after any crash, and never less than
+        the record before. So a journal that was found too short stays too short, however many blocks come after."""
+        known = self._ledger.log.last_journal_sequence
+        if self._journal is None:
+            return known
+        forgotten = self._journal.last_sequence + 1 if self.has_forgotten else 0
+        return max(known, self._journal.flushed_sequence, forgotten)
 
 
 def saved_entry(record: bytes, bodies: list[Transaction]) -> bytes:

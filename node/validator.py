@@ -8,12 +8,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 import structlog
 
 from chain.block import FinalBlock
 from chain.codec import decode, encode
 from chain.errors import ChainError
-from chain.ledger import FinalView, Ledger
+from chain.final_view import FinalView
+from chain.ledger import Ledger
 from chain.transaction import Transaction
 from consensus.effects import (
     Accuse,
@@ -43,6 +45,7 @@ from consensus.events import (
     WorkChanged,
 )
 from consensus.model import (
+    BLOCKS_PER_FETCH_MAX,
     Blocks,
     Bodies,
     Commit,
@@ -65,16 +68,18 @@ from consensus.wire import (
     decode_record,
     encode_message,
     encode_record,
+    message_bytes_max,
     verify_final_block,
     verify_message,
 )
 from node.admission import Admission
-from node.answers import Answers, final_block_bytes
+from node.answers import ANSWER_BYTES_MAX, Answers, final_block_bytes
+from node.answers_due import AnswersDue
 from node.errors import PeerRefused
 from node.feed import Feed
 from node.journal import Journal
 from node.link import Link
-from node.mempool import CheckedSignatures, Mempool
+from node.mempool import PASSED_OVER_BLOCKS, CheckedSignatures, Mempool
 from node.messages import (
     BUNDLE,
     BUNDLE_TRANSACTIONS_MAX,
@@ -83,7 +88,7 @@ from node.messages import (
     decode_question,
     encode_bundle,
 )
-from node.proposals import Checked, Proposals
+from node.proposals import Checked, Proposals, can_run
 from node.runtime import Clock, Runtime
 from node.saver import SavedEntry, Saver, saved_entry
 from node.transport import Transport
@@ -91,6 +96,8 @@ from node.transport import Transport
 PASS_ON_MAX = 2_000  # waiting transactions sent to the primary once more
 BUNDLES_MAX = 256  # waiting to be checked; each of at most BUNDLE_TRANSACTIONS_MAX
 EVIDENCE_MAX = 1_000  # accusations kept
+BLOCKS_TAG = Blocks.__struct_config__.tag
+BODIES, BLOCKS = encode_message(Bodies([]))[:2], encode_message(Blocks([]))[:2]  # how such messages begin
 
 OnHalt = Callable[[str], None]  # told why, when the node must stop
 
@@ -132,6 +139,9 @@ class Validator:
         self._seats: dict[int, Link] = {}  # links to the other validators
         self._tasks: set[asyncio.Task[None]] = set()
         self._bundles: asyncio.Queue[tuple[list[Transaction], bool]] = asyncio.Queue(BUNDLES_MAX)
+        self._answers_due = AnswersDue()
+        parameters = ledger.genesis.parameters
+        self._message_bytes_max = message_bytes_max(self._members.n, parameters.block_transactions_max)
         self.evidence: list[tuple[Prepare | Commit, Prepare | Commit]] = []  # at most EVIDENCE_MAX
         self.refusals: Counter[str] = Counter()  # class of a refused message -> how many
         self.learner_reason = ""
@@ -161,10 +171,12 @@ class Validator:
 
     def _records(self) -> list[Any]:
         records = []
+        promised = 0
         for entry in self.journal.records() if self.journal else ():
             saved = decode(entry.payload, SavedEntry)
             record = decode_record(saved.record)
-            if isinstance(record, ViewChangeSaved):
+            if isinstance(record, ViewChangeSaved) and record.view_change.view > promised:
+                promised = record.view_change.view
                 self.saver.keep = [entry.payload]
             height = record_height(record)
             if height is not None and height > self.ledger.head.height:
@@ -216,12 +228,12 @@ class Validator:
         return self.runtime.clock.now_ms()
 
     def _take(self, event: Event) -> None:
-        """One step; a broken invariant of ours stops the node."""
-        try:
-            self.runtime.take(event)
-        except Exception as error:
-            log.exception("step_failed")
-            self._stop_for(f"{type(error).__name__}: {error}")
+        """One step; a broken invariant of ours stops the node (`step_failed`)."""
+        self.runtime.take(event)
+
+    def step_failed(self, error: Exception) -> None:
+        log.error("step_failed", exc_info=error)
+        self._stop_for(f"{type(error).__name__}: {error}")
 
     # ── links ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -252,7 +264,7 @@ class Validator:
 
     async def on_message(self, link: Link, kind: int, payload: bytes) -> None:
         seat = self._members.seat_of(link.peer.organisation)
-        if kind == CONSENSUS and seat is not None:
+        if kind == CONSENSUS and seat is not None and seat != self.seat:
             await self._on_consensus(link, seat, payload)
         elif kind == BUNDLE:
             self._queue_bundle(payload, from_validator=seat is not None)
@@ -304,6 +316,9 @@ class Validator:
             self._take(WorkChanged(waiting, self._now()))
 
     async def _on_consensus(self, link: Link, seat: int, payload: bytes) -> None:
+        if not self._is_asked(seat, payload):
+            self.refusals["unasked"] += 1
+            return
         try:
             message = decode_message(payload)
             verify_message(message, self._members, self.ledger.chain_id)
@@ -316,29 +331,53 @@ class Validator:
             case PrePrepare() | Prepare() | Commit() | ViewChange() | NewView() | Status() | Fetch():
                 self._take(MessageReceived(seat, message, self._now()))
             case FetchBodies():
-                bodies = self._proposals.bodies(message.transactions)
+                if link.waiting_bytes > ANSWER_BYTES_MAX:  # it asks again; what waits must be taken first
+                    return
+                bodies = self._proposals.bodies_within(message.transactions, ANSWER_BYTES_MAX)
                 if bodies:
                     self._send_to(seat, Bodies(bodies))
             case Bodies():
-                self._proposals.keep(message.transactions)
+                self._proposals.offer(message.transactions)
             case Blocks():
-                self._on_blocks(seat, message)
+                await self._on_blocks(seat, message)
 
-    def _on_blocks(self, seat: int, message: Blocks) -> None:
+    def _is_asked(self, seat: int, payload: bytes) -> bool:
+        """Whether a message may be as large as it is: answers if they were asked for, others within their own bound.
+
+        Said before it is decoded: that costs a second of this node for what a peer writes in a moment.
+        """
+        kind = payload[:2]
+        if kind == BODIES:
+            return self._answers_due.take(kind, seat)
+        if kind == BLOCKS:  # they are pushed too, to whose ViewChange is behind
+            return self._answers_due.take(kind, seat) or self._answers_due.may_push(
+                seat, asyncio.get_running_loop().time()
+            )
+        return len(payload) <= self._message_bytes_max
+
+    async def _on_blocks(self, seat: int, message: Blocks) -> None:
+        """All of them are checked, then handed over at once: after the first alone the core would ask again."""
+        taken: list[tuple[FinalBlock, list[bytes]]] = []
         for final in message.blocks:
             height = final.block.header.height
             if height <= self.ledger.head.height:
                 continue
-            if height > self.ledger.head.height + 1:
+            if height > self.ledger.head.height + BLOCKS_PER_FETCH_MAX:
                 break
             try:
                 digests = verify_final_block(final, self._members, self.ledger.chain_id)
             except (ChainError, ConsensusError) as error:
                 self.refusals[type(error).__name__] += 1
                 log.warning("block_refused", seat=seat, error=type(error).__name__)
-                return
-            self._proposals.keep(final.block.transactions)
-            self._take(BlockFetched(seat, final.block.header, digests, final.certificate, self._now()))
+                break
+            taken.append((final, digests))
+            await asyncio.sleep(0)  # votes of others go in between
+        for final, _digests in taken:
+            self._proposals.keep_block(final.block.header.height, final.block.transactions)
+        now = self._now()
+        self.runtime.take(
+            *(BlockFetched(seat, final.block.header, digests, final.certificate, now) for final, digests in taken)
+        )
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -365,23 +404,22 @@ class Validator:
         self._proposals.decided()
         self.pool.remove(effect.transactions)
         parent = self.ledger.parent()
-        self.pool.drop_unrunnable(
-            lambda received: (
-                received.transaction.valid_until_height > parent.height and not parent.is_remembered(received.digest)
-            )
-        )
+        self.pool.drop_unrunnable(lambda received: can_run(parent, received))
         events: list[Event] = []
         self._was_waiting = len(self.pool) > 0
         events.append(WorkChanged(self._was_waiting, self._now()))
-        if self._was_waiting and self._count_passed_over(view):
+        passed_over = self._count_passed_over(view) if self._was_waiting else 0
+        if passed_over == PASSED_OVER_BLOCKS:
             events.append(PassedOver(self._now()))
+        elif passed_over == PASSED_OVER_BLOCKS // 2:  # the primary may never have got it
+            self.pass_on(PassOn(self.runtime.replica.primary))
         return events
 
-    def _count_passed_over(self, view: FinalView) -> bool:
+    def _count_passed_over(self, view: FinalView) -> int:
         parameters = self.ledger.genesis.parameters
         used_bytes = sum(received.size_bytes for received in view.received)
         if len(view.received) >= parameters.block_transactions_max:
-            return False
+            return 0
         return self.pool.count_passed_over(
             parameters.block_operations_max - len(view.outcomes), parameters.block_bytes_max - used_bytes
         )
@@ -406,16 +444,19 @@ class Validator:
         self.saver.send(lambda: self._send_blocks(effect))
 
     def _send_blocks(self, effect: SendBlocks) -> None:
-        blocks: list[FinalBlock] = []
+        link = self._seats.get(effect.seat)
+        if link is None or link.waiting_bytes > ANSWER_BYTES_MAX:  # it asks again; what waits must be taken first
+            return
+        blocks: list[msgspec.Raw] = []
         size = 0
         for height in range(effect.from_height, min(effect.from_height + effect.count, self.feed.height + 1)):
             data = self.ledger.log.read(height)
             size += len(data)
-            if blocks and size > 8 << 20:
+            if blocks and size > ANSWER_BYTES_MAX:
                 break
-            blocks.append(decode(data, FinalBlock))
+            blocks.append(msgspec.Raw(data))
         if blocks:
-            self._send_to(effect.seat, Blocks(blocks))
+            link.send(CONSENSUS, encode([BLOCKS_TAG, blocks]))
 
     def propose(self, effect: Propose) -> list[Event]:
         interval = self.ledger.genesis.parameters.block_interval_min_ms
@@ -426,9 +467,16 @@ class Validator:
         return self._proposal(effect)
 
     def _propose_later(self, effect: Propose) -> None:
-        if not self.runtime.halted:
-            for event in self._proposal(effect):
-                self._take(event)
+        if self.runtime.halted:
+            return
+        events: list[Event] = []
+        try:
+            events = self._proposal(effect)
+        except Exception as error:
+            self.runtime.stop()
+            self.step_failed(error)
+        for event in events:
+            self._take(event)
 
     def _proposal(self, effect: Propose) -> list[Event]:
         now = self._now()
@@ -453,10 +501,21 @@ class Validator:
 
     async def _check_later(self, effect: CheckBlock) -> None:
         checked = await self._proposals.check(
-            effect, lambda seat, digests: self._send_to(seat, FetchBodies(digests)), self.runtime.replica.holders
+            effect,
+            lambda turn, seat, digests: self._ask_bodies(turn, seat, digests, effect.header.height),
+            self.runtime.replica.holders,
+            [seat for seat in range(self._members.n) if seat != self.seat],
         )
         if checked is not None and not self.runtime.halted:
             self._take(self._verdict(checked))
+
+    def _ask_bodies(self, turn: int, seat: int, digests: list[bytes], height: int) -> None:
+        """Who has the block already serves its bodies no more, but the block."""
+        self._answers_due.ask(BODIES, seat)
+        self._send_to(seat, FetchBodies(digests))
+        if turn >= 2:
+            self._answers_due.ask(BLOCKS, seat)
+            self._send_to(seat, Fetch(height, 1))
 
     def _verdict(self, checked: Checked) -> BlockChecked:
         if not checked.valid:
@@ -464,6 +523,7 @@ class Validator:
         return BlockChecked(checked.digest, checked.valid, checked.code, self._now())
 
     def fetch_blocks(self, effect: FetchBlocks) -> None:
+        self._answers_due.ask(BLOCKS, effect.seat)
         self._send_to(effect.seat, Fetch(effect.from_height, effect.count))
 
     def pass_on(self, effect: PassOn) -> None:
@@ -483,6 +543,7 @@ class Validator:
 
     def become_learner(self, effect: BecomeLearner) -> None:
         self.learner_reason = effect.reason
+        self.saver.has_forgotten = True
         log.error("learner", reason=effect.reason)
 
     def halt(self, effect: Halt) -> None:

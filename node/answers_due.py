@@ -1,0 +1,34 @@
+"""Which large answers a peer owes us: what nobody asked for is not even decoded."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+OWED_MAX = 8  # of one kind by one seat: questions that it cannot answer stay unanswered
+PUSHED_EVERY_S = 0.8  # catch_up.BLOCKS_PUSH_MS of the sender, and some haste of the network
+
+
+class AnswersDue:
+    """Kinds are how messages begin, seats are those of the validator set: both few."""
+
+    def __init__(self) -> None:
+        self._owed: Counter[tuple[bytes, int]] = Counter()
+        self._pushed_at_s: dict[int, float] = {}  # seat -> ; n
+
+    def ask(self, kind: bytes, seat: int) -> None:
+        self._owed[kind, seat] = min(self._owed[kind, seat] + 1, OWED_MAX)
+
+    def take(self, kind: bytes, seat: int) -> bool:
+        """Whether that seat owes an answer of this kind; it owes one less then."""
+        if self._owed[kind, seat] < 1:
+            return False
+        self._owed[kind, seat] -= 1
+        return True
+
+    def may_push(self, seat: int, now_s: float) -> bool:
+        """Whether that seat may send something large unasked now."""
+        last_s = self._pushed_at_s.get(seat)
+        if last_s is not None and now_s - last_s < PUSHED_EVERY_S:
+            return False
+        self._pushed_at_s[seat] = now_s
+        return True
