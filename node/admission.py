@@ -15,6 +15,7 @@ from node.mempool import CheckedSignatures, Mempool, PoolFull
 
 INLINE_SIGNATURES_MAX = 2  # so few are checked at once: a hand-over costs more than they do
 CHUNK = 100  # signatures for one hand-over
+OPERATIONS_AT_ONCE = 500  # hashed on the loop, some milliseconds
 
 
 class Admission:
@@ -37,7 +38,12 @@ class Admission:
         new: list[tuple[int, ReceivedTransaction, bytes]] = []
         codes = [""] * len(transactions)
         parent = self._parent()
+        operations = 0  # since others had their turn
         for number, transaction in enumerate(transactions):
+            operations += len(transaction.entries)
+            if operations > OPERATIONS_AT_ONCE:
+                operations = 0
+                await asyncio.sleep(0)
             received = receive_transaction(self._chain_id, transaction)
             if received.digest in self._pool:
                 continue

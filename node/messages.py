@@ -6,6 +6,7 @@ what does not exist yet may wait at the server for `wait_ms`: so followers hear 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -25,6 +26,7 @@ CONSENSUS = 16  # consensus.wire; urgent
 BUNDLE = 17  # list[Transaction]: gossip
 
 BUNDLE_TRANSACTIONS_MAX = 1_000
+BUNDLE_BYTES_MAX = 4 << 20  # what is larger holds up whoever decodes it
 BLOCKS_MAX = 64  # in one answer
 PARTS_MAX = 256
 DETAILS_MAX = 500
@@ -127,6 +129,21 @@ def decode_answer(data: bytes, kind: type) -> Answer:
     if not isinstance(answer, kind):
         raise Malformed(f"answered with {type(answer).__name__}")
     return answer
+
+
+def encode_bundles(transactions: Sequence[Transaction]) -> list[bytes]:
+    """As many bundles as it takes: within both bounds, so that each fits a frame, but for one larger transaction alone,
+    which fits a block and so a frame."""
+    bundles: list[bytes] = []
+    some: list[msgspec.Raw] = []
+    size = 0
+    for encoded in map(encode, transactions):
+        if some and (len(some) >= BUNDLE_TRANSACTIONS_MAX or size + len(encoded) > BUNDLE_BYTES_MAX):
+            bundles.append(encode(some))
+            some, size = [], 0
+        some.append(msgspec.Raw(encoded))
+        size += len(encoded)
+    return [*bundles, encode(some)] if some else bundles
 
 
 def encode_bundle(transactions: list[Transaction]) -> bytes:

@@ -18,7 +18,7 @@ from chain.final_view import FinalView
 from chain.ledger import Ledger, signature_holds
 from chain.state import Store
 from chain.transaction import ReceivedTransaction, Transaction, receive_transaction
-from node.messages import BUNDLE, BUNDLE_TRANSACTIONS_MAX, encode_bundle
+from node.messages import BUNDLE, encode_bundles
 from node.peers import Peers
 from node.service import ServiceRefused
 from node.thread_work import finished
@@ -35,8 +35,7 @@ def send_to_validators(peers: Peers) -> Callable[[Sequence[Transaction]], None]:
     """What hands transactions to every validator that is up; a full queue drops them, and they are sent again."""
 
     def send(transactions: Sequence[Transaction]) -> None:
-        for start in range(0, len(transactions), BUNDLE_TRANSACTIONS_MAX):
-            payload = encode_bundle(list(transactions[start : start + BUNDLE_TRANSACTIONS_MAX]))
+        for payload in encode_bundles(transactions):
             for link in peers.validators():
                 link.send(BUNDLE, payload)
 

@@ -13,7 +13,7 @@ import structlog
 
 from chain.block import FinalBlock
 from chain.codec import decode, encode
-from chain.errors import ChainError
+from chain.errors import ChainError, StorageDamaged, StorageFailed
 from chain.final_view import FinalView
 from chain.ledger import Ledger
 from chain.transaction import Transaction
@@ -82,11 +82,10 @@ from node.link import Link
 from node.mempool import PASSED_OVER_BLOCKS, CheckedSignatures, Mempool
 from node.messages import (
     BUNDLE,
-    BUNDLE_TRANSACTIONS_MAX,
     CONSENSUS,
     decode_bundle,
     decode_question,
-    encode_bundle,
+    encode_bundles,
 )
 from node.proposals import Checked, Proposals, can_run
 from node.runtime import Clock, Runtime
@@ -94,7 +93,8 @@ from node.saver import SavedEntry, Saver, saved_entry
 from node.transport import Transport
 
 PASS_ON_MAX = 2_000  # waiting transactions sent to the primary once more
-BUNDLES_MAX = 256  # waiting to be checked; each of at most BUNDLE_TRANSACTIONS_MAX
+BUNDLES_MAX = 256  # of other validators, waiting to be checked; and so many bytes
+BUNDLES_BYTES_MAX = 64 << 20
 EVIDENCE_MAX = 1_000  # accusations kept
 BLOCKS_TAG = Blocks.__struct_config__.tag
 BODIES, BLOCKS = encode_message(Bodies([]))[:2], encode_message(Blocks([]))[:2]  # how such messages begin
@@ -138,7 +138,8 @@ class Validator:
         self.transport: Transport | None = None
         self._seats: dict[int, Link] = {}  # links to the other validators
         self._tasks: set[asyncio.Task[None]] = set()
-        self._bundles: asyncio.Queue[tuple[list[Transaction], bool]] = asyncio.Queue(BUNDLES_MAX)
+        self._bundles: asyncio.Queue[tuple[list[Transaction], int]] = asyncio.Queue(BUNDLES_MAX)  # and their bytes
+        self._bundles_bytes = 0
         self._answers_due = AnswersDue()
         parameters = ledger.genesis.parameters
         self._message_bytes_max = message_bytes_max(self._members.n, parameters.block_transactions_max)
@@ -267,7 +268,7 @@ class Validator:
         if kind == CONSENSUS and seat is not None and seat != self.seat:
             await self._on_consensus(link, seat, payload)
         elif kind == BUNDLE:
-            self._queue_bundle(payload, from_validator=seat is not None)
+            await self._on_bundle(payload, from_validator=seat is not None)
         else:
             raise PeerRefused("kind_unknown")
 
@@ -276,23 +277,32 @@ class Validator:
             question = decode_question(payload)
         except ChainError as error:
             raise PeerRefused(error.code) from None
-        return encode(await self._answers.answer(question, link.peer.organisation))
+        try:
+            return encode(await self._answers.answer(question, link.peer.organisation))
+        except (StorageDamaged, StorageFailed) as error:
+            self._stop_for(f"{type(error).__name__}: {error}")
+            raise PeerRefused("unavailable") from None
 
-    def _queue_bundle(self, payload: bytes, from_validator: bool) -> None:
-        """Consensus on the same link must not wait for the signatures of a bundle: they are checked in its turn."""
+    async def _on_bundle(self, payload: bytes, from_validator: bool) -> None:
+        """A client's link is read on when its bundle is admitted: so a flood waits with whoever makes it. Consensus
+        must not wait for signatures: bundles on its links are checked in their turn, or dropped."""
         try:
             transactions = decode_bundle(payload)
         except ChainError as error:
             raise PeerRefused(error.code) from None
-        try:
-            self._bundles.put_nowait((transactions, from_validator))
-        except asyncio.QueueFull:
+        if not from_validator:
+            await self._admit(transactions, from_validator)
+        elif self._bundles.full() or self._bundles_bytes + len(payload) > BUNDLES_BYTES_MAX:
             self.admission.refused["bundles_full"] += len(transactions)  # the sender repeats what stays unrecorded
+        else:
+            self._bundles_bytes += len(payload)
+            self._bundles.put_nowait((transactions, len(payload)))
 
     async def _admit_bundles(self) -> None:
         while True:
-            transactions, from_validator = await self._bundles.get()
-            await self._admit(transactions, from_validator)
+            transactions, size = await self._bundles.get()
+            self._bundles_bytes -= size
+            await self._admit(transactions, from_validator=True)
 
     async def _admit(self, transactions: list[Transaction], from_validator: bool) -> None:
         admitted, codes = await self.admission.admit(transactions)
@@ -304,8 +314,7 @@ class Validator:
         self._tell_work()
 
     def _gossip(self, transactions: list[Transaction], links: Any) -> None:
-        for start in range(0, len(transactions), BUNDLE_TRANSACTIONS_MAX):
-            payload = encode_bundle(transactions[start : start + BUNDLE_TRANSACTIONS_MAX])
+        for payload in encode_bundles(transactions):
             for link in list(links):
                 link.send(BUNDLE, payload)
 

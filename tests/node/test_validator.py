@@ -20,11 +20,12 @@ from chain.codec import decode, encode
 from chain.ledger import Ledger
 from chain.transaction import Transaction, receive_transaction
 from consensus import catch_up, timers
+from consensus.effects import PassOn
 from consensus.model import Blocks, Bodies, FetchBodies, NewView, PrePrepare
 from consensus.wire import decode_message, encode_message
 from node.journal import Journal
 from node.link import Link
-from node.messages import BUNDLE, CONSENSUS
+from node.messages import BUNDLE, BUNDLE_BYTES_MAX, CONSENSUS
 from node.saver import Saver
 from node.validator import Validator
 from tests.chain.making import VALIDATORS
@@ -468,3 +469,24 @@ async def test_a_passed_over_transaction_goes_to_the_primary_before_it_costs_the
             await grow(table, 1)
     await all_recorded(table, alone)
     assert all(node.runtime.replica.view == 0 for node in table.nodes.values())
+
+
+async def test_more_work_than_a_frame_holds_is_passed_on_in_several(make_table: MakeTable) -> None:
+    """A link takes no frame above its bound, and what it refuses would stop the node."""
+    table = make_table(block_bytes_max=16 << 20)
+    table.start()
+    backup, sizes = table.nodes[BACKUPS[0]], list[int]()
+
+    def measured(_sender: str, _target: str, _kind: int, payload: bytes) -> bool:
+        sizes.append(len(payload))
+        return True
+
+    table.lost = measured
+    for _ in range(12):
+        await table.submit(BACKUPS[0], table.large_transaction())
+    sizes.clear()
+    backup.pass_on(PassOn(0))
+    bundles = [size for size in sizes if size > 100_000]
+    assert len(backup.pool) == 12
+    assert 1 < len(bundles) < 12
+    assert max(bundles) < BUNDLE_BYTES_MAX + 1_000

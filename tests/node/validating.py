@@ -15,7 +15,7 @@ from chain.block_log import BlockLog
 from chain.codec import decode
 from chain.genesis import Genesis
 from chain.ledger import Ledger
-from chain.operation import Operation, RangeRef, TakeLease
+from chain.operation import Operation, RangeRef, SealBills, TakeLease
 from chain.transaction import Entry, Transaction, sign_transaction
 from consensus.model import Commit, NewView, Prepare, PrePrepare, ProposalSaved, ViewChangeSaved, kind_of
 from consensus.wire import decode_message, decode_record, obliged_proposal, prepare_of
@@ -170,6 +170,12 @@ class Table:
         self._leases += 1
         lease = TakeLease(RangeRef(organisation, CODE, 1), self._leases, 1, organisation, "A01")
         return self.sign(lease, valid_until, organisation)
+
+    def large_transaction(self, names: int = 25_000, organisation: str = "finance-city") -> Transaction:
+        """A seal that names so many bills, 20 bytes each; it will be refused, in a block."""
+        self._leases += 1
+        bills = [f"{self._leases:08d}{number:010d}" for number in range(names)]
+        return self.sign(SealBills([], bytes(32), [], bills), 250, organisation)
 
     def sign(self, operation: Operation, valid_until: int, organisation: str) -> Transaction:
         key = key_of(f"{organisation}/unit")
