@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
@@ -28,17 +27,6 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 # code of the problem for statuses that the framework itself answers with
 FRAMEWORK_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 415: "media_type_unsupported"}
-
-# For uvicorn, which must log no paths with their query strings and name no software.
-SERVER_OPTIONS: dict[str, Any] = {
-    "access_log": False,
-    "server_header": False,
-    "proxy_headers": False,
-    "http": "httptools",
-    "ws": "none",
-    "lifespan": "off",
-    "timeout_keep_alive": 30,
-}
 
 
 def build_app(desk: Counter | Archive, tokens: TokenVerifier, settings: ApiSettings | None = None) -> ASGIApp:
@@ -133,4 +121,4 @@ def _framework_refusal(paths: Sequence[tuple[str, str]]) -> Callable[[Request, E
     return refuse
 
 
-__all__ = ["SERVER_OPTIONS", "ApiSettings", "Route", "build_app"]
+__all__ = ["ApiSettings", "Route", "build_app"]

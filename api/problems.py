@@ -37,6 +37,7 @@ PROBLEMS: dict[str, Problem] = {
     "method_not_allowed": Problem(405, "This path has no such method", "此路径不支持该方法"),
     "body_too_slow": Problem(408, "The body did not arrive in time", "请求正文未按时到达"),
     "body_too_large": Problem(413, "The body is too large", "请求正文过大"),
+    "head_too_large": Problem(431, "The request's head is too large", "请求头过大"),
     "transaction_too_large": Problem(413, "The transaction is larger than a block", "交易超过区块大小"),
     "media_type_unsupported": Problem(415, "The body has another media type than this path takes", "不支持的媒体类型"),
     "unknown_field": Problem(422, "A field that does not exist", "存在未定义的字段"),

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from node.errors import AddressTaken
+from node.http_head import HttpProtocol
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 GRACE_SECONDS = 3  # for requests under way when the node stops
@@ -40,7 +41,7 @@ class WebServer:
             raise AddressTaken(host, port, str(error)) from None
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=HttpProtocol,
             ws="none",
             lifespan="off",
             access_log=False,
@@ -53,6 +54,7 @@ class WebServer:
             backlog=1024,
         )
         self._server = _Server(config)
+        self.port: int = self._socket.getsockname()[1]  # where it listens, also if `port` was 0
         self._task = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self._socket]))
 
     async def stop(self) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import socket
 import threading
 from collections.abc import Iterator
 
 import httpx2
 import pytest
-import uvicorn
 
-from api.app import SERVER_OPTIONS, ApiSettings, build_app
+from api.app import ApiSettings, build_app
+from api.problems import PROBLEMS
+from node.http_head import HEAD_BYTES_MAX
+from node.web import WebServer
 from tests.api.conftest import CASHIER, bill, problem, verifier
 from tests.api.fake_desk import FakeGateway
 
@@ -18,25 +23,34 @@ HEADERS = {**CASHIER, "Content-Type": "application/json"}
 
 @pytest.fixture
 def client() -> Iterator[httpx2.Client]:
-    """Of a gateway on a free port."""
-    app = build_app(FakeGateway(), verifier(), ApiSettings())
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", **SERVER_OPTIONS))
-    started = threading.Event()
-    startup = server.startup
+    """Of a gateway on a free port, served as nodes do it."""
+    ports: list[int] = []
+    started, ended = threading.Event(), threading.Event()
 
-    async def startup_told(sockets: object = None) -> None:
-        await startup()
+    async def serve() -> None:
+        server = WebServer(build_app(FakeGateway(), verifier(), ApiSettings()), "127.0.0.1", 0)
+        ports.append(server.port)
         started.set()
+        await asyncio.to_thread(ended.wait)
+        await server.stop()
 
-    server.startup = startup_told  # type: ignore[method-assign,assignment]
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     assert started.wait(10)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{ports[0]}") as client:
         yield client
-    server.should_exit = True
+    ended.set()
     thread.join()
+
+
+def told(client: httpx2.Client, data: bytes) -> bytes:
+    """What comes back for bytes on a connection of their own, until its end."""
+    with socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=10) as connection:
+        connection.sendall(data)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    return answer
 
 
 def test_who_sends_too_much_still_hears_why(client: httpx2.Client) -> None:
@@ -59,3 +73,32 @@ def test_answers_name_no_software_and_heads_have_no_body(client: httpx2.Client) 
     assert int(head.headers["content-length"]) > 0
     assert "server" not in head.headers
     assert client.get("/v1/network").headers["etag"] == head.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"FOO / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\xff", b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"],
+)
+def test_what_is_no_http_is_a_problem_too(client: httpx2.Client, data: bytes) -> None:
+    """Issue 2: problem+json everywhere, also where no request came into being."""
+    head, _, body = told(client, data).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in head
+    assert json.loads(body)["code"] == "malformed"
+    assert client.get("/v1/network").status_code == 200
+
+
+def test_a_head_without_end_is_refused_before_it_fills_the_memory(client: httpx2.Client) -> None:
+    """uvicorn itself would read on for ever; 32 KiB are still fine."""
+    assert client.get("/v1/network", headers={"X-Long": "a" * 32_768}).status_code == 200
+    head, _, body = told(client, b"GET / HTTP/1.1\r\nX-Long: " + b"a" * (HEAD_BYTES_MAX + 1)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert json.loads(body)["code"] in PROBLEMS
+    assert client.get("/v1/network").status_code == 200
+
+
+def test_a_head_that_never_comes_is_cut_off(client: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise silent connections would pile up until no more can be opened."""
+    monkeypatch.setattr("node.http_head.HEAD_SECONDS_MAX", 0.05)
+    assert told(client, b"") == b""
+    assert told(client, b"GET / HTTP/1.1\r\nX-Slow: ") == b""

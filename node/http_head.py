@@ -1,0 +1,71 @@
+"""uvicorn's HTTP/1.1 protocol with bounds on a request's head, and problem bodies for what is no HTTP.
+
+uvicorn with httptools bounds neither the bytes of a head nor the time until it is there; and whom it cannot understand
+it answers with plain text. Problem bodies: RFC 9457; status 431: RFC 6585.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES_MAX = 64 * 1024  # request line and header fields; a token is 4 KiB at most
+HEAD_SECONDS_MAX = 20.0  # from connecting, or from a request's first byte, until its head is complete
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection. A head that grows beyond its bound is answered with 431, one that never ends is cut off."""
+
+    _in_head = True
+    _head_bytes = 0  # read since the head began; what came with it in one piece counts too
+    _head_due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_due = self.loop.call_later(HEAD_SECONDS_MAX, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_due is None:
+                self._head_due = self.loop.call_later(HEAD_SECONDS_MAX, self.transport.close)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+            self._refuse(431, "Request Header Fields Too Large", "head_too_large", "The request's head is too large")
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._head_bytes = False, 0
+        self._stop_clock()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head = True
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Called by uvicorn for bytes that are no HTTP. Their text stays out of the answer."""
+        self._refuse(400, "Bad Request", "malformed", "The bytes are not what they should be")
+
+    def _stop_clock(self) -> None:
+        if self._head_due is not None:
+            self._head_due.cancel()
+            self._head_due = None
+
+    def _refuse(self, status: int, reason: str, code: str, title: str) -> None:
+        """Answer and close: where the next request would begin, nobody knows."""
+        self._stop_clock()
+        problem: dict[str, Any] = {"type": f"/problems/{code}", "title": title, "status": status, "code": code}
+        body = msgspec.json.encode(problem)
+        head = (
+            f"HTTP/1.1 {status} {reason}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode("ascii") + body)
+        self.transport.close()
