@@ -21,14 +21,14 @@ from chain.ledger import Ledger
 from chain.transaction import Transaction, receive_transaction
 from consensus import catch_up, timers
 from consensus.effects import PassOn
-from consensus.model import Blocks, Bodies, FetchBodies, NewView, PrePrepare
-from consensus.wire import decode_message, encode_message
+from consensus.model import Blocks, Bodies, FetchBodies, NewView, Prepare, PrePrepare, Status
+from consensus.wire import decode_message, encode_message, vote_digest
 from node.journal import Journal
 from node.link import Link
 from node.messages import BUNDLE, BUNDLE_BYTES_MAX, CONSENSUS
 from node.saver import Saver
 from node.validator import Validator
-from tests.chain.making import VALIDATORS
+from tests.chain.making import VALIDATORS, key_of
 from tests.node.validating import Fuse, Table
 
 PRIMARY = VALIDATORS[0]  # of view 0
@@ -332,6 +332,34 @@ async def test_a_validator_without_its_journal_follows_and_signs_nothing_over_re
         await grow(table, 2)
         await table.height(table.nodes[PRIMARY].feed.height)
     assert len([key for key in table.said if key[0] == seat]) == votes
+    table.verify_same()
+
+
+async def test_a_validator_that_was_shown_a_vote_it_forgot_stays_a_learner_over_restarts(table: Table) -> None:
+    """Rule 14: the vote's height goes by, but a ViewChange may be forgotten too."""
+    name = BACKUPS[2]
+    seat = VALIDATORS.index(name)
+    table.start()
+    await grow(table, 2)
+    await table.height(2)
+    head = table.nodes[name].ledger.head
+    unsigned = Prepare(table.members.epoch, 0, head.height + 1, bytes(32), seat, bytes(64))
+    signature = key_of(f"{name}/vote").sign(vote_digest(unsigned, table.chain_id))
+    vote = msgspec.structs.replace(unsigned, signature=signature)
+    shown = Status(table.members.epoch, 0, True, head.height, head.digest, [vote])
+    await table.nodes[name].on_message(cast(Link, table.links[name, BACKUPS[0]]), CONSENSUS, encode_message(shown))
+    assert table.nodes[name].learner_reason
+    await grow(table, 1)
+    await table.height(3)
+    votes = len(table.said)
+    for _ in range(2):
+        await table.kill(name)
+        table.start(name)
+        assert table.nodes[name].learner_reason == "journal_behind_block_log"
+        await grow(table, 1)
+    await table.height(5)
+    assert len(table.said) > votes
+    assert all(height <= 2 for (owner, _kind, _view, height) in table.said if owner == seat)
     table.verify_same()
 
 
