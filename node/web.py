@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
@@ -16,6 +17,9 @@ from node.http_head import HttpProtocol
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 GRACE_SECONDS = 3  # for requests under way when the node stops
+
+# a line for everybody's garbage would fill the log, and is none of its JSON
+logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 class _Server(uvicorn.Server):

@@ -79,12 +79,13 @@ def test_answers_name_no_software_and_heads_have_no_body(client: httpx2.Client) 
     "data",
     [b"FOO / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\xff", b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"],
 )
-def test_what_is_no_http_is_a_problem_too(client: httpx2.Client, data: bytes) -> None:
-    """Issue 2: problem+json everywhere, also where no request came into being."""
+def test_what_is_no_http_is_a_problem_too(client: httpx2.Client, data: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Issue 2: problem+json everywhere, also where no request came into being; and nobody fills the log with it."""
     head, _, body = told(client, data).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"application/problem+json" in head
     assert json.loads(body)["code"] == "malformed"
+    assert not caplog.records
     assert client.get("/v1/network").status_code == 200
 
 
