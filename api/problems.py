@@ -94,6 +94,7 @@ PROBLEMS: dict[str, Problem] = {
     "already_issued": Problem(409, "This business number has its bill already", "该业务流水号已开票"),
     "business_no_conflict": Problem(409, "Another bill has this business number", "业务流水号已用于其他内容"),
     "number_used": Problem(409, "This number is used", "票据号码已使用"),
+    "directory_full": Problem(409, "No more ranges or leases can be listed here", "号段数量已达上限"),
     "day_book_full": Problem(409, "The day's sums are beyond what a day book holds", "当日合计超出日记账上限"),
     "number_outside_lease": Problem(409, "This number is outside the lease", "票据号码不在领用号段内"),
     "lease_unknown": Problem(409, "No such lease", "领用号段不存在"),

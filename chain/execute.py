@@ -229,4 +229,5 @@ def _run_chain(
         except Refused as refusal:
             overlay.roll_back(mark)
             return [refusal.code if number == offset else "linked_failed" for number in range(len(chain))]
+    overlay.settle()
     return [RECORDED] * len(chain)

@@ -96,6 +96,10 @@ class Overlay:
             else:
                 self._slots[key] = slot
 
+    def settle(self) -> None:
+        """Nothing before this point is rolled back any more: what it would take is forgotten."""
+        self._undo.clear()
+
     def finish(self, height: int) -> StateChange:
         """One new version per changed record, its leaf, and the root after it."""
         base = self._base

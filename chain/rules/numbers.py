@@ -7,9 +7,9 @@ Source: Zhejiang medical e-bill measure of 2019, numbering (DOMAIN 1.1, 1.2).
 Codes in their order of precedence:
   allot     already_recorded, range_overlaps, wrong_key, organisation_unknown, not_supervised, range_unknown,
             range_not_yours, count_not_positive, range_overlaps (first below the next free number) or range_moved
-            (above it), range_exhausted
+            (above it), range_exhausted, directory_full
   lease     already_recorded, range_moved, wrong_key, organisation_unknown, issuer_not_entitled, place_unknown,
-            range_unknown, range_not_yours, count_not_positive, range_moved, range_exhausted
+            range_unknown, range_not_yours, count_not_positive, range_moved, range_exhausted, directory_full
   unused    already_recorded, number_used, wrong_key, lease_unknown, number_outside_lease, number_used
 A code that stands twice is first given for another operation's record under the same key.
 """
@@ -23,6 +23,8 @@ from chain.operation import AllotRange, RangeRef, ReportUnused, TakeLease
 from chain.records import UNIT, BillBody, LeaseBody, LeasesBody, RangeBody, RangesBody, UnusedBody
 from chain.rules.context import Changes, Context, Refused, View, issuing_hospital, organisation, refuse_repeated
 
+DIRECTORY_MAX = 10_000  # ranges of a holder and code, leases of a gateway and code: each new one copies the list
+
 
 def allot_range(view: View, operation: AllotRange, context: Context) -> Changes:
     """Cut the front of a range for an organisation that its holder supervises."""
@@ -35,6 +37,8 @@ def allot_range(view: View, operation: AllotRange, context: Context) -> Changes:
     parent = _cut(view, operation.parent, operation.first, operation.count, context, "range_overlaps")
     directory = keyspace.number_ranges(operation.holder, operation.parent.code)
     firsts = list(held.firsts) if (held := view.get(directory, RangesBody)) else []
+    if len(firsts) >= DIRECTORY_MAX:
+        raise Refused("directory_full")
     insort(firsts, operation.first)
     return {
         keyspace.number_range(operation.parent): parent,
@@ -54,6 +58,8 @@ def take_lease(view: View, operation: TakeLease, context: Context) -> Changes:
     parent = _cut(view, ref, operation.first, operation.count, context, "range_moved")
     directory = keyspace.leases(context.organisation, operation.gateway, ref.code)
     firsts = list(held.firsts) if (held := view.get(directory, LeasesBody)) else []
+    if len(firsts) >= DIRECTORY_MAX:
+        raise Refused("directory_full")
     return {
         keyspace.number_range(ref): parent,
         own: LeaseBody(operation.first, operation.count, operation.gateway, operation.place),

@@ -7,6 +7,7 @@ import pytest
 from chain import keyspace
 from chain.operation import AllotRange, Operation, RangeRef, ReportUnused, TakeLease
 from chain.records import LeaseBody, LeasesBody, RangeBody, RangesBody, UnusedBody
+from chain.rules import numbers
 from tests.chain.making import CODE, Chain, bill_id, issue_bill, key_of
 
 PROVINCE = RangeRef("finance", CODE, 1)
@@ -177,3 +178,15 @@ def test_an_unused_number_lies_in_one_s_own_lease(chain: Chain) -> None:
     assert refused(chain, "hospital-a", ReportUnused(bill_id(11), 1, "lost")) == "number_outside_lease"
     assert refused(chain, "hospital-a", ReportUnused(bill_id(0), 1, "lost")) == "number_outside_lease"
     assert chain.run("hospital-a", ReportUnused(bill_id(10), 1, "lost")) == ["recorded"]
+
+
+def test_a_list_of_leases_has_an_end(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each lease copies the list of its gateway: without a bound one hospital could make blocks that nobody executes in
+    time."""
+    monkeypatch.setattr(numbers, "DIRECTORY_MAX", 2)
+    first = chain.body(keyspace.number_range(chain.range_of("hospital-b")), RangeBody).next
+    ref = chain.range_of("hospital-b")
+    leases = [TakeLease(ref, first + offset, 1, "hospital-b-9", "B01") for offset in range(3)]
+    assert chain.run("hospital-b", *leases) == ["recorded", "recorded", "directory_full"]
+    other = TakeLease(ref, first + 2, 1, "hospital-b-8", "B01")
+    assert chain.run("hospital-b", other) == ["recorded"]
