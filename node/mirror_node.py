@@ -158,16 +158,23 @@ class MirrorNode:
                 try:
                     return encode(DetailsKept(await self.details.put(organisation, question.details)))
                 except (StorageFailed, StorageDamaged) as error:
-                    self._is_failed = True
-                    self._on_halt(f"{type(error).__name__}: {error}")
-                    raise PeerRefused("unavailable") from None
+                    raise self._stopping(error) from None
                 except ChainError as error:
                     raise PeerRefused(error.code) from None
             case GetDetails():
                 self._verify_supervised(organisation)
                 return encode(DetailsAnswer(await self.details.get_many(organisation, question.bills)))
             case _:
-                return encode(await self._answers.answer(question, organisation))
+                try:
+                    return encode(await self._answers.answer(question, organisation))
+                except (StorageFailed, StorageDamaged) as error:
+                    raise self._stopping(error) from None
+
+    def _stopping(self, error: ChainError) -> PeerRefused:
+        """Our own disk is at fault: the node ends, and says no more than that it is away."""
+        self._is_failed = True
+        self._on_halt(f"{type(error).__name__}: {error}")
+        return PeerRefused("unavailable")
 
     def _verify_supervised(self, organisation: str) -> None:
         if organisation not in self.details.issuers:

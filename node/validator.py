@@ -90,7 +90,9 @@ from node.messages import (
 from node.proposals import Checked, Proposals, can_run
 from node.runtime import Clock, Runtime
 from node.saver import SavedEntry, Saver, saved_entry
+from node.seats import Seats
 from node.transport import Transport
+from node.validator_report import figures_of, status_of
 
 PASS_ON_MAX = 2_000  # waiting transactions sent to the primary once more
 BUNDLES_MAX = 256  # of other validators, waiting to be checked; and so many bytes
@@ -136,7 +138,7 @@ class Validator:
         self.saver = Saver(ledger, journal, self._writer, self.feed.publish)
         self._answers = Answers(ledger, self.feed)
         self.transport: Transport | None = None
-        self._seats: dict[int, Link] = {}  # links to the other validators
+        self._seats = Seats(self._members, seat)
         self._tasks: set[asyncio.Task[None]] = set()
         self._bundles: asyncio.Queue[tuple[list[Transaction], int]] = asyncio.Queue(BUNDLES_MAX)  # and their bytes
         self._bundles_bytes = 0
@@ -239,28 +241,13 @@ class Validator:
     # ── links ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def on_link_up(self, link: Link) -> None:
-        """An organisation with a seat may run other nodes too, such as a mirror: they do not push its validator aside."""
-        seat = self._members.seat_of(link.peer.organisation)
-        if seat is None or seat == self.seat:
-            return
-        holder = self._seats.get(seat)
-        if holder is None or holder.is_closed or holder.node == link.node:
-            self._seats[seat] = link
-            self._take(PeerConnected(seat, self._now()))
+        self._connected(self._seats.link_up(link))
 
     def on_link_down(self, link: Link) -> None:
-        seat = self._members.seat_of(link.peer.organisation)
-        if seat is None or self._seats.get(seat) is not link:
-            return
-        del self._seats[seat]
-        for other in list(self.transport.links.values()) if self.transport else ():
-            if other.organisation == link.organisation and not other.is_closed:
-                self.on_link_up(other)
+        self._connected(self._seats.link_down(link, self.transport.links.values() if self.transport else ()))
 
-    def _seat_speaks(self, seat: int, link: Link) -> None:
-        """Consensus came over this link: so the validator is at its other end, and no other node of its organisation."""
-        if self._seats.get(seat) is not link and not link.is_closed:
-            self._seats[seat] = link
+    def _connected(self, seat: int | None) -> None:
+        if seat is not None:
             self._take(PeerConnected(seat, self._now()))
 
     async def on_message(self, link: Link, kind: int, payload: bytes) -> None:
@@ -310,7 +297,7 @@ class Validator:
             if code:
                 log.debug("transaction_refused", code=code)
         if admitted and not from_validator:  # rule 10: passed on once
-            self._gossip([received.transaction for received in admitted], self._seats.values())
+            self._gossip([received.transaction for received in admitted], self._seats.links())
         self._tell_work()
 
     def _gossip(self, transactions: list[Transaction], links: Any) -> None:
@@ -335,7 +322,7 @@ class Validator:
             self.refusals[type(error).__name__] += 1
             log.warning("message_refused", seat=seat, error=type(error).__name__)
             return
-        self._seat_speaks(seat, link)
+        self._connected(self._seats.speaks(seat, link))
         match message:
             case PrePrepare() | Prepare() | Commit() | ViewChange() | NewView() | Status() | Fetch():
                 self._take(MessageReceived(seat, message, self._now()))
@@ -438,7 +425,7 @@ class Validator:
         self.saver.send(lambda: self._send_all(payload))
 
     def _send_all(self, payload: bytes) -> None:
-        for link in list(self._seats.values()):
+        for link in self._seats.links():
             link.send(CONSENSUS, payload, urgent=True)
 
     def send(self, effect: Send) -> None:
@@ -570,39 +557,10 @@ class Validator:
         return reasons
 
     def status(self) -> dict[str, Any]:
-        head, replica = self.ledger.head, self.runtime.replica
-        return {
-            "height": head.height,
-            "digest": head.digest.hex(),
-            "state_root": head.state_root.hex(),
-            "state_count": head.state_count,
-            "time_ms": head.time_ms,
-            "view": replica.view,
-            "active": replica.is_active,
-            "primary": self._members.members[self._members.primary(replica.view)].organisation,
-            "seat": self.seat,
-            "learner": self.learner_reason or None,
-            "validators_linked": sorted(self._members.members[seat].organisation for seat in self._seats),
-            "mempool": {"transactions": len(self.pool), "bytes": self.pool.bytes},
-            "evidence": len(self.evidence),
-        }
+        return status_of(self)
 
     def figures(self) -> dict[str, float]:
-        saver, replica = self.saver.figures, self.runtime.replica
-        return {
-            "consensus_height": self.ledger.head.height,
-            "consensus_view": replica.view,
-            "consensus_active": float(replica.is_active),
-            "validators": self._members.n,
-            "missing_validators": self._members.n - 1 - len(self._seats),
-            "mempool_transactions": len(self.pool),
-            "mempool_bytes": self.pool.bytes,
-            "state_records": self.ledger.state.count,
-            "flushes_total": saver.flushes,
-            "flush_seconds_total": saver.flush_seconds,
-            "equivocation_total": len(self.evidence),
-            "learner": float(bool(self.learner_reason)),
-        }
+        return figures_of(self)
 
     def labelled_figures(self) -> dict[str, dict[str, float]]:
         incidents = self.transport.incidents if self.transport else Counter[str]()
@@ -611,3 +569,8 @@ class Validator:
             "messages_refused_total": dict(self.refusals),
             "peer_incidents_total": dict(incidents),
         }
+
+    @property
+    def linked_validators(self) -> list[str]:
+        """Organisations of the other validators that are linked, sorted."""
+        return sorted(self._members.members[seat].organisation for seat in self._seats)
