@@ -1,17 +1,20 @@
 """A bill for those who may read it: its page, history and proof, and its face for public verification.
 
-A hospital's people read their own bills; auditors, and clerks of this mirror's own finance office, every bill, with
-the details that are here. To all others it does not exist. Source: DESIGN sections 6 and 10.
+A hospital's people read their own bills; auditors, and clerks of this mirror's own finance office, every bill. Details
+are open to the hospital, to the office and those above it, and to audit offices; the check code to the hospital alone.
+To all others a bill does not exist. Source: DESIGN sections 6 and 10.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
 
 from chain import keyspace
 from chain.details import FIELD_IDS, Details, check_code, open_fields, token
+from chain.genesis import Genesis
 from chain.ledger import Ledger
 from chain.records import RED, REVERSED, BillBody, Record
 from chain.state import body_of
@@ -32,6 +35,8 @@ class BillDesk:
         self.details_read = 0  # by auditors and clerks: for metrics
         self._office, self._ledger, self._store = office, ledger, store
         self._index, self._proofs = index, proofs
+        audit_offices = (entry.id for entry in ledger.genesis.organisations if entry.kind == "audit")
+        self._supervising = frozenset([*supervisors_of(office, ledger.genesis), *audit_offices])
         self._log = structlog.get_logger("mirror")
 
     def _record(self, bill: str) -> tuple[Record, BillBody] | None:
@@ -39,8 +44,15 @@ class BillDesk:
         record = self._ledger.state.record(keyspace.bill(bill)) if is_number else None
         return (record, body_of(record, BillBody)) if record else None
 
+    def _may_read_details(self, reader: Reader, body: BillBody) -> bool:
+        """Details lie open to their hospital, its office, who supervises the office, and audit offices; other agencies
+        read what is on the chain."""
+        if not self._may_read(reader, body):
+            return False
+        return reader.role != "auditor" or reader.organisation in self._supervising
+
     def _may_read(self, reader: Reader, body: BillBody) -> bool:
-        """Whether a bill with its details is open to a reader."""
+        """Whether a bill's public part is open to a reader: what stands on the chain."""
         if reader.role == "auditor":
             return True
         if reader.role == "finance_clerk":
@@ -70,10 +82,12 @@ class BillDesk:
             return None
         record, body = found
         page = self.public_page(bill_id, body, record.origin)
-        details = self._details(bill_id, body)
+        details = self._details(bill_id, body) if self._may_read_details(reader, body) else None
         if details is not None:
             self._count_reading(reader)
             page |= details_page(body, details)
+            if reader.role not in HOSPITAL_STAFF:
+                del page["check_code"]  # it proves possession of the bill: nobody else needs it
         return page
 
     def pages_of(self, issuer: str, business_no: str, reader: Reader) -> list[dict[str, Any]]:
@@ -120,7 +134,8 @@ class BillDesk:
         if found is None:
             return None
         body = found[1]
-        is_reader = reader is not None and self._may_read(reader, body)
+        may_read = self._may_read_details if fields else self._may_read
+        is_reader = reader is not None and may_read(reader, body)
         details = self._details(bill_id, body) if secret is not None or fields else None
         if not is_reader and not (secret is not None and details is not None and _is_secret(secret, details)):
             return None
@@ -147,6 +162,16 @@ class BillDesk:
             reversed_by=body.related[0] if body.validity == REVERSED else None,
             reverses=body.related[0] if body.validity == RED else None,
         )
+
+
+def supervisors_of(office: str, genesis: Genesis) -> Iterator[str]:
+    """The office and who supervises it, up to the province."""
+    above = {entry.id: entry.supervisor for entry in genesis.organisations}
+    seen: set[str] = set()
+    while office and office not in seen:
+        seen.add(office)
+        yield office
+        office = above.get(office, "")
 
 
 def _is_secret(secret: str, details: Details) -> bool:

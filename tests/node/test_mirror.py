@@ -27,7 +27,7 @@ from node.verification import FAILURES_MAX
 from tests.chain.making import CODE, Chain, bill_id, details, genesis, issue_bill, key_of, reverse_bill
 from tests.node.following import FakeLink, FakePeers, drop_ledger, make_ledger, open_ledger
 
-AUDITOR = Reader("u-1", "audit-office", "auditor")
+AUDITOR = Reader("u-1", "finance", "auditor")  # of the province, above the office
 CLERK = Reader("u-2", "finance-city", "finance_clerk")
 CASHIER = Reader("u-3", "hospital-a", "cashier")
 ADMIN = Reader("u-4", "hospital-a", "hospital_admin")
@@ -166,6 +166,25 @@ async def test_a_bill_is_read_with_its_details_by_those_who_may(archive: Archive
         assert page["items"][0]["unit_price_e4"] == 10_000
         assert page["visit"]["diagnosis"] == "none, this is a test"
     assert archive.mirror.bills.details_read == 2  # the auditor's and the clerk's
+
+
+async def test_another_agencys_auditor_reads_what_stands_on_the_chain(archive: Archive) -> None:
+    """DESIGN 6: details lie with issuer, office and those with a grant; the check code is the hospital's alone."""
+    bill = await archive.issue(1)
+    await archive.seal()
+    stranger = Reader("u-9", "insurance", "auditor")
+
+    page = await archive.mirror.bill(bill, stranger)
+    assert page is not None
+    assert (page["total_fen"], page["status"]) == (12_345, "sealed")
+    assert not {"payer", "business_no", "charges", "items", "visit", "cashier", "check_code"} & set(page)
+    assert await archive.mirror.proof(bill, stranger, [], None) is not None
+    assert await archive.mirror.proof(bill, stranger, ["payer_name"], None) is None
+    assert archive.mirror.bills.details_read == 0
+    for reader in (AUDITOR, CLERK):
+        page = await archive.mirror.bill(bill, reader)
+        assert page is not None
+        assert "check_code" not in page
 
 
 @pytest.mark.parametrize("reader", STRANGERS)
