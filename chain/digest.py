@@ -35,8 +35,3 @@ BUSINESS = _prefix("business")
 def digest(prefix: bytes, parts: Wire | list[Any] | tuple[Any, ...]) -> bytes:
     """32 bytes. `prefix` is one of the constants above; `parts` is an array: a struct is one."""
     return sha256(prefix + encode(parts)).digest()
-
-
-def digest_of_encoded(prefix: bytes, array: bytes) -> bytes:
-    """The same, for parts that are canonical bytes of an array already."""
-    return sha256(prefix + array).digest()

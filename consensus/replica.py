@@ -191,7 +191,3 @@ class Replica:
     def is_fetching(self) -> bool:
         """Whether it knows of certified blocks that it has not executed."""
         return self._state.is_fetching
-
-    @property
-    def is_halted(self) -> bool:
-        return self._state.halted

@@ -33,13 +33,13 @@ def business_date(time_ms: int, now_ms: int, parameters: ParametersBody) -> int:
     offset = parameters.utc_offset_minutes
     try:
         date, today = local_date(time_ms, offset), local_date(now_ms, offset)
-        latest = local_date(now_ms + parameters.business_ahead_max_ms, offset)
-        if date <= latest and days_between(date, today) <= parameters.business_days_behind_max:
+        is_ahead = time_ms > now_ms + parameters.business_ahead_max_ms
+        if not is_ahead and days_between(date, today) <= parameters.business_days_behind_max:
             return date
     except (Refused, ValueError, OverflowError):
         pass
     days = parameters.business_days_behind_max
-    raise ServiceRefused("date_out_of_window", f"not before {days} days ago and not after today", POINTER)
+    raise ServiceRefused("date_out_of_window", f"not before {days} days ago and not after now", POINTER)
 
 
 def local_text(time_ms: int, utc_offset_minutes: int) -> str:

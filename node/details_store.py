@@ -216,10 +216,6 @@ class DetailsStore:
             found.append(details)
         return found
 
-    def lacking(self, issuer: str, bills: Iterable[str]) -> list[str]:
-        """Which of an issuer's bills have no details here."""
-        return [bill for bill in bills if self.root_of(issuer, bill) is None]
-
     def bills_of_business_no(self, issuer: str, business_no: str) -> list[str]:
         """Ids of the bills, final or not, whose details name that business number."""
         prefix = self._business_key(issuer, business_no, "")

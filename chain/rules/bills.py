@@ -156,7 +156,8 @@ def _verify_date_and_number(view: View, operation: IssueBill | ReverseBill, kind
     today = local_date(context.time_ms, parameters.utc_offset_minutes)
     latest = local_date(context.time_ms + parameters.business_ahead_max_ms, parameters.utc_offset_minutes)
     behind = days_between(operation.business_date, today)
-    if operation.business_date > latest or behind > parameters.business_days_behind_max:
+    is_ahead = operation.issued_ms > context.time_ms + parameters.business_ahead_max_ms
+    if is_ahead or operation.business_date > latest or behind > parameters.business_days_behind_max:
         raise Refused("date_out_of_window")
     if operation.bill[:8] != bill_code(parameters.region, parameters.classification, kind, operation.business_date):
         raise Refused("number_code_mismatch")

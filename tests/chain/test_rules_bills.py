@@ -149,6 +149,16 @@ def test_a_business_date_lies_in_the_window_around_block_time(chain: Chain, now:
     assert chain.run("hospital-a", issue_bill(business_date=date), time_ms=at(now)) == [code]
 
 
+def test_a_bill_is_not_issued_in_the_future(chain: Chain) -> None:
+    """Clocks differ by what genesis says, and no more; how long a bill waited in an outbox is no matter."""
+    noon = at("2026-06-01 12:00:10")
+    ahead_ms = chain.genesis.parameters.business_ahead_max_ms
+    late = issue_bill("B-1", serial=1, issued_ms=noon + ahead_ms + 1)
+    assert refused(chain, "hospital-a", late, time_ms=noon) == "date_out_of_window"
+    just = issue_bill("B-2", serial=2, issued_ms=noon + ahead_ms)
+    assert chain.run("hospital-a", just, time_ms=noon + 1) == ["recorded"]
+
+
 def test_the_year_of_the_number_is_that_of_the_business_date(chain: Chain) -> None:
     """Shanghai's new year, eight hours before that of UTC; the old year's bills may come a little later."""
     chain.lease("hospital-a", code="33060127")

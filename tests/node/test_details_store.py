@@ -69,7 +69,6 @@ async def test_details_are_kept_before_and_after_their_bill_is_final(held: Held)
 
     assert held.store.get("hospital-a", bill_id(1)) == of(1)
     assert held.store.not_final == {"hospital-a": 1, "hospital-b": 0}
-    assert held.store.lacking("hospital-a", [bill_id(1), bill_id(3)]) == [bill_id(3)]
     assert held.store.bills_of_business_no("hospital-a", "B-2") == [bill_id(2)]
 
 

@@ -78,6 +78,7 @@ async def test_the_same_number_with_another_content_is_a_conflict(province: Prov
         ({"business_time": "2026-06-01T12:00:00"}, "invalid_time", "/business_time"),
         ({"business_time": "2026-02-30T12:00:00Z"}, "invalid_time", "/business_time"),
         ({"business_time": "2026-06-02T00:00:00+08:00"}, "date_out_of_window", "/business_time"),
+        ({"business_time": "2026-06-01T23:00:00+08:00"}, "date_out_of_window", "/business_time"),
         ({"business_time": "2026-01-01T12:00:00+08:00"}, "date_out_of_window", "/business_time"),
         ({"business_time": "9999-12-31T23:59:59-23:59"}, "date_out_of_window", "/business_time"),
         ({"remark": "a\nb"}, "text_refused", "/remark"),
