@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from chain.validators import COMMIT, PREPARE, Certificate
-from consensus import normal_case
+from consensus import epochs, normal_case
 from consensus.effects import Broadcast, Effect, FetchBlocks, Finalise, Send, SendBlocks
 from consensus.events import BlockFetched
 from consensus.model import BLOCKS_PER_FETCH_MAX, Fetch, Head, Message, Status
 from consensus.state import Asked, Decided, ReplicaState, quorum_certificate
+from consensus.wire import VIEW_MAX
 
 STATUS_MS = 1_000
 FETCH_RETRY_MS = 1_000  # without a block for so long: ask somebody else
@@ -42,10 +43,18 @@ def decide(state: ReplicaState, out: list[Effect]) -> bool:
         return True
     out.append(Finalise(block.header, block.transactions, decided.certificate))
     state.head = Head(block.header.height, decided.digest, block.header.time_ms, decided.certificate)
+    opened = state.next_epochs.get(decided.digest)
     state.leave_slot()
-    view = decided.certificate.view
-    if view > state.view or (view == state.view and not state.active):
-        state.leave_view(view, active=True, base=state.height, obliged=None)
+    beginning, state.upcoming = state.upcoming, opened
+    if beginning is not None:
+        epochs.enter(state, beginning, out)
+        if state.has_left:
+            return True
+        out.append(Broadcast(status(state)))  # others of the new set may not know me yet
+    else:
+        view = decided.certificate.view
+        if view > state.view or (view == state.view and not state.active):
+            state.leave_view(view, active=True, base=state.height, obliged=None)
     following = state.fetched.get(state.slot)
     if following is not None:
         on_certificate(state, state.slot, following.header.digest(), following.certificate, out)
@@ -125,15 +134,15 @@ def fetch(state: ReplicaState, out: list[Effect]) -> None:
 
 
 def status(state: ReplicaState) -> Status:
-    """Where I stand, with the votes for the slot that I hold: Prepares of my view, Commits of any."""
+    """Where I stand, with all votes for the slot that I hold, so that who forgot one learns of it (rule 14)."""
     slot, seats = state.slot, state.seats
-    prepares = [state.votes.get((slot, PREPARE, seat)) for seat in seats]
-    commits = [state.votes.get((slot, COMMIT, seat)) for seat in seats]
-    votes = [vote for vote in prepares if vote is not None and vote.view == state.view]
-    votes += [vote for vote in commits if vote is not None]
-    # A learner wants no NewView: it says that it has all it needs.
-    active = state.active or not state.may_vote
-    return Status(state.epoch, state.view, active, state.height, state.head.digest, votes)
+    held = [state.votes.get((slot, kind, seat)) for kind in (PREPARE, COMMIT) for seat in seats]
+    votes = [vote for vote in held if vote is not None]
+    views = [change.view if (change := state.view_changes.get(seat)) is not None else 0 for seat in seats]
+    active = state.active
+    if not state.may_vote:  # a learner wants no NewView and none of its own ViewChanges: it says that it has them
+        active, views[state.me] = True, VIEW_MAX
+    return Status(state.epoch, state.view, active, state.height, state.head.digest, votes, views)
 
 
 def tell_where_i_stand(state: ReplicaState, out: list[Effect]) -> None:
@@ -163,6 +172,10 @@ def on_status(state: ReplicaState, sender: int, message: Status, out: list[Effec
     state.claim(sender, message.height)
     for vote in message.votes:
         normal_case.on_vote(state, vote, out)
+    hear(state, sender, message)
+    kept = state.view_changes.get(sender)
+    if kept is not None and message.views[sender] < kept.view:
+        out.append(Send(sender, kept))  # it has forgotten a promise
     if message.height != state.height or not state.active:
         return
     if message.view < state.view or (message.view == state.view and not message.active):
@@ -171,6 +184,15 @@ def on_status(state: ReplicaState, sender: int, message: Status, out: list[Effec
         return
     if message.view == state.view:
         out.extend(Send(sender, missing) for missing in what_it_lacks(state, sender, message))
+
+
+def hear(state: ReplicaState, sender: int, message: Status) -> None:
+    """Rule 14: this peer, not behind me, holds nothing of mine that I lack. What it does hold comes as proof: votes in
+    the Status itself, a ViewChange after it; its mere word makes nobody a learner, and does not count as heard."""
+    mine = state.view_changes.get(state.me)
+    promised = mine.view if mine is not None else 0
+    if state.must_hear and message.height >= state.height and message.views[state.me] <= promised:
+        state.heard.add(sender)
 
 
 def what_it_lacks(state: ReplicaState, sender: int, message: Status) -> list[Message]:

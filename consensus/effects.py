@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chain.block import Header
-from chain.validators import Certificate
+from chain.validators import Certificate, ValidatorSet
 from consensus.errors import ConsensusError
 from consensus.events import Timer
 from consensus.model import JournalRecord, Message, Vote
@@ -137,6 +137,24 @@ class BecomeLearner:
 
 
 @dataclass(frozen=True, slots=True)
+class EnterEpoch:
+    """Another set votes from here on (rule 15): `members` is what links, messages and seats are about now.
+
+    It stands right after the Finalise of the last block of the epoch before, whose votes and ViewChanges are void.
+    """
+
+    members: ValidatorSet
+    may_vote: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveSet:
+    """This node's organisation has no seat any more (rule 15): nothing follows; go on following and serving blocks."""
+
+    members: ValidatorSet
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
     """The ledger or this node is broken: stop at once, sending nothing more."""
 
@@ -158,5 +176,7 @@ Effect = (
     | Accuse
     | Refuse
     | BecomeLearner
+    | EnterEpoch
+    | LeaveSet
     | Halt
 )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from chain.block import Header
-from chain.validators import Certificate
-from consensus.model import Message
+from chain.validators import Certificate, ValidatorSet
+from consensus.model import Message, Sign
 
 
 class Timer(Enum):
@@ -24,6 +24,23 @@ class Timer(Enum):
     HELD = "held"  # rule 2: a proposal from the future becomes acceptable
 
 
+class Voting(Enum):
+    """Whether this node votes in an epoch, as its runtime knows from chain, keys and journal (rule 14)."""
+
+    AS_BEFORE = "as before"  # a voter goes on, a learner stays one
+    FREED = "freed"  # its own renewal, or the first vote of a new key, opens this epoch: nothing forgotten is of it
+    BARRED = "barred"  # somebody else's renewal of this seat, or the key of the seat is not here
+
+
+@dataclass(frozen=True, slots=True)
+class NextEpoch:
+    """What a block, executed, says about the height two above it: another set votes from there (rule 15)."""
+
+    members: ValidatorSet  # its epoch is the block's height + 2
+    voting: Voting
+    sign: Sign | None  # with the key that this node's organisation has in the set; None without seat or key
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """First event of a replica's life, after construction or restore."""
@@ -33,7 +50,8 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
-    """A verified message came over the authenticated link of `sender`, a seat of the set."""
+    """A verified message came over the authenticated link of `sender`: its seat in the set of the message's epoch, or,
+    where the message names no epoch or a foreign one (Fetch, Status), in the current set."""
 
     sender: int
     message: Message
@@ -60,6 +78,7 @@ class BlockChecked:
     valid: bool
     code: str  # why not; "" if valid
     now_ms: int
+    next_epoch: NextEpoch | None = None  # None: it changes nothing about who votes
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +90,7 @@ class ProposalReady:
     header: Header | None
     transactions: list[bytes]  # digests, in block order
     now_ms: int
+    next_epoch: NextEpoch | None = None  # as in BlockChecked
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ flight; the numbered rules are in this package's README. A *seat* is a member's 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -20,6 +21,7 @@ TRANSACTIONS_MAX = 20_000  # of one proposal on the wire; the chain's own parame
 BLOCKS_PER_FETCH_MAX = 64
 BODIES_PER_FETCH_MAX = 1_000
 
+Sign = Callable[[bytes], bytes]  # message of 32 bytes -> Ed25519 signature by this validator's vote key
 Seat = Annotated[int, msgspec.Meta(ge=0, lt=MEMBERS_MAX)]
 TransactionDigests = Annotated[list[Digest], msgspec.Meta(max_length=TRANSACTIONS_MAX)]
 
@@ -108,6 +110,9 @@ class Status(Wire, frozen=True, tag=6):
     height: Height  # H
     digest: Digest
     votes: Annotated[list[Vote], msgspec.Meta(max_length=2 * MEMBERS_MAX)]  # that I hold for H + 1, the addressee's too
+    views: Annotated[
+        list[View], msgspec.Meta(max_length=MEMBERS_MAX)
+    ]  # by seat: the highest ViewChange that I hold, or 0
 
 
 class Fetch(Wire, frozen=True, tag=7):

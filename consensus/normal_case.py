@@ -116,7 +116,8 @@ def refusal_of(state: ReplicaState, early: EarlyProposal) -> str | None:
         return None if digest == state.obligation else NOT_OBLIGED
     if header.proposer != state.members.members[state.primary].organisation:
         return WRONG_PROPOSER
-    if not early.proposal.transactions and header.time_ms < state.head.time_ms + state.settings.heartbeat_ms:
+    is_early = header.time_ms < state.head.time_ms + state.settings.heartbeat_ms
+    if not early.proposal.transactions and is_early and state.upcoming is None:
         return EMPTY
     if header.time_ms < early.arrived_ms - PROPOSAL_BEHIND_MAX_MS:
         return TOO_OLD
@@ -144,6 +145,8 @@ def on_block_checked(state: ReplicaState, event: BlockChecked, out: list[Effect]
         return
     state.checked[event.digest] = event.valid
     if event.valid:
+        if event.next_epoch is not None:
+            state.next_epochs[event.digest] = event.next_epoch
         return
     if event.digest == state.obligation or (state.decided and event.digest == state.decided.digest):
         state.halt(f"block {state.slot} was agreed, and is invalid here: {event.code}", out)
@@ -154,7 +157,7 @@ def on_block_checked(state: ReplicaState, event: BlockChecked, out: list[Effect]
 
 def prepare(state: ReplicaState, out: list[Effect]) -> bool:
     """Rule 3: the accepted proposal is valid: save it with my vote, then say so. The primary says it by PrePrepare."""
-    if not state.active or state.current is None or state.own_vote(PREPARE) is not None:
+    if not state.active or not state.may_sign or state.current is None or state.own_vote(PREPARE) is not None:
         return False
     proposal, digest = state.current, state.current.header.digest()
     if not state.checked.get(digest):
@@ -177,7 +180,7 @@ def save_vote(state: ReplicaState, proposal: PrePrepare, out: list[Effect]) -> P
 def commit(state: ReplicaState, out: list[Effect]) -> bool:
     """Rule 4: q Prepares, mine among them, while active in their view: save the certificate, then send my Commit."""
     mine = state.own_vote(PREPARE)
-    if not state.active or mine is None or state.own_vote(COMMIT) is not None:
+    if not state.active or not state.may_sign or mine is None or state.own_vote(COMMIT) is not None:
         return False
     signatures = state.voters(PREPARE, state.view, mine.digest)
     if len(signatures) < state.quorum:
@@ -194,7 +197,9 @@ def commit(state: ReplicaState, out: list[Effect]) -> bool:
 
 def propose(state: ReplicaState, out: list[Effect]) -> bool:
     """As primary: ask for a block when work waits, or the obliged one again if it was not in the NewView."""
-    if not state.active or state.primary != state.me or state.slot <= state.base or state.is_fetching:
+    if not state.active or not state.may_sign or state.primary != state.me or state.slot <= state.base:
+        return False
+    if state.is_fetching:
         return False
     if state.current is not None or state.own_vote(PREPARE) is not None or state.proposing is not None:
         return False
@@ -205,11 +210,12 @@ def propose(state: ReplicaState, out: list[Effect]) -> bool:
         state.current = build_proposal(state, state.obligation)
         return True
     heartbeat_due = state.now_ms >= state.head.time_ms + state.settings.heartbeat_ms
-    if state.nothing_to_propose or not (state.work_waits or heartbeat_due):
+    may_be_empty = heartbeat_due or state.upcoming is not None
+    if state.nothing_to_propose or not (state.work_waits or may_be_empty):
         return False
     state.proposing = (state.view, state.slot)
     time_min_ms = state.head.time_ms + 1
-    out.append(Propose(state.view, state.slot, state.head.digest, time_min_ms, heartbeat_due))
+    out.append(Propose(state.view, state.slot, state.head.digest, time_min_ms, may_be_empty))
     return True
 
 
@@ -231,4 +237,6 @@ def on_proposal_ready(state: ReplicaState, event: ProposalReady) -> None:
     digest = event.header.digest()
     state.learn(event.header, event.transactions)
     state.checked[digest] = True
+    if event.next_epoch is not None:
+        state.next_epochs[digest] = event.next_epoch
     state.current = build_proposal(state, digest)

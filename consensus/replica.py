@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from consensus import catch_up, normal_case, restart, timers, view_change
+from chain.validators import ValidatorSet
+from consensus import catch_up, epochs, normal_case, restart, timers, view_change
 from consensus.effects import Effect, PassOn, Send
 from consensus.events import (
     BlockChecked,
@@ -30,7 +31,6 @@ from consensus.model import (
     Fetch,
     Head,
     JournalRecord,
-    Message,
     NewView,
     Prepare,
     PrePrepare,
@@ -68,26 +68,29 @@ class Replica:
         return cls(restart.restored_state(settings, head, records))
 
     def step(self, event: Event) -> list[Effect]:
-        """What to do about an event. After a Halt there are no more effects."""
+        """What to do about an event. After a Halt or LeaveSet there are no more effects."""
         state, out = self._state, list[Effect]()
-        if state.halted:
+        if state.halted or state.has_left:
             return out
         state.now_ms = event.now_ms
         self._note(event, out)
         for _ in range(APPLICATIONS_MAX):
-            if state.halted or not self._apply_one(out):
+            if state.halted or state.has_left or not self._apply_one(out):
                 break
         else:
             state.halt("the rules go round in circles", out)
-        if state.halted:
+        if state.halted or state.has_left:
             return out
         catch_up.fetch(state, out)
         timers.adjust(state, out)
         return out
 
     def _apply_one(self, out: list[Effect]) -> bool:
-        """The first rule that applies; says whether one did."""
+        """What came early for an epoch that has begun, or the first rule that applies; says whether there was one."""
         state = self._state
+        if state.inbox:
+            self._on_message(state.inbox.pop(0), out)
+            return True
         for rule in RULES:  # noqa: SIM110 (a generator costs more than the rules)
             if rule(state, out):
                 return True
@@ -101,7 +104,7 @@ class Replica:
                 catch_up.tell_where_i_stand(state, out)
                 timers.start(state, Timer.STATUS, catch_up.STATUS_MS, (), out)
             case MessageReceived():
-                self._on_message(event.sender, event.message, out)
+                self._on_message(event, out)
             case TimerExpired():
                 self._on_timer(event, out)
             case BlockChecked():
@@ -121,8 +124,11 @@ class Replica:
             case _:
                 assert_never(event)
 
-    def _on_message(self, sender: int, message: Message, out: list[Effect]) -> None:
-        state = self._state
+    def _on_message(self, event: MessageReceived, out: list[Effect]) -> None:
+        state, sender, message = self._state, event.sender, event.message
+        if not isinstance(message, Fetch) and message.epoch != state.epoch:
+            epochs.on_foreign(state, event)
+            return
         match message:
             case PrePrepare():
                 normal_case.on_pre_prepare(state, message, out)
@@ -186,6 +192,26 @@ class Replica:
     def may_vote(self) -> bool:
         """False for a learner (rule 14)."""
         return self._state.may_vote
+
+    @property
+    def waits_to_hear(self) -> bool:
+        """Whether it signs nothing yet, since too few others have said what they hold of its votes (rule 14)."""
+        return self._state.may_vote and not self._state.may_sign
+
+    @property
+    def members(self) -> ValidatorSet:
+        """Who votes on the next block."""
+        return self._state.members
+
+    @property
+    def upcoming(self) -> ValidatorSet | None:
+        """Who votes on the block after the next, if that is another set: messages of its epoch are taken already."""
+        upcoming = self._state.upcoming
+        return upcoming.members if upcoming is not None else None
+
+    @property
+    def seat(self) -> int:
+        return self._state.me
 
     @property
     def is_fetching(self) -> bool:

@@ -38,16 +38,18 @@ def restored_state(settings: Settings, head: Head, records: Sequence[JournalReco
     for record in records:
         match record:
             case ViewChangeSaved(view_change):
+                if view_change.epoch > state.epoch:
+                    raise JournalDamaged(f"a ViewChange of epoch {view_change.epoch}; the last block is {state.height}")
                 if view_change.epoch == state.epoch:
                     sent_view_change = True
                     mine = state.view_changes.get(state.me)
                     if mine is None or mine.view < view_change.view:
                         state.view_changes[state.me] = view_change
             case ProposalSaved(proposal, vote):
-                if proposal.epoch == state.epoch and keep_vote(state, vote):
+                if keep_vote(state, vote):
                     state.learn(proposal.header, proposal.transactions)
             case PreparedSaved(certificate, vote):
-                if vote.epoch == state.epoch and keep_vote(state, vote):
+                if keep_vote(state, vote):
                     block = state.known.get(vote.digest)
                     if block is None:
                         raise JournalDamaged(f"height {vote.height}: a certificate without its proposal")
@@ -70,8 +72,8 @@ def keep_vote(state: ReplicaState, vote: Vote) -> bool:
     """Take a vote of mine from the journal, the newest of each kind; says whether it is for the slot."""
     if vote.height > state.slot:
         raise JournalDamaged(f"a vote for height {vote.height}, but the last block is {state.height}")
-    if vote.height <= state.height:
-        return False  # decided; not dropped yet when the node stopped
+    if vote.height <= state.height or vote.epoch != state.epoch:
+        return False  # decided, not dropped yet when the node stopped; or void: nobody could vote so for this height
     key = (vote.height, kind_of(vote), state.me)
     earlier = state.votes.get(key)
     if earlier is not None and evidence.is_conflict(earlier, vote):

@@ -11,17 +11,16 @@ from dataclasses import dataclass, field
 from chain.block import Header
 from chain.validators import Certificate, SeatSignature, ValidatorSet, vote_message
 from consensus.effects import Effect, Halt
-from consensus.events import BlockFetched, Timer
+from consensus.events import BlockFetched, MessageReceived, NextEpoch, Timer
 from consensus.model import (
     Head,
     NewView,
     Prepared,
     PrePrepare,
+    Sign,
     ViewChange,
     Vote,
 )
-
-Sign = Callable[[bytes], bytes]  # message of 32 bytes -> Ed25519 signature by this validator's vote key
 
 PROPOSALS_KEPT_MAX = 16  # different blocks known for the slot; one per view at most comes in
 ACCUSED_MAX = 64  # slots with evidence that are remembered, so that each is reported once
@@ -37,6 +36,8 @@ class Settings:
     sign: Sign
     heartbeat_ms: int
     may_vote: bool = True  # False for a node without its journal: it may have forgotten votes (rule 14)
+    next_epoch: NextEpoch | None = None  # that block H, the last one here, opens at H + 2
+    must_hear: bool = False  # sign nothing before q - 1 others have said in this life what they hold of mine (rule 14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +107,23 @@ class ReplicaState:
     current: PrePrepare | None = None  # accepted in (view, slot)
     prepared: Prepared | None = None  # for the slot, of the highest view
     decided: Decided | None = None
+    next_epochs: dict[bytes, NextEpoch] = field(default_factory=dict)  # digest -> what it opens; as `checked`
     proposing: tuple[int, int] | None = None  # (view, height) that a Propose is under way for
     nothing_to_propose: bool = False  # until there is work again, or the next Status
 
     # views
     view_changes: dict[int, ViewChange] = field(default_factory=dict)  # seat -> its highest, mine too; n
     new_view: NewView | None = None  # opened my view; repeated to who missed it
+
+    # epochs
+    upcoming: NextEpoch | None = None  # begins at slot + 1
+    early_epoch: dict[tuple[int, type], MessageReceived] = field(
+        default_factory=dict
+    )  # of it: (sender, kind) -> newest
+    inbox: list[MessageReceived] = field(default_factory=list)  # taken from there at its beginning, for this step
+    has_left: bool = False  # no seat any more
+    heard: set[int] = field(default_factory=set)  # seats that showed nothing of mine that I lack (rule 14); n
+    must_hear: bool = False
 
     # catching up
     claims: dict[int, Claim] = field(default_factory=dict)  # seat -> ; n
@@ -129,9 +141,10 @@ class ReplicaState:
     accused: set[tuple[int, int, int, int]] = field(default_factory=set)  # (height, kind, view, seat); ACCUSED_MAX
     halted: bool = False
 
-    # of the settings; looked at in every rule
+    # of the epoch; looked at in every rule
     members: ValidatorSet = field(init=False)
     me: int = field(init=False)
+    sign: Sign = field(init=False)
     epoch: int = field(init=False)
     n: int = field(init=False)
     f: int = field(init=False)
@@ -139,9 +152,19 @@ class ReplicaState:
     seats: range = field(init=False)
 
     def __post_init__(self) -> None:
-        members = self.settings.members
-        self.members, self.me, self.epoch = members, self.settings.seat, members.epoch
+        settings = self.settings
+        self.upcoming, self.must_hear = settings.next_epoch, settings.must_hear
+        self.set_members(settings.members, settings.seat, settings.sign)
+
+    def set_members(self, members: ValidatorSet, seat: int, sign: Sign) -> None:
+        """Who votes now, and as whom I do."""
+        self.members, self.me, self.sign, self.epoch = members, seat, sign, members.epoch
         self.n, self.f, self.quorum, self.seats = members.n, members.f, members.quorum, range(members.n)
+
+    @property
+    def may_sign(self) -> bool:
+        """Whether votes and ViewChanges of mine may be made: no learner, and heard what others hold of mine."""
+        return self.may_vote and not (self.must_hear and len(self.heard) < self.quorum - 1)
 
     def is_within(self, milliseconds: int, since_ms: int) -> bool:
         """Whether less time has gone by; no, if the clock was set back meanwhile."""
@@ -198,7 +221,7 @@ class ReplicaState:
     def sign_vote(self, kind: int, digest: bytes) -> bytes:
         """My signature in (view, slot)."""
         message = vote_message(self.settings.chain_id, self.epoch, kind, self.view, self.slot, digest)
-        return self.settings.sign(message)
+        return self.sign(message)
 
     def learn(self, header: Header, transactions: list[bytes]) -> None:
         """Remember a block for the slot; the oldest that nothing depends on gives way."""
@@ -213,6 +236,7 @@ class ReplicaState:
                 if old not in needed:
                     del self.known[old]
                     self.checked.pop(old, None)
+                    self.next_epochs.pop(old, None)
                     break
         self.known[digest] = Known(header, transactions)
 
@@ -223,7 +247,7 @@ class ReplicaState:
         self.early = {key: early for key, early in self.early.items() if key[0] > height}
         self.fetched = {key: block for key, block in self.fetched.items() if key > height}
         self.claims = {seat: claim for seat, claim in self.claims.items() if claim.height > height}
-        self.known, self.checked = {}, {}
+        self.known, self.checked, self.next_epochs = {}, {}, {}
         self.current = self.prepared = self.decided = None
         self.proposing = self.held_until_ms = None
         self.nothing_to_propose = False

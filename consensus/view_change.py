@@ -18,13 +18,13 @@ from consensus.wire import (
 
 def leave(state: ReplicaState, view: int, out: list[Effect]) -> None:
     """Rule 6: promise never to vote below `view` again, and say so once the promise is saved."""
-    if not state.may_vote or not state.view < view < VIEW_MAX:
+    if not state.may_sign or not state.view < view < VIEW_MAX:
         return
     certificate = state.head.certificate
     unsigned = ViewChange(
         state.epoch, view, state.me, state.height, state.head.digest, certificate, state.prepared, bytes(64)
     )
-    signature = state.settings.sign(view_change_message(unsigned, state.settings.chain_id))
+    signature = state.sign(view_change_message(unsigned, state.settings.chain_id))
     mine = ViewChange(
         state.epoch, view, state.me, state.height, state.head.digest, certificate, state.prepared, signature
     )
@@ -38,7 +38,7 @@ def join(state: ReplicaState, out: list[Effect]) -> bool:
     single liar moves nobody."""
     view, me = state.view, state.me
     above = [change.view for seat, change in state.view_changes.items() if change.view > view and seat != me]
-    if not state.may_vote or len(above) <= state.f:
+    if not state.may_sign or len(above) <= state.f:
         return False
     leave(state, sorted(above, reverse=True)[state.f], out)
     return True
@@ -68,7 +68,7 @@ def open_view(state: ReplicaState, out: list[Effect]) -> bool:
     """Rule 8: as primary of the view that I wait for, with q ViewChanges for it, mine among them: up to base first,
     then the obliged block is executed and saved with my vote, then the NewView is sent."""
     mine = state.view_changes.get(state.me)
-    if state.active or not state.may_vote or state.primary != state.me or mine is None or mine.view != state.view:
+    if state.active or not state.may_sign or state.primary != state.me or mine is None or mine.view != state.view:
         return False
     others = [
         change for seat, change in sorted(state.view_changes.items()) if seat != state.me and change.view == state.view
@@ -90,7 +90,7 @@ def open_view(state: ReplicaState, out: list[Effect]) -> bool:
         proposal = normal_case.build_proposal(state, digest)
     prepare = proposal.signature if proposal is not None else None
     unsigned = NewView(state.epoch, state.view, chosen, prepare, bytes(64))
-    signature = state.settings.sign(new_view_message(unsigned, state.settings.chain_id))
+    signature = state.sign(new_view_message(unsigned, state.settings.chain_id))
     new_view = NewView(state.epoch, state.view, chosen, prepare, signature)
     state.leave_view(state.view, active=True, base=base, obliged=obliged.header.digest() if obliged else None)
     state.new_view = new_view
@@ -127,7 +127,7 @@ def has_quorum_left(state: ReplicaState) -> bool:
 
 
 def has_work(state: ReplicaState) -> bool:
-    """Rule 10: an obligation, a proposal, a transaction waits. (An overdue heartbeat: timers.py.)"""
+    """Rule 10: an obligation, a proposal, a transaction, a change of set waits. (An overdue heartbeat: timers.py.)"""
     primary_voted = state.votes.get((state.slot, PREPARE, state.primary))
     proposed = state.current is not None or (primary_voted is not None and primary_voted.view == state.view)
-    return state.obligation is not None or proposed or state.work_waits
+    return state.obligation is not None or proposed or state.work_waits or state.upcoming is not None

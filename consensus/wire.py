@@ -62,6 +62,15 @@ def decode_message(data: bytes) -> PeerMessage:
     return message
 
 
+def epoch_of(message: PeerMessage) -> int | None:
+    """The epoch whose set a message is checked with; None if it is about blocks and bodies."""
+    match message:
+        case PrePrepare() | Prepare() | Commit() | ViewChange() | NewView() | Status():
+            return message.epoch
+        case _:
+            return None
+
+
 def encode_record(record: JournalRecord) -> bytes:
     """Canonical bytes of a journal record, without the bodies that the runtime adds to a ProposalSaved."""
     return encode(record)
@@ -151,8 +160,8 @@ def verify_message(
 ) -> None:
     """Check all that can be checked without a replica's state: epoch, seats, signatures, certificates, list and root.
 
-    `former` is the set of the epoch before, for ViewChanges at H = epoch - 1; None in the first epoch. Raises
-    ForeignEpoch, SeatUnknown, SignatureRefused, CertificateInvalid, ViewChangeInvalid, NewViewInvalid,
+    `members` is the set of the message's epoch, `former` the one before, for ViewChanges at H = epoch - 1; None in the
+    first epoch. A Status of a foreign epoch passes unread: only its height counts, as a hint. Raises ForeignEpoch, SeatUnknown, SignatureRefused, CertificateInvalid, ViewChangeInvalid, NewViewInvalid,
     MessageMalformed.
     """
     match message:
@@ -166,9 +175,10 @@ def verify_message(
         case NewView():
             verify_new_view(message, members, chain_id, verify, former)
         case Status():
-            _verify_epoch(message.epoch, members)
-            if len(message.votes) > 2 * members.n:
-                raise MessageMalformed("more votes than a slot has")
+            if message.epoch != members.epoch:
+                return
+            if len(message.votes) > 2 * members.n or len(message.views) != members.n:
+                raise MessageMalformed("more votes than a slot has, or not one view for each seat")
             for vote in message.votes:
                 verify_vote(vote, members, chain_id, verify)
         case _:

@@ -16,9 +16,11 @@ from consensus.effects import (
     Broadcast,
     CheckBlock,
     Effect,
+    EnterEpoch,
     FetchBlocks,
     Finalise,
     Halt,
+    LeaveSet,
     PassOn,
     Persist,
     Propose,
@@ -47,6 +49,8 @@ class Shell(Protocol):
     def accuse(self, effect: Accuse) -> None: ...
     def refuse(self, effect: Refuse) -> None: ...
     def become_learner(self, effect: BecomeLearner) -> None: ...
+    def enter_epoch(self, effect: EnterEpoch) -> None: ...
+    def leave_set(self, effect: LeaveSet) -> None: ...
     def halt(self, effect: Halt) -> None: ...
     def step_failed(self, error: Exception) -> None:
         """An invariant of ours is broken, and effects of a step are lost: the node must stop."""
@@ -131,6 +135,11 @@ class Runtime:
                 shell.refuse(effect)
             case BecomeLearner():
                 shell.become_learner(effect)
+            case EnterEpoch():
+                shell.enter_epoch(effect)
+            case LeaveSet():
+                self.stop()
+                shell.leave_set(effect)
             case Halt():
                 self.stop()
                 shell.halt(effect)

@@ -22,9 +22,11 @@ from consensus.effects import (
     BecomeLearner,
     Broadcast,
     CheckBlock,
+    EnterEpoch,
     FetchBlocks,
     Finalise,
     Halt,
+    LeaveSet,
     PassOn,
     Persist,
     Propose,
@@ -541,6 +543,12 @@ class Validator:
         self.learner_reason = effect.reason
         self.saver.has_forgotten = True
         log.error("learner", reason=effect.reason)
+
+    def enter_epoch(self, effect: EnterEpoch) -> None:
+        self._stop_for(f"epoch {effect.members.epoch}: this release does not change its set while it runs")
+
+    def leave_set(self, effect: LeaveSet) -> None:
+        self._stop_for(f"epoch {effect.members.epoch}: no seat any more")
 
     def halt(self, effect: Halt) -> None:
         self._stop_for(effect.reason)

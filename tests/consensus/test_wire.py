@@ -195,7 +195,7 @@ REFUSALS: dict[str, tuple[str, Callable[[Any], Any], type[ConsensusError]]] = {
         lambda m: replaced(m, votes=[replaced(m.votes[0], height=8)]),
         SignatureRefused,
     ),
-    "a Status of another epoch": ("Status", lambda m: replaced(m, epoch=2), ForeignEpoch),
+    "a Status that knows the views of too few": ("Status", lambda m: replaced(m, views=[0, 0, 0]), MessageMalformed),
     "a Status with more votes than there are": ("Status", lambda m: replaced(m, votes=m.votes * 5), MessageMalformed),
 }
 
@@ -206,6 +206,12 @@ def test_refused(name: str) -> None:
     with pytest.raises(error):
         check(bend(vector(kind)))
     check(vector(kind))  # the good one is still good
+
+
+def test_a_status_of_another_epoch_is_a_hint_and_no_more() -> None:
+    """Rule 15: who is behind by a change of set cannot check its votes, and must hear that there is more to fetch."""
+    status = vector("Status")
+    check(replaced(status, epoch=9, votes=[replaced(status.votes[0], height=8)]))
 
 
 def signed_view_change(**changes: Any) -> ViewChange:

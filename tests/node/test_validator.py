@@ -346,7 +346,7 @@ async def test_a_validator_that_was_shown_a_vote_it_forgot_stays_a_learner_over_
     unsigned = Prepare(table.members.epoch, 0, head.height + 1, bytes(32), seat, bytes(64))
     signature = key_of(f"{name}/vote").sign(vote_digest(unsigned, table.chain_id))
     vote = msgspec.structs.replace(unsigned, signature=signature)
-    shown = Status(table.members.epoch, 0, True, head.height, head.digest, [vote])
+    shown = Status(table.members.epoch, 0, True, head.height, head.digest, [vote], [0] * 4)
     await table.nodes[name].on_message(cast(Link, table.links[name, BACKUPS[0]]), CONSENSUS, encode_message(shown))
     assert table.nodes[name].learner_reason
     await grow(table, 1)

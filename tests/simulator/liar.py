@@ -82,6 +82,10 @@ class Liar(Node):
                 )
             case ViewChange():
                 self._hear(payload)
+                if payload.seat == self.seat:
+                    if self.replica is not None:
+                        self._remember(payload)
+                    return
             case NewView():
                 for change in payload.view_changes:
                     self._hear(change)

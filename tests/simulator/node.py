@@ -14,9 +14,11 @@ from consensus.effects import (
     Broadcast,
     CheckBlock,
     Effect,
+    EnterEpoch,
     FetchBlocks,
     Finalise,
     Halt,
+    LeaveSet,
     PassOn,
     Persist,
     Propose,
@@ -288,6 +290,8 @@ class Node:
             case BecomeLearner():
                 if self.is_honest:
                     raise Broken("BROKEN", f"seat {self.seat} became a learner: {effect.reason}")
+            case EnterEpoch() | LeaveSet():
+                raise Broken("BROKEN", f"seat {self.seat}: the set does not change here")
             case Halt():
                 if self.is_honest:
                     raise Broken("DIVERGED", f"seat {self.seat} halts: {effect.reason}")

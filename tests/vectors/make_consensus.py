@@ -74,7 +74,7 @@ def main() -> None:
     fields = [1, 5, [change for change, _ in changes], new_prepare]
     new_view_message = tagged("new-view", [CHAIN_ID, *fields])
     new_view = [TAG_NEW_VIEW, *fields, KEYS[1].sign(new_view_message)]
-    status = [TAG_STATUS, 1, 5, True, 6, parent, [prepare, commit]]
+    status = [TAG_STATUS, 1, 5, True, 6, parent, [prepare, commit], [5, 0, 5, 4]]
     fetch = [TAG_FETCH, 7, 64]
 
     vectors = {
