@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 from chain.block import Header
-from chain.validators import PREPARE, vote_message
+from chain.validators import PREPARE, ValidatorSet, vote_message
 from consensus.effects import (
     Accuse,
     BecomeLearner,
     Broadcast,
     CheckBlock,
     Effect,
+    EnterEpoch,
     FetchBlocks,
     Finalise,
     Halt,
+    LeaveSet,
     PassOn,
     Persist,
     Propose,
@@ -24,21 +27,25 @@ from consensus.effects import (
     StartTimer,
     StopTimer,
 )
+from consensus.errors import ForeignEpoch
 from consensus.events import (
     BlockChecked,
     BlockFetched,
     Event,
     MessageReceived,
+    NextEpoch,
+    PeerConnected,
     ProposalReady,
     Started,
     Timer,
     TimerExpired,
+    Voting,
     WorkChanged,
 )
 from consensus.model import Head, JournalRecord, Message, PrePrepare, record_height
 from consensus.replica import Replica, Settings
 from consensus.restart import genesis_head
-from consensus.wire import verify_message
+from consensus.wire import epoch_of, verify_message
 from tests.simulator.application import CHAIN_ID, GENESIS_MS, Application
 from tests.simulator.keys import Keys
 
@@ -48,17 +55,26 @@ HEARTBEAT_MS = 600_000
 class Seat:
     """One replica and what its node keeps."""
 
-    def __init__(self, cluster: Cluster, number: int) -> None:
+    def __init__(self, cluster: Cluster, number: int, blocks: Sequence[Finalise] = ()) -> None:
         self.cluster, self.number = cluster, number
         self.journal: list[JournalRecord] = []
-        self.blocks: list[Finalise] = []
+        self.blocks: list[Finalise] = list(blocks)
         self.timers: dict[Timer, tuple[int, int]] = {}  # running: number, milliseconds
         self.effects: list[Effect] = []  # all since the start of the test
         self.finds_invalid = False
-        self.start()
+        self.voting = Voting.AS_BEFORE  # what its runtime says of the next epoch
 
-    def start(self, may_vote: bool = True) -> None:
-        self.application = Application(self.cluster.members)
+    @property
+    def organisation(self) -> str:
+        return f"member-{self.number}"
+
+    def start(self, may_vote: bool = True, must_hear: bool = False) -> None:
+        """Begin a life, with what blocks and journal tell."""
+        cluster = self.cluster
+        height = len(self.blocks)
+        members, former = cluster.set_at(height + 1), cluster.set_before(height + 1)
+        self.members, self.former = members, former
+        self.application = Application(members)
         self.pool: list[bytes] = []
         self.timers.clear()
         head = genesis_head(CHAIN_ID, GENESIS_MS)
@@ -66,11 +82,21 @@ class Seat:
             self.application.apply(block.header, block.transactions)
             head = Head(block.header.height, block.header.digest(), block.header.time_ms, block.certificate)
         self.head = head
-        settings = Settings(
-            CHAIN_ID, self.cluster.members, self.number, self.cluster.keys.sign(self.number), HEARTBEAT_MS, may_vote
-        )
+        seat = members.seat_of(self.organisation)
+        assert seat is not None, "who has no seat has no replica"
+        sign = cluster.keys.sign(self.number)
+        next_epoch = self.next_epoch(height)
+        settings = Settings(CHAIN_ID, members, seat, sign, HEARTBEAT_MS, may_vote, next_epoch, must_hear)
         self.replica = Replica.restore(settings, head, self.journal)
         self.step(Started(self.cluster.now_ms))
+
+    def next_epoch(self, height: int) -> NextEpoch | None:
+        """What the block at `height` says about height + 2."""
+        members = self.cluster.changes.get(height)
+        if members is None:
+            return None
+        is_member = members.seat_of(self.organisation) is not None
+        return NextEpoch(members, self.voting, self.cluster.keys.sign(self.number) if is_member else None)
 
     def step(self, event: Event) -> list[Effect]:
         effects = self.replica.step(event)
@@ -85,17 +111,17 @@ class Seat:
             case Persist():
                 self.journal.append(effect.record)
             case Broadcast():
-                for other in range(cluster.n):
+                for other in cluster.persons(self.members):
                     if other != self.number:
                         cluster.queue.append((self.number, other, effect.message))
             case Send():
-                cluster.queue.append((self.number, effect.seat, effect.message))
+                cluster.queue.append((self.number, cluster.persons(self.members)[effect.seat], effect.message))
             case SendBlocks():
                 start = effect.from_height - 1
                 for block in self.blocks[start : start + effect.count]:
-                    cluster.answers.append((self.number, effect.seat, block))
+                    cluster.answers.append((self.number, cluster.persons(self.members)[effect.seat], block))
             case FetchBlocks():
-                cluster.fetches.append((self.number, effect))
+                cluster.fetches.append((self.number, cluster.persons(self.members)[effect.seat], effect))
             case StartTimer():
                 self.timers[effect.timer] = (effect.number, effect.timeout_ms)
             case StopTimer():
@@ -115,15 +141,20 @@ class Seat:
                 header = None
                 if self.pool or effect.may_be_empty:
                     time_ms = max(effect.time_min_ms, cluster.now_ms)
-                    name = cluster.members.members[self.number].organisation
+                    name = self.organisation
                     header = self.application.build(self.head, name, time_ms, self.pool)
-                ready = ProposalReady(effect.view, effect.height, header, list(self.pool), cluster.now_ms)
+                opened = self.next_epoch(effect.height)
+                ready = ProposalReady(effect.view, effect.height, header, list(self.pool), cluster.now_ms, opened)
                 cluster.later.append((self, ready))
             case CheckBlock():
                 valid = self.application.is_valid(self.head, effect.header, effect.transactions)
                 valid = valid and not self.finds_invalid
-                checked = BlockChecked(effect.header.digest(), valid, "" if valid else "roots_differ", cluster.now_ms)
+                code, opened = "" if valid else "roots_differ", self.next_epoch(effect.header.height)
+                checked = BlockChecked(effect.header.digest(), valid, code, cluster.now_ms, opened)
                 cluster.later.append((self, checked))
+            case EnterEpoch() | LeaveSet():
+                self.former, self.members = self.members, effect.members
+                self.application.members = effect.members.digest()
             case Accuse() | Refuse() | PassOn() | BecomeLearner() | Halt():
                 pass
 
@@ -136,23 +167,28 @@ class Seat:
 
 
 class Cluster:
-    def __init__(self, n: int = 4) -> None:
+    """`n` members in the first set; `others` organisations have a key and no seat yet."""
+
+    def __init__(self, n: int = 4, others: int = 0) -> None:
         self.n = n
-        self.keys = Keys(n, is_real=True)
-        self.members = self.keys.members
+        self.keys = Keys(n + others, is_real=True)
+        self.members = ValidatorSet(1, self.keys.members.members[:n])
+        self.changes: dict[int, ValidatorSet] = {}  # height -> the set that its block opens two heights above
         self.now_ms = GENESIS_MS + 1_000
         self.queue: list[tuple[int, int, Message]] = []
         self.answers: list[tuple[int, int, Finalise]] = []  # fetched blocks under way
-        self.fetches: list[tuple[int, FetchBlocks]] = []
+        self.fetches: list[tuple[int, int, FetchBlocks]] = []  # asker, asked
         self.later: list[tuple[Seat, Event]] = []  # of executors
         self.silent: set[int] = set()
         self.seats: list[Seat] = []
         for number in range(n):
             self.seats.append(Seat(self, number))
+            self.seats[-1].start()
         self.queue.clear()
 
     def __getitem__(self, number: int) -> Seat:
-        return self.seats[number]
+        """Of an organisation."""
+        return next(seat for seat in self.seats if seat.number == number)
 
     # -- what tests do -------------------------------------------------------------------------------------------------
 
@@ -186,9 +222,61 @@ class Cluster:
                 return count
 
     def give(self, sender: int, receiver: int, message: Message) -> None:
-        if receiver not in self.silent:
-            verify_message(message, self.members, CHAIN_ID, self.keys.verify)
-            self.seats[receiver].step(MessageReceived(sender, message, self.now_ms))
+        """What the runtime does: the set of the message's epoch, its checks, the sender's seat in that set."""
+        seats = [seat for seat in self.seats if seat.number == receiver]
+        if receiver not in self.silent and seats:
+            seat = seats[0]
+            members, former, upcoming = seat.members, seat.former, seat.replica.upcoming
+            if upcoming is not None and epoch_of(message) == upcoming.epoch:
+                members, former = upcoming, members
+            number = members.seat_of(f"member-{sender}")
+            try:
+                verify_message(message, members, CHAIN_ID, self.keys.verify, former)
+            except ForeignEpoch:
+                return
+            if number is not None:
+                seat.step(MessageReceived(number, message, self.now_ms))
+        self.work()
+
+    # -- sets ----------------------------------------------------------------------------------------------------------
+
+    def set_at(self, height: int) -> ValidatorSet:
+        """Who votes at a height."""
+        opened = [members for members in self.changes.values() if members.epoch <= height]
+        return max(opened, key=lambda members: members.epoch, default=self.members)
+
+    def set_before(self, height: int) -> ValidatorSet | None:
+        epoch = self.set_at(height).epoch
+        return self.set_at(epoch - 1) if epoch > 1 else None
+
+    def persons(self, members: ValidatorSet) -> list[int]:
+        """The number of each seat's organisation."""
+        return [int(member.organisation.removeprefix("member-")) for member in members.members]
+
+    def plan(self, height: int, *numbers: int) -> ValidatorSet:
+        """Block `height` will say that these vote from height + 2 on."""
+        everybody = self.keys.members.members
+        self.changes[height] = ValidatorSet(height + 2, [everybody[number] for number in sorted(numbers)])
+        return self.changes[height]
+
+    def join(self, number: int, source: int, may_vote: bool = True) -> Seat:
+        """An organisation that has a seat now begins, with the blocks of another."""
+        seat = Seat(self, number, self[source].blocks)
+        self.seats.append(seat)
+        seat.start(may_vote)
+        self.work()
+        return seat
+
+    def connect(self, number: int) -> None:
+        """Links of one member come up, at both ends."""
+        for seat in self.seats:
+            mine = seat.members.seat_of(f"member-{number}")
+            if seat.number == number:
+                for other in range(len(seat.members.members)):
+                    if other != mine:
+                        seat.step(PeerConnected(other, self.now_ms))
+            elif mine is not None:
+                seat.step(PeerConnected(mine, self.now_ms))
         self.work()
 
     def drop(self, *kinds: type[Message], to: list[int] | None = None) -> None:
@@ -200,11 +288,12 @@ class Cluster:
 
     def expire(self, timer: Timer, *numbers: int) -> None:
         """The timer ends at these seats, where it runs."""
-        for number in numbers or range(self.n):
-            running = self.seats[number].timers.get(timer)
+        for number in numbers or [seat.number for seat in self.seats]:
+            seat = self[number]
+            running = seat.timers.get(timer)
             if running is not None and number not in self.silent:
-                del self.seats[number].timers[timer]
-                self.seats[number].step(TimerExpired(timer, running[0], self.now_ms))
+                del seat.timers[timer]
+                seat.step(TimerExpired(timer, running[0], self.now_ms))
         self.work()
 
     def settle(self) -> None:
@@ -213,16 +302,17 @@ class Cluster:
             self.queue = [entry for entry in self.queue if not self.silent & {entry[0], entry[1]}]
             self.deliver()
             while self.fetches:
-                asker, fetch = self.fetches.pop(0)
-                if fetch.seat not in self.silent:
+                asker, asked, fetch = self.fetches.pop(0)
+                if asked not in self.silent:
                     start = fetch.from_height - 1
-                    for block in self.seats[fetch.seat].blocks[start : start + fetch.count]:
-                        self.answers.append((fetch.seat, asker, block))
+                    for block in self[asked].blocks[start : start + fetch.count]:
+                        self.answers.append((asked, asker, block))
             while self.answers:
                 sender, receiver, block = self.answers.pop(0)
                 if receiver not in self.silent:
+                    sender = self[receiver].members.seat_of(f"member-{sender}") or 0
                     event = BlockFetched(sender, block.header, block.transactions, block.certificate, self.now_ms)
-                    self.seats[receiver].step(event)
+                    self[receiver].step(event)
             self.work()
 
     def tick(self, count: int = 1) -> None:
@@ -232,8 +322,8 @@ class Cluster:
             self.expire(Timer.STATUS)
             self.settle()
 
-    def restart(self, number: int, may_vote: bool = True) -> None:
-        self.seats[number].start(may_vote)
+    def restart(self, number: int, may_vote: bool = True, must_hear: bool = False) -> None:
+        self[number].start(may_vote, must_hear)
         self.work()
 
     # -- what tests look at --------------------------------------------------------------------------------------------
