@@ -24,7 +24,7 @@ def status_of(validator: Validator) -> dict[str, Any]:
         "learner": validator.learner_reason or None,
         "validators_linked": validator.linked_validators,
         "mempool": {"transactions": len(validator.pool), "bytes": validator.pool.bytes},
-        "evidence": len(validator.evidence),
+        "evidence": len(validator.effects.evidence),
     }
 
 
@@ -42,6 +42,6 @@ def figures_of(validator: Validator) -> dict[str, float]:
         "state_records": validator.ledger.state.count,
         "flushes_total": saver.flushes,
         "flush_seconds_total": saver.flush_seconds,
-        "equivocation_total": len(validator.evidence),
+        "equivocation_total": len(validator.effects.evidence),
         "learner": float(bool(validator.learner_reason)),
     }

@@ -268,7 +268,7 @@ async def test_a_broken_step_of_a_timer_stops_the_node_before_it_says_more(table
     def broken(_effect: object) -> None:
         raise RuntimeError("the promise was not saved")
 
-    node.persist = broken  # type: ignore[method-assign,assignment]
+    node.effects.persist = broken  # type: ignore[method-assign,assignment]
     table.lost = lambda _sender, _target, _kind, _payload: True
     await table.submit(BACKUPS[0], table.transaction())
     await table.until(lambda: BACKUPS[0] in table.halted)
@@ -445,8 +445,8 @@ async def test_bodies_that_nobody_asked_for_take_no_memory(table: Table) -> None
     for _ in range(10):
         payload = encode_message(Bodies([table.transaction() for _ in range(20)]))
         await node.on_message(cast(Link, liar), CONSENSUS, payload)
-    assert not node._proposals._bodies
-    assert node.refusals["unasked"] == 10
+    assert not node.parts.proposals._bodies
+    assert node.parts.refusals["unasked"] == 10
 
 
 async def test_bytes_that_are_no_message_are_counted_and_nothing_else(table: Table) -> None:
@@ -513,7 +513,7 @@ async def test_more_work_than_a_frame_holds_is_passed_on_in_several(make_table: 
     for _ in range(12):
         await table.submit(BACKUPS[0], table.large_transaction())
     sizes.clear()
-    backup.pass_on(PassOn(0))
+    backup.effects.pass_on(PassOn(0))
     bundles = [size for size in sizes if size > 100_000]
     assert len(backup.pool) == 12
     assert 1 < len(bundles) < 12

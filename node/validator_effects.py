@@ -1,0 +1,279 @@
+"""What a validator does about each effect of its replica: saves, sends, executes, accuses. The Shell of `runtime.py`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+import msgspec
+import structlog
+
+from chain.codec import encode
+from chain.final_view import FinalView
+from chain.transaction import Transaction
+from consensus.effects import (
+    Accuse,
+    BecomeLearner,
+    Broadcast,
+    CheckBlock,
+    EnterEpoch,
+    FetchBlocks,
+    Finalise,
+    Halt,
+    LeaveSet,
+    PassOn,
+    Persist,
+    Propose,
+    Refuse,
+    Send,
+    SendBlocks,
+)
+from consensus.events import BlockChecked, Event, PassedOver, ProposalReady, WorkChanged
+from consensus.model import (
+    Blocks,
+    Bodies,
+    Commit,
+    Fetch,
+    FetchBodies,
+    Prepare,
+    ProposalSaved,
+    ViewChangeSaved,
+    record_height,
+)
+from consensus.wire import encode_message, encode_record
+from node.answers import ANSWER_BYTES_MAX, final_block_bytes
+from node.link import Link
+from node.mempool import PASSED_OVER_BLOCKS
+from node.messages import BUNDLE, CONSENSUS, encode_bundles
+from node.proposals import Checked, can_run
+from node.runtime import Runtime
+from node.saver import saved_entry
+from node.validator_parts import ValidatorParts
+
+PASS_ON_MAX = 2_000  # waiting transactions sent to the primary once more
+EVIDENCE_MAX = 1_000  # accusations kept
+BLOCKS_TAG = Blocks.__struct_config__.tag
+BODIES, BLOCKS = encode_message(Bodies([]))[:2], encode_message(Blocks([]))[:2]  # how such messages begin
+
+log = structlog.get_logger()
+
+
+class Effects:
+    """`start` runs work beside the loop and stops the node if it fails; `stop_for` stops it. `runtime` is set before
+    the first event."""
+
+    runtime: Runtime
+
+    def __init__(
+        self,
+        parts: ValidatorParts,
+        start: Callable[[Coroutine[Any, Any, None]], None],
+        stop_for: Callable[[str], None],
+    ) -> None:
+        self._parts, self._start, self._stop_for = parts, start, stop_for
+        self._ledger, self._pool, self._proposals = parts.ledger, parts.pool, parts.proposals
+        self._saver, self._seats, self._answers_due = parts.saver, parts.seats, parts.answers_due
+        self._was_waiting = False
+        self.evidence: list[tuple[Prepare | Commit, Prepare | Commit]] = []  # at most EVIDENCE_MAX
+        self.learner_reason = ""
+
+    def now_ms(self) -> int:
+        return self.runtime.clock.now_ms()
+
+    def tell_work(self) -> None:
+        """Whether transactions wait, if that has changed."""
+        waiting = len(self._pool) > 0
+        if waiting != self._was_waiting:
+            self._was_waiting = waiting
+            self.runtime.take(WorkChanged(waiting, self.now_ms()))
+
+    def step_failed(self, error: Exception) -> None:
+        """A broken invariant of ours stops the node."""
+        log.error("step_failed", exc_info=error)
+        self._stop_for(f"{type(error).__name__}: {error}")
+
+    # ── saving and deciding ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def persist(self, effect: Persist) -> None:
+        record = effect.record
+        bodies: list[Transaction] = []
+        height = record_height(record)
+        if isinstance(record, ProposalSaved):
+            bodies = self._proposals.bodies(record.proposal.transactions)
+            if len(bodies) != len(record.proposal.transactions):
+                raise RuntimeError("a vote for a proposal whose bodies are not here")
+        payload = saved_entry(encode_record(record), bodies)
+        if isinstance(record, ViewChangeSaved):
+            self._saver.keep = [payload]
+        self._saver.entry(self._ledger.head.height + 1 if height is None else height, payload)
+
+    def finalise(self, effect: Finalise) -> list[Event]:
+        digest = effect.header.digest()
+        execution = self._proposals.execution(digest)
+        if execution is None:
+            raise RuntimeError(f"block {effect.header.height} is final and was not executed here")
+        view = self._ledger.adopt(execution, effect.certificate)
+        self._saver.block(effect.header.height, digest, final_block_bytes(view))
+        self._proposals.decided()
+        self._pool.remove(effect.transactions)
+        parent = self._ledger.parent()
+        self._pool.drop_unrunnable(lambda received: can_run(parent, received))
+        events: list[Event] = []
+        self._was_waiting = len(self._pool) > 0
+        events.append(WorkChanged(self._was_waiting, self.now_ms()))
+        passed_over = self._count_passed_over(view) if self._was_waiting else 0
+        if passed_over == PASSED_OVER_BLOCKS:
+            events.append(PassedOver(self.now_ms()))
+        elif passed_over == PASSED_OVER_BLOCKS // 2:  # the primary may never have got it
+            self.pass_on(PassOn(self.runtime.replica.primary))
+        return events
+
+    def _count_passed_over(self, view: FinalView) -> int:
+        parameters = self._ledger.genesis.parameters
+        used_bytes = sum(received.size_bytes for received in view.received)
+        if len(view.received) >= parameters.block_transactions_max:
+            return 0
+        return self._pool.count_passed_over(
+            parameters.block_operations_max - len(view.outcomes), parameters.block_bytes_max - used_bytes
+        )
+
+    # ── sending ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def broadcast(self, effect: Broadcast) -> None:
+        payload = encode_message(effect.message)
+        self._saver.send(lambda: self._send_all(payload))
+
+    def _send_all(self, payload: bytes) -> None:
+        for link in self._seats.links():
+            link.send(CONSENSUS, payload, urgent=True)
+
+    def send(self, effect: Send) -> None:
+        self._saver.send(lambda: self._seats.send(effect.seat, effect.message))
+
+    def send_blocks(self, effect: SendBlocks) -> None:
+        self._saver.send(lambda: self._send_blocks(effect))
+
+    def _send_blocks(self, effect: SendBlocks) -> None:
+        link = self._seats.get(effect.seat)
+        if link is None or link.waiting_bytes > ANSWER_BYTES_MAX:  # it asks again; what waits must be taken first
+            return
+        blocks: list[msgspec.Raw] = []
+        size = 0
+        for height in range(effect.from_height, min(effect.from_height + effect.count, self._parts.feed.height + 1)):
+            data = self._ledger.log.read(height)
+            size += len(data)
+            if blocks and size > ANSWER_BYTES_MAX:
+                break
+            blocks.append(msgspec.Raw(data))
+        if blocks:
+            link.send(CONSENSUS, encode([BLOCKS_TAG, blocks]))
+
+    def fetch_blocks(self, effect: FetchBlocks) -> None:
+        self._answers_due.ask(BLOCKS, effect.seat)
+        self._seats.send(effect.seat, Fetch(effect.from_height, effect.count))
+
+    def pass_on(self, effect: PassOn) -> None:
+        link = self._seats.get(effect.seat)
+        if link is not None:
+            send_bundles([received.transaction for received in self._pool.all(PASS_ON_MAX)], [link])
+
+    # ── proposing and checking ───────────────────────────────────────────────────────────────────────────────────────
+
+    def propose(self, effect: Propose) -> list[Event]:
+        interval = self._ledger.genesis.parameters.block_interval_min_ms
+        wait_ms = self._ledger.head.time_ms + interval - self.now_ms() if self._ledger.head.height else 0
+        if interval and 0 < wait_ms <= interval:
+            asyncio.get_running_loop().call_later(wait_ms / 1000, self._propose_later, effect)
+            return []
+        return self._proposal(effect)
+
+    def _propose_later(self, effect: Propose) -> None:
+        if self.runtime.halted:
+            return
+        events: list[Event] = []
+        try:
+            events = self._proposal(effect)
+        except Exception as error:
+            self.runtime.stop()
+            self.step_failed(error)
+        for event in events:
+            self.runtime.take(event)
+
+    def _proposal(self, effect: Propose) -> list[Event]:
+        now = self.now_ms()
+        execution = None
+        if effect.parent == self._ledger.head.digest:
+            proposer = self._parts.organisation
+            execution = self._proposals.build(max(effect.time_min_ms, now), proposer, effect.may_be_empty)
+        if execution is None:
+            nothing: list[Event] = [ProposalReady(effect.view, effect.height, None, [], now)]
+            if self._was_waiting and not len(self._pool):  # what waited could not run any more and was dropped
+                self._was_waiting = False
+                nothing.append(WorkChanged(False, now))
+            return nothing
+        digests = [received.digest for received in execution.transactions]
+        return [ProposalReady(effect.view, effect.height, execution.header, digests, now)]
+
+    def check_block(self, effect: CheckBlock) -> list[Event]:
+        checked = self._proposals.check_now(effect)
+        if checked is not None:
+            return [self._verdict(checked)]
+        self._start(self._check_later(effect))
+        return []
+
+    async def _check_later(self, effect: CheckBlock) -> None:
+        checked = await self._proposals.check(
+            effect,
+            lambda turn, seat, digests: self._ask_bodies(turn, seat, digests, effect.header.height),
+            self.runtime.replica.holders,
+            self._seats.others(),
+        )
+        if checked is not None and not self.runtime.halted:
+            self.runtime.take(self._verdict(checked))
+
+    def _ask_bodies(self, turn: int, seat: int, digests: list[bytes], height: int) -> None:
+        """Who has the block already serves its bodies no more, but the block."""
+        self._answers_due.ask(BODIES, seat)
+        self._seats.send(seat, FetchBodies(digests))
+        if turn >= 2:
+            self._answers_due.ask(BLOCKS, seat)
+            self._seats.send(seat, Fetch(height, 1))
+
+    def _verdict(self, checked: Checked) -> BlockChecked:
+        if not checked.valid:
+            log.warning("block_invalid", code=checked.code, digest=checked.digest.hex()[:16])
+        return BlockChecked(checked.digest, checked.valid, checked.code, self.now_ms())
+
+    # ── for operators ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def accuse(self, effect: Accuse) -> None:
+        if len(self.evidence) < EVIDENCE_MAX:
+            self.evidence.append((effect.first, effect.second))
+        member = self._seats.members.members[effect.first.seat]
+        log.error("equivocation", organisation=member.organisation, key=member.key.hex(), height=effect.first.height)
+
+    def refuse(self, effect: Refuse) -> None:
+        self._parts.refusals[type(effect.error).__name__] += 1
+        log.info("message_not_taken", seat=effect.seat, error=type(effect.error).__name__)
+
+    def become_learner(self, effect: BecomeLearner) -> None:
+        self.learner_reason = effect.reason
+        self._saver.has_forgotten = True
+        log.error("learner", reason=effect.reason)
+
+    def enter_epoch(self, effect: EnterEpoch) -> None:
+        self._stop_for(f"epoch {effect.members.epoch}: this release does not change its set while it runs")
+
+    def leave_set(self, effect: LeaveSet) -> None:
+        self._stop_for(f"epoch {effect.members.epoch}: no seat any more")
+
+    def halt(self, effect: Halt) -> None:
+        self._stop_for(effect.reason)
+
+
+def send_bundles(transactions: list[Transaction], links: Iterable[Link]) -> None:
+    """Gossip: it may be dropped, and is repeated elsewhere."""
+    for payload in encode_bundles(transactions):
+        for link in list(links):
+            link.send(BUNDLE, payload)

@@ -1,0 +1,39 @@
+"""What the two sides of a validator share: `validator_intake.py` takes what peers send, `validator_effects.py` carries
+out what the core wants done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+from chain.ledger import Ledger
+from node.admission import Admission
+from node.answers import Answers
+from node.answers_due import AnswersDue
+from node.feed import Feed
+from node.journal import Journal
+from node.mempool import CheckedSignatures, Mempool
+from node.proposals import Proposals
+from node.saver import Saver
+from node.seats import Seats
+
+
+class ValidatorParts:
+    def __init__(self, organisation: str, ledger: Ledger, journal: Journal | None) -> None:
+        self.organisation, self.ledger, self.journal = organisation, ledger, journal
+        self.pool = Mempool()
+        self.checked = CheckedSignatures()
+        self.threads = ThreadPoolExecutor(2, "verify")
+        self.writer = ThreadPoolExecutor(1, "writer")
+        self.admission = Admission(ledger.chain_id, ledger.parent, self.pool, self.checked, self.threads)
+        self.proposals = Proposals(ledger.chain_id, ledger.parent, self.pool, self.checked, self.admission)
+        self.feed = Feed(ledger.head.height)
+        self.saver = Saver(ledger, journal, self.writer, self.feed.publish)
+        self.answers = Answers(ledger, self.feed)
+        self.answers_due = AnswersDue()
+        self.seats = Seats(ledger.members, organisation)
+        self.refusals: Counter[str] = Counter()  # class of a refused message -> how many
+
+    def close(self) -> None:
+        self.threads.shutdown(wait=True, cancel_futures=True)
+        self.writer.shutdown(wait=True)
