@@ -17,11 +17,12 @@ from chain import keyspace
 from chain.block import PROTOCOL_VERSION, RECORDED, Header, Outcome, outcomes_root, transactions_root
 from chain.codec import Count, Digest, Name, Wire
 from chain.errors import BlockInvalid
-from chain.records import SEAL, UNIT, KeyBody, ParametersBody
+from chain.records import SEAL, UNIT, KeyBody, ParametersBody, ValidatorsBody
 from chain.rules import RULES, Context, Refused
 from chain.signature import ED25519
-from chain.state import Overlay, SavedState, StateChange
+from chain.state import Overlay, SavedState, StateChange, body_of, record_of
 from chain.transaction import OPERATIONS_MAX, Entry, ReceivedTransaction
+from chain.validators import ValidatorSet
 
 SignatureHolds = Callable[[ReceivedTransaction, bytes], bool]  # (transaction, public key) -> whether it signed
 
@@ -36,8 +37,8 @@ class Parent(msgspec.Struct, frozen=True):
     height: int
     time_ms: int
     history_root: bytes  # over the digests of the heights 0 ... height
-    validators: bytes  # digest of the set that votes on the next block
-    next_validators: bytes  # and on the one after that
+    voters: ValidatorSet  # votes on the next block
+    following: ValidatorSet  # and on the one after that; its epoch may be earlier
     parameters: ParametersBody
     state: SavedState
     is_remembered: Callable[[bytes], bool]  # transaction digest -> whether it ran within the replay window
@@ -65,6 +66,8 @@ class Execution:
     outcomes: list[Outcome]
     change: StateChange
     witnesses: list[KeyWitness]
+    following: ValidatorSet  # votes from header.height + 2 on; its epoch is that height if this block made it
+    renewed: list[str]  # organisations that this block recorded a renewal of, ascending
 
 
 def key_in_force(state: SavedState, organisation: str, key_id: bytes, height: int) -> KeyBody:
@@ -158,10 +161,20 @@ def execute_block(
         state_root=change.root,
         state_count=change.count,
         history_root=parent.history_root,
-        validators=parent.validators,
-        next_validators=parent.next_validators,
+        validators=parent.voters.digest(),
+        next_validators=parent.following.digest(),
     )
-    return Execution(header, header.digest(), list(transactions), outcomes, change, list(witnesses.values()))
+    following, renewed = _set_after(parent, change)
+    return Execution(
+        header,
+        header.digest(),
+        list(transactions),
+        outcomes,
+        change,
+        list(witnesses.values()),
+        following,
+        renewed,
+    )
 
 
 def verify_block(
@@ -177,6 +190,17 @@ def verify_block(
             if getattr(execution.header, name) != getattr(header, name):
                 raise BlockInvalid("header_differs", name)
     return execution
+
+
+def _set_after(parent: Parent, change: StateChange) -> tuple[ValidatorSet, list[str]]:
+    """The newest set after a block, and who has a renewal in it. Most blocks change neither."""
+    entry = change.records.get(keyspace.VALIDATORS)
+    if entry is None:
+        return parent.following, []
+    newest = body_of(record_of(entry[1]), ValidatorsBody).members_set()
+    return newest, [
+        member.organisation for member in newest.members if keyspace.renewal(member.organisation) in change.records
+    ]
 
 
 def _witness(state: SavedState, organisation: str, key_id: bytes) -> KeyWitness:

@@ -18,24 +18,27 @@ from chain.digest import EMPTY_DIGEST, GENESIS, digest
 from chain.errors import ChainError, GenesisRefused, KeyRefused, TextRefused
 from chain.operation import RangeRef, Serial
 from chain.records import (
+    FOR_EVER,
     VOTE,
+    HolderBody,
     KeyBody,
+    KeysBody,
     OrganisationBody,
     ParametersBody,
     RangeBody,
     RangesBody,
     Record,
     State,
+    SupervisedBody,
+    ValidatorsBody,
 )
 from chain.segment import RECORD_BYTES_MAX
 from chain.signature import ED25519, verify_public_key
 from chain.transaction import key_id
-from chain.validators import Member, ValidatorSet
+from chain.validators import MEMBERS_MAX, VALIDATORS_MIN, Member, ValidatorSet
 
 GENESIS_VERSION = 1
 FIRST_EPOCH = 1
-FOR_EVER = 2**53  # `until_height` of a key that has no end yet
-VALIDATORS_MIN = 4
 BLOCK_BYTES_LIMIT = RECORD_BYTES_MAX - (1 << 20)  # header and certificate fit beside the transactions
 
 
@@ -100,6 +103,8 @@ def verify_genesis(genesis: Genesis) -> None:
         raise GenesisRefused("validators must be distinct and sorted")
     if len(seats) < VALIDATORS_MIN:
         raise GenesisRefused(f"{len(seats)} validators tolerate no fault: at least {VALIDATORS_MIN}")
+    if len(seats) > MEMBERS_MAX:
+        raise GenesisRefused(f"{len(seats)} validators, at most {MEMBERS_MAX}")
     for name in [*seats, *(entry.organisation for entry in genesis.keys)]:
         if name not in ids:
             raise GenesisRefused(f"{name} is not among the organisations")
@@ -137,15 +142,27 @@ def _verify_texts(genesis: Genesis) -> None:
 
 def genesis_records(genesis: Genesis) -> list[tuple[bytes, bytes]]:
     """(key, canonical bytes of the Record), sorted by key: the leaves of the state at height 0."""
-    bodies: dict[bytes, Wire] = {keyspace.PARAMETERS: genesis.parameters}
+    bodies: dict[bytes, Wire] = {
+        keyspace.PARAMETERS: genesis.parameters,
+        keyspace.VALIDATORS: ValidatorsBody(FIRST_EPOCH, genesis.validators),
+    }
+    supervised: dict[str, list[str]] = {}
     for entry in genesis.organisations:
+        if entry.supervisor:
+            supervised.setdefault(entry.supervisor, []).append(entry.id)
         bodies[keyspace.organisation(entry.id)] = OrganisationBody(
             entry.name, entry.kind, entry.region, entry.level, entry.supervisor, entry.places
         )
     keys = [*genesis.keys, *(GenesisKey(member.organisation, VOTE, member.key) for member in genesis.validators)]
+    own: dict[str, list[bytes]] = {}
     for held in keys:
-        body = KeyBody(held.public, held.purpose, ED25519, 1, FOR_EVER)
-        bodies[keyspace.key(held.organisation, key_id(held.public))] = body
+        name = key_id(held.public)
+        bodies[keyspace.key(held.organisation, name)] = KeyBody(held.public, held.purpose, ED25519, 1, FOR_EVER)
+        bodies[keyspace.holder(name)] = HolderBody(held.organisation)
+        if held.purpose != VOTE:
+            own.setdefault(held.organisation, []).append(name)
+    bodies.update({keyspace.keys(name): KeysBody(sorted(ids)) for name, ids in own.items()})
+    bodies.update({keyspace.supervised(name): SupervisedBody(sorted(below)) for name, below in supervised.items()})
     bodies.update(_range_records(genesis))
     return [
         (key, encode(Record(1, 0, EMPTY_DIGEST, EMPTY_DIGEST, EMPTY_DIGEST, encode(body))))

@@ -12,6 +12,7 @@ from chain.operation import RangeRef
 # ── keys of records: agreed ──────────────────────────────────────────────────────────────────────────────────────────
 
 PARAMETERS = b"parameters"
+VALIDATORS = b"validators"  # the newest set
 
 
 def organisation(name: str) -> bytes:
@@ -20,6 +21,33 @@ def organisation(name: str) -> bytes:
 
 def key(organisation_name: str, key_id: bytes) -> bytes:
     return f"key/{organisation_name}/{key_id.hex()}".encode()
+
+
+def keys(organisation_name: str) -> bytes:
+    return f"keys/{organisation_name}".encode()
+
+
+def holder(key_id: bytes) -> bytes:
+    return f"holder/{key_id.hex()}".encode()
+
+
+def supervised(supervisor: str) -> bytes:
+    return f"supervised/{supervisor}".encode()
+
+
+def change(operation: bytes) -> bytes:
+    """A proposed change of the set of validators, by its operation's digest."""
+    return f"change/{operation.hex()}".encode()
+
+
+def renewal(organisation_name: str) -> bytes:
+    """A member's newest renewal."""
+    return f"renewal/{organisation_name}".encode()
+
+
+def renewal_number(organisation_name: str, number: bytes) -> bytes:
+    """One renewal for ever: its number opens one epoch only."""
+    return f"renewal/{organisation_name}/{number.hex()}".encode()
 
 
 def number_range(ref: RangeRef) -> bytes:
@@ -78,11 +106,22 @@ _EXPIRY = b"e"  # + valid_until_height (8) + height of the block (8) -> digests 
 _OUTCOMES = b"u"  # + height (8) -> outcome codes, run-length
 _KEYS_USED = b"k"  # + height (8) -> list of KeyWitness
 _OPERATION = b"o"  # + operation digest -> height (8) ‖ index of the transaction (4) ‖ index in it (4), the last run
+_VALIDATOR_SET = b"v"  # + epoch (8) -> ValidatorSet
 _BILL_BY_DAY = b"i"  # + issuer, date (8 digits), bill -> nothing
 META = b"m"  # the applied height, its roots
 
 # What two stores of one height hold alike, whenever each of them was flushed: all but the memory of transactions.
-DERIVED = (_RECORD, _NODE, _HISTORY, _BLOCK_DIGEST, _OUTCOMES, _KEYS_USED, _OPERATION, _BILL_BY_DAY)
+DERIVED = (
+    _RECORD,
+    _NODE,
+    _HISTORY,
+    _BLOCK_DIGEST,
+    _OUTCOMES,
+    _KEYS_USED,
+    _VALIDATOR_SET,
+    _OPERATION,
+    _BILL_BY_DAY,
+)
 
 
 def stored_record(record_key: bytes) -> bytes:
@@ -111,6 +150,17 @@ def stored_expiry(valid_until_height: int, block_height: int) -> bytes:
 
 def stored_keys_used(height: int) -> bytes:
     return _KEYS_USED + struct.pack(">Q", height)
+
+
+def stored_set(epoch: int) -> bytes:
+    return _VALIDATOR_SET + struct.pack(">Q", epoch)
+
+
+def epoch_of_stored_set(stored_key: bytes) -> int:
+    return int.from_bytes(stored_key[len(_VALIDATOR_SET) :], "big")
+
+
+STORED_SETS = _VALIDATOR_SET  # the prefix of all sets
 
 
 def stored_operation(digest: bytes) -> bytes:

@@ -17,13 +17,15 @@ from chain.block import Block, FinalBlock, Header, history_leaf
 from chain.block_log import BlockLog
 from chain.codec import Count, Digest, Height, Milliseconds, Wire, decode, encode
 from chain.database import Database
-from chain.errors import ChainError, GenesisRefused, Malformed, StorageDamaged, StorageFailed
+from chain.errors import CertificateRefused, ChainError, GenesisRefused, Malformed, StorageDamaged, StorageFailed
 from chain.execute import Execution, KeyWitness, Parent, SignatureHolds, verify_block
 from chain.final_view import CodeRun, FinalView, outcomes_of, runs_of
 from chain.genesis import Genesis
 from chain.history import History, HistoryAt
 from chain.merkle import hash_leaf, path_from_nodes, root_of_peaks, updated_nodes
 from chain.operation import IssueBill, ReverseBill
+from chain.records import RenewalBody
+from chain.set_history import SetHistory
 from chain.signature import is_signature
 from chain.state import SavedState, Store, genesis_change
 from chain.transaction import ReceivedTransaction, receive_transaction
@@ -58,14 +60,17 @@ class Ledger:
     def __init__(self, genesis: Genesis, store: Store, log: BlockLog, indexes: bool) -> None:
         self.genesis = genesis
         self.chain_id = genesis.digest()
-        self.members: ValidatorSet = genesis.validator_set()
         self.state = SavedState(store)
         self.log = log
         self.indexes = indexes  # whether to keep what only readers need
         self._history = History(self.state)
         self._recent: OrderedDict[int, FinalView] = OrderedDict()
         self.unflushed_blocks = 0
-        self.head = Applied(self.chain_id, 0, self.chain_id, genesis.created_ms, bytes(32), 0, self.members.digest())
+        first = genesis.validator_set()
+        self.head = Applied(self.chain_id, 0, self.chain_id, genesis.created_ms, bytes(32), 0, first.digest())
+        self._sets = SetHistory(self._set_of, [])
+        self.members = first  # votes on head + 1
+        self.following = first  # votes on head + 2
 
     # ── making and opening ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -136,6 +141,14 @@ class Ledger:
             made_for, given = self.head.chain_id.hex()[:16], self.chain_id.hex()[:16]
             raise GenesisRefused(f"the data was made for ledger {made_for}, the genesis file says {given}")
         self.state.count, self.state.root = self.head.state_count, self.head.state_root
+        stored = self.state.store.scan(keyspace.STORED_SETS)
+        self._sets = SetHistory(self._set_of, [keyspace.epoch_of_stored_set(key) for key, _set in stored])
+        try:
+            self._turn()
+        except LookupError:
+            raise StorageDamaged("state", "no set of validators") from None
+        if self.members.digest() != self.head.next_validators:
+            raise StorageDamaged("state", f"another set of validators than block {self.head.height} names")
 
     def _stands_on_the_log(self) -> bool:
         """Whether the applied height's block is the log's."""
@@ -175,8 +188,8 @@ class Ledger:
             height=head.height,
             time_ms=head.time_ms,
             history_root=root_of_peaks(self._history, head.height + 1),
-            validators=head.next_validators,
-            next_validators=head.next_validators,
+            voters=self.members,
+            following=self.following,
             parameters=self.genesis.parameters,
             state=self.state,
             is_remembered=self.is_remembered,
@@ -197,8 +210,11 @@ class Ledger:
         return self.state.read(keyspace.stored_block_digest(height))
 
     def verify_final(self, header: Header, certificate: Certificate) -> None:
-        """Check a certificate for the next block. Raises CertificateRefused."""
-        verify_certificate(certificate, self.members, COMMIT, self.chain_id, header.height, header.digest())
+        """Check a certificate of any height up to the one after the next. Raises CertificateRefused."""
+        height = header.height
+        if not 1 <= height <= self.head.height + 2:
+            raise CertificateRefused(f"who votes on block {height} is not known at height {self.head.height}")
+        verify_certificate(certificate, self.set_at(height), COMMIT, self.chain_id, height, header.digest())
 
     def check(self, block: Block, holds: SignatureHolds = signature_holds) -> Execution:
         """Execute a block that claims to be the next one. Raises BlockInvalid."""
@@ -220,6 +236,9 @@ class Ledger:
         put[keyspace.stored_outcomes(height)] = encode(runs_of(execution.outcomes))
         if execution.witnesses:
             put[keyspace.stored_keys_used(height)] = encode(execution.witnesses)
+        if execution.following.epoch == height + 2:
+            put[keyspace.stored_set(height + 2)] = encode(execution.following)
+            self._sets.add(execution.following)
         self._remember(execution, height)
         if self.indexes:
             self._index(execution, height)
@@ -233,6 +252,7 @@ class Ledger:
             header.next_validators,
         )
         put[_APPLIED] = encode(self.head)
+        self._turn()
         self.unflushed_blocks += 1
         block = Block(header, [received.transaction for received in execution.transactions])
         view = FinalView(
@@ -320,6 +340,41 @@ class Ledger:
         """The path of a block's digest in the tree over the digests of the heights 0 ... size - 1."""
         return path_from_nodes(HistoryAt(self._history, size), height, size)
 
+    # ── who votes ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def former(self) -> ValidatorSet | None:
+        """The set of the epoch before `members`; None in the first."""
+        return self._sets.before(self.members.epoch)
+
+    def set_at(self, height: int) -> ValidatorSet:
+        """The set that votes at a height, 1 to head + 2. Raises LookupError outside."""
+        if height > self.head.height + 2:
+            raise LookupError(f"who votes on block {height} is not known at height {self.head.height}")
+        return self._sets.at(height)
+
+    def sets(self, from_epoch: int = 0) -> list[ValidatorSet]:
+        """All sets from an epoch on, ascending; the newest one may vote from head + 2 on."""
+        return self._sets.since(from_epoch)
+
+    def renewal_of(self, organisation: str) -> RenewalBody | None:
+        """A member's newest renewal (PROTOCOL rule 14), None if it never asked for one."""
+        return self.state.get(keyspace.renewal(organisation), RenewalBody)
+
+    def _turn(self) -> None:
+        self.members, self.following = self._sets.at(self.head.height + 1), self._sets.at(self.head.height + 2)
+
+    def _set_of(self, epoch: int) -> ValidatorSet:
+        stored = self.state.read(keyspace.stored_set(epoch))
+        if stored is None:
+            raise StorageDamaged("state", f"the set of epoch {epoch} is missing")
+        try:
+            return decode(stored, ValidatorSet)
+        except Malformed as error:
+            raise StorageDamaged("state", f"the set of epoch {epoch}: {error}") from None
+
+    # ── indexes ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
     def locate(self, operation: bytes) -> tuple[int, int, int] | None:
         """(height, transaction, entry) of an operation's run; only where indexes are kept."""
         value = self.state.read(keyspace.stored_operation(operation))
@@ -338,16 +393,10 @@ def start_store(store: Store, genesis: Genesis) -> None:
     put = state.pending
     put[keyspace.stored_block_digest(0)] = chain_id
     put[keyspace.stored_history(0, 0)] = hash_leaf(history_leaf(chain_id))
+    first = genesis.validator_set()
+    put[keyspace.stored_set(first.epoch)] = encode(first)
     put[_APPLIED] = encode(
-        Applied(
-            chain_id,
-            0,
-            chain_id,
-            genesis.created_ms,
-            change.root,
-            change.count,
-            genesis.validator_set().digest(),
-        )
+        Applied(chain_id, 0, chain_id, genesis.created_ms, change.root, change.count, first.digest())
     )
     puts, deletes = state.begin_flush()
     store.write(puts, deletes, sync=True)

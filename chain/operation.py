@@ -12,13 +12,69 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from chain.codec import BillCode, BillId, Count, Digest, Fen, Height, LocalDate, Milliseconds, Name, PlaceCode, Wire
+from chain.codec import (
+    BillCode,
+    BillId,
+    Count,
+    Digest,
+    Fen,
+    Height,
+    LocalDate,
+    Milliseconds,
+    Name,
+    PlaceCode,
+    PublicKey,
+    Wire,
+)
 from chain.digest import OPERATION, digest
 
 Kind = Annotated[int, msgspec.Meta(ge=1, le=99)]  # kind of bill: the digits 5 and 6 of its id
 Mac = Digest  # HMAC-SHA-256 under a key that only the issuer has
 Serial = Annotated[int, msgspec.Meta(ge=0, le=9_999_999_999)]  # the running number, 10 digits
 Reason = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,47}\Z")]  # a code, never free text
+
+
+class SeatChange(Wire, frozen=True):
+    """What becomes of an organisation's seat among the validators."""
+
+    organisation: Name
+    key: Annotated[list[PublicKey], msgspec.Meta(max_length=1)]  # it joins, or votes with a new key; none: it leaves
+
+
+class ProposeChange(Wire, frozen=True, tag=100):
+    """A member asks for another set of validators; the operation's digest is what others approve."""
+
+    based_on: Height  # epoch of the newest set: what was proposed for one set never changes another
+    changes: list[SeatChange]  # by organisation, ascending
+    until_height: Height  # first block that it can no longer be approved in
+
+
+class ApproveChange(Wire, frozen=True, tag=101):
+    """A member agrees to a proposal; the approval that completes a quorum makes the new set."""
+
+    change: Digest  # of the ProposeChange
+
+
+class Renew(Wire, frozen=True, tag=102):
+    """A member whose validator lost its journal asks for a new epoch of the same set (PROTOCOL rule 14)."""
+
+    number: Digest  # random, never the same again: the new journal carries it
+
+
+class AddKey(Wire, frozen=True, tag=110):
+    """An organisation gets another key of its own."""
+
+    public: PublicKey
+    purpose: Annotated[int, msgspec.Meta(ge=1, le=99)]  # records.UNIT or records.SEAL; vote keys come with seats
+    suite: Count
+    from_height: Height  # first block that it may sign in
+
+
+class EndKey(Wire, frozen=True, tag=111):
+    """An organisation ends a key of its own. What it signed before stays provable."""
+
+    key_id: Digest
+    until_height: Height  # first block that it may no longer sign in
 
 
 class RangeRef(Wire, frozen=True):
@@ -123,7 +179,19 @@ class SealBills(Wire, frozen=True, tag=400):
     released: list[BillId]  # earlier exceptions that are sealed now, ascending
 
 
-Operation: TypeAlias = AllotRange | TakeLease | ReportUnused | IssueBill | ReverseBill | SealBills
+Operation: TypeAlias = (
+    ProposeChange
+    | ApproveChange
+    | Renew
+    | AddKey
+    | EndKey
+    | AllotRange
+    | TakeLease
+    | ReportUnused
+    | IssueBill
+    | ReverseBill
+    | SealBills
+)
 
 
 def operation_digest(operation: Operation) -> bytes:

@@ -24,12 +24,15 @@ from chain.codec import (
     encode,
 )
 from chain.digest import RECORD, digest
-from chain.operation import Kind, Payments, RangeRef, Serial
+from chain.operation import IssueBill, Kind, Payments, RangeRef, ReverseBill, SeatChange, Serial
+from chain.validators import Member, ValidatorSet
 
 # purposes of a key
 UNIT = 1  # signs transactions of its organisation
 SEAL = 2  # signs seals of a finance office
 VOTE = 3  # votes; listed in the validator set
+
+FOR_EVER = 2**53  # `until_height` of a key that has no end yet
 
 # validity axis of a bill
 NORMAL = 1
@@ -79,6 +82,53 @@ class KeyBody(Wire, frozen=True):
     until_height: Height  # first block that it may no longer sign in
 
 
+class KeysBody(Wire, frozen=True):
+    """Ids of an organisation's unit and seal keys that had not ended when the list last changed, ascending."""
+
+    ids: list[Digest]
+
+
+class HolderBody(Wire, frozen=True):
+    """Whose a key is: one holder has one voice, for ever."""
+
+    organisation: Name
+
+
+class SupervisedBody(Wire, frozen=True):
+    """All that an organisation supervises, ascending."""
+
+    organisations: list[Name]
+
+
+class ValidatorsBody(Wire, frozen=True):
+    """The newest set of validators; it votes from block `epoch` on, which may be two ahead."""
+
+    epoch: Height
+    members: list[Member]  # by organisation
+
+    def members_set(self) -> ValidatorSet:
+        return ValidatorSet(self.epoch, self.members)
+
+
+class ChangeBody(Wire, frozen=True):
+    """A proposal for another set, and who approved it."""
+
+    based_on: Height
+    changes: list[SeatChange]
+    until_height: Height  # first block that it can no longer be approved in
+    proposer: Name
+    approvals: list[Name]  # ascending, the proposer among them
+    epoch: Height  # of the set that it made; 0 while it is open
+
+
+class RenewalBody(Wire, frozen=True):
+    """A member's journal was made anew: it votes with that one from `epoch` on (PROTOCOL rule 14)."""
+
+    number: Digest
+    height: Height  # of the block that recorded it
+    epoch: Height
+
+
 class RangeBody(Wire, frozen=True):
     first: Serial
     count: Count
@@ -121,6 +171,38 @@ class BillBody(Wire, frozen=True):
     related: list[BillId]  # the red bill of a reversed one, the original of a red one
     seal: State
     withheld: str  # reason, while the seal is withheld
+
+    @classmethod
+    def of(
+        cls,
+        operation: IssueBill | ReverseBill,
+        issuer: str,
+        kind: int,
+        height: int,
+        *,
+        validity: int,
+        related: list[str],
+        seal: int = COVERED,
+        withheld: str = "",
+    ) -> BillBody:
+        """The record of a bill as its operation states it, recorded at `height`."""
+        return cls(
+            issuer=issuer,
+            kind=kind,
+            place=operation.place,
+            business_date=operation.business_date,
+            issued_ms=operation.issued_ms,
+            total_fen=operation.total_fen,
+            payments=operation.payments,
+            self_paid_fen=operation.self_paid_fen,
+            self_funded_fen=operation.self_funded_fen,
+            details_root=operation.details_root,
+            height=height,
+            validity=validity,
+            related=related,
+            seal=seal,
+            withheld=withheld,
+        )
 
 
 class BusinessBody(Wire, frozen=True):

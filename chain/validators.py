@@ -16,6 +16,9 @@ from chain.digest import VALIDATOR_SET, VOTE, digest
 from chain.errors import CertificateRefused
 from chain.signature import is_signature
 
+VALIDATORS_MIN = 4  # fewer tolerate no fault
+MEMBERS_MAX = 100  # seats of a set, which messages and certificates can speak of
+
 PREPARE = 1  # kinds of vote
 COMMIT = 2
 

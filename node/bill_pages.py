@@ -79,18 +79,11 @@ class BillPages:
             validity, related = RED, [operation.original]
         else:
             validity, related = (REVERSED, [red.operation.bill]) if red is not None else (NORMAL, [])
-        return BillBody(
-            issuer=self._ledger.organisation,
-            kind=int(operation.bill[4:6]),
-            place=operation.place,
-            business_date=operation.business_date,
-            issued_ms=operation.issued_ms,
-            total_fen=operation.total_fen,
-            payments=operation.payments,
-            self_paid_fen=operation.self_paid_fen,
-            self_funded_fen=operation.self_funded_fen,
-            details_root=operation.details_root,
-            height=row.height,
+        return BillBody.of(
+            operation,
+            self._ledger.organisation,
+            int(operation.bill[4:6]),
+            row.height,
             validity=validity,
             related=related,
             seal=WITHHELD if row.withheld else COVERED,

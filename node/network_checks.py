@@ -6,7 +6,7 @@ import errno
 import socket
 from collections.abc import Iterator
 
-from chain.genesis import VALIDATORS_MIN
+from chain.validators import VALIDATORS_MIN
 from node.config_file import ConfigRefused, Problem, Section
 from node.network_config import GATEWAY, MIRROR, SERIAL_MAX, VALIDATOR, NetworkConfig, NetworkNode, RangeConfig
 

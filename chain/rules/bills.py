@@ -77,23 +77,7 @@ def issue_bill(view: View, operation: IssueBill, context: Context) -> Changes:
     earlier = view.get(business, BusinessBody)
     if earlier is not None:
         raise Refused("already_issued" if earlier.content_mac == operation.content_mac else "business_no_conflict")
-    body = BillBody(
-        issuer=context.organisation,
-        kind=operation.kind,
-        place=operation.place,
-        business_date=operation.business_date,
-        issued_ms=operation.issued_ms,
-        total_fen=operation.total_fen,
-        payments=parts,
-        self_paid_fen=operation.self_paid_fen,
-        self_funded_fen=operation.self_funded_fen,
-        details_root=operation.details_root,
-        height=context.height,
-        validity=NORMAL,
-        related=[],
-        seal=COVERED,
-        withheld="",
-    )
+    body = BillBody.of(operation, context.organisation, operation.kind, context.height, validity=NORMAL, related=[])
     return {
         keyspace.bill(operation.bill): body,
         business: BusinessBody(operation.bill, operation.content_mac),
@@ -119,22 +103,8 @@ def reverse_bill(view: View, operation: ReverseBill, context: Context) -> Change
     ):
         raise Refused("amount_mismatch")
     _verify_date_and_number(view, operation, original.kind, context)
-    red = BillBody(
-        issuer=context.organisation,
-        kind=original.kind,
-        place=operation.place,
-        business_date=operation.business_date,
-        issued_ms=operation.issued_ms,
-        total_fen=operation.total_fen,
-        payments=operation.payments,
-        self_paid_fen=operation.self_paid_fen,
-        self_funded_fen=operation.self_funded_fen,
-        details_root=operation.details_root,
-        height=context.height,
-        validity=RED,
-        related=[operation.original],
-        seal=COVERED,
-        withheld="",
+    red = BillBody.of(
+        operation, context.organisation, original.kind, context.height, validity=RED, related=[operation.original]
     )
     return {
         keyspace.bill(operation.bill): red,

@@ -46,6 +46,7 @@ TODAY = 20260601
 MAC_KEYS = {"hospital-a": b"a" * 32, "hospital-b": b"b" * 32}
 PLACES = {"hospital-a": ["A01", "A02"], "hospital-b": ["B01"]}
 VALIDATORS = ("bigdata", "finance", "health", "insurance")
+VOTE_KEYS_MAX = 50  # of an organisation, one after the other
 CODE = "33060126"  # region 33, classification 06, kind 01, year 26
 
 
@@ -448,13 +449,20 @@ class Chain:
         return CurrentRecord(entry[0], record, self.ledger.state.path(entry[0]), newest.header, newest.certificate)
 
 
-def certify(header: Header, members: ValidatorSet, view: int = 0, seats: Sequence[int] = (0, 1, 2)) -> Certificate:
-    """Commit votes of `seats` for a header."""
+def certify(header: Header, members: ValidatorSet, view: int = 0, seats: Sequence[int] | None = None) -> Certificate:
+    """Commit votes of `seats` for a header; of the first ones that make a quorum, unless others are named."""
     message = vote_message(header.chain_id, members.epoch, COMMIT, view, header.height, header.digest())
-    return Certificate(
-        view,
-        [SeatSignature(seat, key_of(f"{members.members[seat].organisation}/vote").sign(message)) for seat in seats],
-    )
+    voting = range(members.quorum) if seats is None else seats
+    return Certificate(view, [SeatSignature(seat, vote_key(members.members[seat]).sign(message)) for seat in voting])
+
+
+def vote_key(member: Member) -> SigningKey:
+    """The key of a seat: `health/vote`, or `health/vote-2` and so on after it was changed."""
+    for number in range(1, VOTE_KEYS_MAX):
+        key = key_of(f"{member.organisation}/vote" + (f"-{number}" if number > 1 else ""))
+        if key.public == member.key:
+            return key
+    raise KeyError(member)
 
 
 def changed(struct: Any, **fields: Any) -> Any:

@@ -11,11 +11,11 @@ from chain.block import Block, Header
 from chain.codec import encode
 from chain.errors import BlockInvalid
 from chain.execute import TIME_MS_MAX, key_in_force, verify_block, verify_transaction
-from chain.genesis import FOR_EVER, GenesisKey, genesis_records
+from chain.genesis import GenesisKey, genesis_records
 from chain.ledger import signature_holds
 from chain.merkle import EMPTY_ROOT
 from chain.operation import TakeLease
-from chain.records import UNIT, KeyBody, Record
+from chain.records import FOR_EVER, UNIT, KeyBody, Record
 from chain.signature import SMALL_ORDER_KEYS, SigningKey
 from chain.state import StateChange
 from chain.transaction import OPERATIONS_MAX, Entry, Transaction, key_id, receive_transaction, sign_transaction

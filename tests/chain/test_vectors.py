@@ -94,7 +94,14 @@ REVERSE: list[Any] = [
     1,
     b(4),
 ]
+CHANGES: list[Any] = [["bank", [public(30)]], ["validator-3", []]]
+PROPOSAL = [100, 1, CHANGES, 900]
 OPERATIONS: dict[str, list[Any]] = {
+    "propose_change": PROPOSAL,
+    "approve_change": [101, tagged("operation", PROPOSAL)],
+    "renew": [102, b(31)],
+    "add_key": [110, public(32), 2, 1, 701],
+    "end_key": [111, b(33), 800],
     "allot_range": [200, ["finance-city", "33060126", 1], 100001, 50000, "hospital-b"],
     "take_lease": [201, ["hospital-a", "33060126", 1], 1001, 1000, "hospital-a-2", "A02"],
     "report_unused": [202, BILL, 1, "superseded"],
@@ -129,6 +136,12 @@ ORGANISATION = ["第一医院", "hospital", "330600", 4, "finance-city", ["A01",
 BODIES: dict[str, list[Any]] = {
     "organisation": ORGANISATION,
     "key": [public(7), 1, 1, 1, 2**53],
+    "keys": [[b(34), b(35)]],
+    "holder": ["hospital-a"],
+    "supervised": [["hospital-a", "hospital-b"]],
+    "validators": [1, MEMBERS],
+    "change": [1, CHANGES, 900, "validator-0", ["validator-0", "validator-2"], 0],
+    "renewal": [b(31), 600, 602],
     "range": [1, 100000, 2001, [["finance-city", "33060126", 1]]],
     "ranges": [[1, 200001]],
     "lease": [1001, 1000, "hospital-a-2", "A02"],
@@ -210,13 +223,17 @@ def test_genesis_its_chain_id_and_its_state() -> None:
     parent = ["finance", "33060126", 1]
     ranges: list[list[Any]] = [["finance", "33060126", 1, 1000, []], ["hospital-a", "33060126", 1, 500, [parent]]]
     genesis = [1, "vectors", 1780286340000, PARAMETERS, organisations, [["hospital-a", 1, public(7)]], MEMBERS, ranges]
-    bodies: dict[str, list[Any]] = {"parameters": PARAMETERS}
+    bodies: dict[str, list[Any]] = {"parameters": PARAMETERS, "validators": [1, MEMBERS]}
     for entry in organisations:
         bodies[f"organisation/{entry[0]}"] = entry[1:7]
     for number in range(4):
         vote_key = tagged("key", [1, public(16 + number)])
         bodies[f"key/validator-{number}/{vote_key.hex()}"] = [public(16 + number), 3, 1, 1, 2**53]
+        bodies[f"holder/{vote_key.hex()}"] = [f"validator-{number}"]
     bodies[f"key/hospital-a/{KEY_ID.hex()}"] = [public(7), 1, 1, 1, 2**53]
+    bodies[f"holder/{KEY_ID.hex()}"] = ["hospital-a"]
+    bodies["keys/hospital-a"] = [[KEY_ID]]
+    bodies["supervised/finance"] = [["hospital-a"]]
     bodies["range/finance/33060126/0000000001"] = [1, 1000, 501, []]
     bodies["range/hospital-a/33060126/0000000001"] = [1, 500, 1, [parent]]
     bodies["ranges/finance/33060126"] = [[1]]
@@ -238,6 +255,13 @@ def test_records_their_keys_and_their_leaf() -> None:
         "parameters": "parameters",
         "organisation": "organisation/hospital-a",
         "key": f"key/hospital-a/{KEY_ID.hex()}",
+        "keys": "keys/hospital-a",
+        "holder": f"holder/{KEY_ID.hex()}",
+        "supervised": "supervised/finance-city",
+        "validators": "validators",
+        "change": "change/" + "24" * 32,
+        "renewal": "renewal/validator-1",
+        "renewal_number": "renewal/validator-1/" + "1f" * 32,
         "range": "range/hospital-a/33060126/0000000001",
         "ranges": "ranges/hospital-a/33060126",
         "lease": "lease/hospital-a/33060126/0000001001",

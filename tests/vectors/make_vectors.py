@@ -31,15 +31,21 @@ from chain.execute import KeyWitness
 from chain.genesis import Genesis, GenesisKey, GenesisOrganisation, GenesisRange, genesis_records, genesis_to_json
 from chain.merkle import hash_leaf, root
 from chain.operation import (
+    AddKey,
     AllotRange,
+    ApproveChange,
+    EndKey,
     IssueBill,
     Payments,
+    ProposeChange,
     RangeRef,
+    Renew,
     ReportUnused,
     ReverseBill,
     SealBills,
     SealException,
     SealSegment,
+    SeatChange,
     TakeLease,
     operation_digest,
 )
@@ -48,8 +54,11 @@ from chain.recorded import Recorded
 from chain.records import (
     BillBody,
     BusinessBody,
+    ChangeBody,
     DayBookBody,
+    HolderBody,
     KeyBody,
+    KeysBody,
     KindTotals,
     LeaseBody,
     LeasesBody,
@@ -58,8 +67,11 @@ from chain.records import (
     RangeBody,
     RangesBody,
     Record,
+    RenewalBody,
     SealBody,
+    SupervisedBody,
     UnusedBody,
+    ValidatorsBody,
     WatermarkBody,
     state_leaf,
 )
@@ -94,7 +106,17 @@ SEAL = SealBills(
     [SealException(BILL, "details_missing")],
     [RED],
 )
+CHANGES = [
+    SeatChange("bank", [SigningKey.from_seed(filled(30)).public]),
+    SeatChange("validator-3", []),
+]
+PROPOSAL = ProposeChange(1, CHANGES, 900)
 OPERATIONS = {
+    "propose_change": PROPOSAL,
+    "approve_change": ApproveChange(operation_digest(PROPOSAL)),
+    "renew": Renew(filled(31)),
+    "add_key": AddKey(SigningKey.from_seed(filled(32)).public, 2, 1, 701),
+    "end_key": EndKey(filled(33), 800),
     "allot_range": AllotRange(RangeRef("finance-city", "33060126", 1), 100001, 50000, "hospital-b"),
     "take_lease": TakeLease(SEGMENT, 1001, 1000, "hospital-a-2", "A02"),
     "report_unused": ReportUnused(BILL, 1, "superseded"),
@@ -132,6 +154,12 @@ CERTIFICATE = Certificate(
 BODIES = {
     "organisation": OrganisationBody("第一医院", "hospital", "330600", 4, "finance-city", ["A01", "A02"]),
     "key": KeyBody(KEY_PAIR.public, 1, 1, 1, 2**53),
+    "keys": KeysBody([filled(34), filled(35)]),
+    "holder": HolderBody("hospital-a"),
+    "supervised": SupervisedBody(["hospital-a", "hospital-b"]),
+    "validators": ValidatorsBody(1, MEMBERS),
+    "change": ChangeBody(1, CHANGES, 900, "validator-0", ["validator-0", "validator-2"], 0),
+    "renewal": RenewalBody(filled(31), 600, 602),
     "range": RangeBody(1, 100000, 2001, [RangeRef("finance-city", "33060126", 1)]),
     "ranges": RangesBody([1, 200001]),
     "lease": LeaseBody(1001, 1000, "hospital-a-2", "A02"),
@@ -249,6 +277,13 @@ def records() -> Vectors:
         "parameters": keyspace.PARAMETERS,
         "organisation": keyspace.organisation("hospital-a"),
         "key": keyspace.key("hospital-a", key_id(KEY_PAIR.public)),
+        "keys": keyspace.keys("hospital-a"),
+        "holder": keyspace.holder(key_id(KEY_PAIR.public)),
+        "supervised": keyspace.supervised("finance-city"),
+        "validators": keyspace.VALIDATORS,
+        "change": keyspace.change(filled(36)),
+        "renewal": keyspace.renewal("validator-1"),
+        "renewal_number": keyspace.renewal_number("validator-1", filled(31)),
         "range": keyspace.number_range(SEGMENT),
         "ranges": keyspace.number_ranges("hospital-a", "33060126"),
         "lease": keyspace.lease("hospital-a", "33060126", 1001),
