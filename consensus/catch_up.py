@@ -103,7 +103,8 @@ def on_block_fetched(state: ReplicaState, event: BlockFetched, out: list[Effect]
     if not state.slot <= height < state.slot + BLOCKS_PER_FETCH_MAX:
         return
     state.fetched.setdefault(height, event)
-    state.claim(event.sender, height)
+    if event.sender is not None:
+        state.claim(event.sender, height)
     if state.asked is not None:
         state.asked = Asked(state.asked.seat, state.now_ms, answered=True)
     if height == state.slot:

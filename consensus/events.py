@@ -112,7 +112,7 @@ class PassedOver:
 class BlockFetched:
     """A final block came from a peer; certificate and transactions_root hold, it is not executed yet."""
 
-    sender: int
+    sender: int | None  # its seat in the current set; None: a node without one
     header: Header
     transactions: list[bytes]
     certificate: Certificate

@@ -42,7 +42,7 @@ from consensus.events import (
     Voting,
     WorkChanged,
 )
-from consensus.model import Head, JournalRecord, Message, PrePrepare, record_height
+from consensus.model import Head, JournalRecord, Message, PrePrepare, Status, record_height
 from consensus.replica import Replica, Settings
 from consensus.restart import genesis_head
 from consensus.wire import epoch_of, verify_message
@@ -195,7 +195,7 @@ class Cluster:
     def submit(self, *names: str, to: list[int] | None = None) -> None:
         """Transactions arrive at all members, or at some."""
         for number in to if to is not None else range(self.n):
-            seat = self.seats[number]
+            seat = self[number]
             seat.pool += [transaction(name) for name in names]
             seat.step(WorkChanged(True, self.now_ms))
         self.work()
@@ -236,6 +236,9 @@ class Cluster:
                 return
             if number is not None:
                 seat.step(MessageReceived(number, message, self.now_ms))
+            is_seated = seat.members.seat_of(f"member-{sender}") is not None
+            if not is_seated and isinstance(message, Status) and message.height > seat.height:
+                self.answers += [(sender, receiver, block) for block in self[sender].blocks[seat.height :]]
         self.work()
 
     # -- sets ----------------------------------------------------------------------------------------------------------
@@ -266,6 +269,10 @@ class Cluster:
         seat.start(may_vote)
         self.work()
         return seat
+
+    def has(self, number: int) -> bool:
+        """Whether the organisation runs a node."""
+        return any(seat.number == number for seat in self.seats)
 
     def connect(self, number: int) -> None:
         """Links of one member come up, at both ends."""
@@ -310,8 +317,8 @@ class Cluster:
             while self.answers:
                 sender, receiver, block = self.answers.pop(0)
                 if receiver not in self.silent:
-                    sender = self[receiver].members.seat_of(f"member-{sender}") or 0
-                    event = BlockFetched(sender, block.header, block.transactions, block.certificate, self.now_ms)
+                    known = self[receiver].members.seat_of(f"member-{sender}")
+                    event = BlockFetched(known, block.header, block.transactions, block.certificate, self.now_ms)
                     self[receiver].step(event)
             self.work()
 
