@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 import uvloop
 
+from chain import keyspace
 from chain.block import FinalBlock
 from chain.block_log import BlockLog
 from chain.codec import decode
 from chain.genesis import Genesis, genesis_from_json
 from chain.ledger import Ledger
+from chain.records import HolderBody
 from chain.signature import verify_library
-from chain.validators import Member
+from chain.transaction import key_id
 from node.config import GATEWAY, VALIDATOR, NodeConfig, load_node_config
-from node.errors import JournalMissing, KeyFileRefused
+from node.errors import KeyFileRefused
 from node.home import NodeHome
 from node.keystore import load_secret, load_signing_key
 from node.link import LinkHandler
@@ -176,19 +178,13 @@ def _peers(config: NodeConfig) -> LivePeers:
 
 
 def _open_validator(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> Validator:
-    from node.journal import Journal
     from node.validator import Validator
+    from node.vote_keys import VoteKeys
+    from node.vote_memory import VoteMemory
 
-    data = config.data_dir
-    key = load_signing_key(place.vote_key)
-    if Member(config.organisation, key.public) not in genesis.validators:  # all others would refuse what it signs
-        detail = f"not the key of the seat of {config.organisation} in genesis; put the right file in its place"
-        raise KeyFileRefused(place.vote_key, detail)
-    try:
-        journal = Journal.open(data / "journal")
-    except JournalMissing as missing:
-        log.error("journal_missing", detail=str(missing))
-        journal = None
+    data, keys = config.data_dir, VoteKeys(place.config_dir)
+    memory = VoteMemory(config.organisation, data / "journal", keys)
+    journal = memory.journal
     block_log = BlockLog.open(
         data / "blocks",
         journal_has_votes_above=journal.has_records_above if journal else False,
@@ -196,7 +192,12 @@ def _open_validator(place: NodeHome, config: NodeConfig, genesis: Genesis, stop:
         digest_of=lambda record: decode(record, FinalBlock).block.header.digest(),
     )
     ledger = Ledger.open(data, genesis, log=block_log, indexes=False, progress=_log_replay)
-    return Validator(config.name, config.organisation, ledger, journal, key.sign, stop.ask)
+    for public in keys.publics:  # all others would refuse what it signs, and its owner would be accused
+        holder = ledger.state.get(keyspace.holder(key_id(public)), HolderBody)
+        if holder is not None and holder.organisation != config.organisation:
+            detail = f"not a key of {config.organisation} but of {holder.organisation}; put the right file in its place"
+            raise KeyFileRefused(place.vote_key, detail)
+    return Validator(config.name, config.organisation, ledger, memory, stop.ask)
 
 
 def _log_replay(done: int, total: int) -> None:

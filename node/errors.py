@@ -3,6 +3,7 @@
 NodeError
 ├── KeyFileRefused       a key file that must not be used as it lies there
 ├── JournalMissing       the node has lost its memory of votes: it follows and signs nothing
+├── JournalCopied        what lies there is a copy, and may lack what the original went on to hold: the same
 ├── AddressTaken         somebody else listens there
 └── PeerError            a question to a peer has no answer
     ├── LinkClosed       the link went away first
@@ -38,6 +39,17 @@ class JournalMissing(NodeError):
     def __init__(self, directory: Path) -> None:
         super().__init__(f"{directory}: no journal; this node may have voted and forgotten it, so it will not vote")
         self.directory = directory
+
+
+class JournalCopied(NodeError):
+    code = "journal_copied"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: not the file that was written here, but a copy of it, restored or moved; its original may have "
+            "gone on to vote, so this node will not; 'medbill node renew' is the way back"
+        )
+        self.path = path
 
 
 class AddressTaken(NodeError):

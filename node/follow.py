@@ -67,6 +67,7 @@ class BlockFollower:
         writer: Executor,
         pool: Executor,
         on_final: list[Callable[[FinalView], None]] | None = None,
+        sequence: Callable[[], int] = lambda: 0,
         now_s: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -75,6 +76,7 @@ class BlockFollower:
         self.counts: Counter[str] = Counter()  # blocks, empty, lies, silences: for metrics
         self.server = ""  # whom we ask now
         self._peers, self._writer, self._pool = peers, writer, pool
+        self._sequence = sequence  # of a validator's journal, which stands beside each block
         self._now_s, self._pause = now_s, pause
         self._standings: dict[str, _Standing] = {}  # validator -> ...; as many as there are validators
         self._batch_free = asyncio.Event()  # no batch of the state is on its way to the disk
@@ -181,7 +183,7 @@ class BlockFollower:
 
     def _keep(self, height: int, data: bytes) -> None:
         """In the writer's thread."""
-        self.ledger.log.append(height, data, 0)
+        self.ledger.log.append(height, data, self._sequence())
         self.ledger.log.flush()
 
     async def _work_out(self, data: bytes) -> tuple[Execution, Certificate]:

@@ -1,14 +1,17 @@
 """The journal: what this validator may not forget, in order, numbered, flushed before what it allows is sent.
 
-To this file an entry is opaque bytes with a height. One file, `journal.log`: a head with the floor (height and digest
-of a block that was flushed, at the last rewriting) and the number of the first entry; then entries
+To this file an entry is opaque bytes with a height. One file, `journal.log`: a head with the renewal and the vote keys
+that it was made for, which file it is itself, the floor (height and digest of a block that was flushed, at the last
+rewriting) and the number of the first entry; then entries
 
     length 4 · height 8 · sequence 8 · CRC-32 of these 20 bytes · checksum 8 · payload (`length` bytes)
 
 big-endian; the checksum is the first 8 bytes of SHA-256 over length, height, sequence and payload. The head of an
 entry has a checksum of its own so that a damaged length cannot make a flushed vote look like an unfinished one.
-A journal is made together with the vote key, never copied, never restored. Source: DESIGN section 8; PROTOCOL rules
-3, 13, 14.
+A journal is made together with the vote key or for a renewal, never copied, never restored: `open` finds out a file
+that is not the one that was written, moves to another disk included. What it cannot see is a file overwritten in its
+place, or a snapshot of the whole machine: there the last block record tells, or the peers. Source: DESIGN section 8;
+PROTOCOL rules 3, 13, 14.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from __future__ import annotations
 import os
 import struct
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -24,15 +27,19 @@ from zlib import crc32
 
 from chain.directory import flush_directory, lock_directory
 from chain.errors import StorageDamaged, StorageFailed
-from node.errors import JournalMissing
+from node.errors import JournalCopied, JournalMissing
+from node.file_identity import FileIdentity, identity_of
 
 PAYLOAD_BYTES_MAX = 64 << 20  # a proposal with its bodies
 PRUNE_BYTES_MIN = 64 << 20  # smaller files are not worth a rewriting: it costs two flushes and holds up the writer
 SECTOR_BYTES = 512  # a run of zeros this long at the end is a page that never reached the disk
 FILE_NAME = "journal.log"
 NEW_FILE_NAME = "journal.new"
-_MAGIC = b"medbill/1/journal"
-_HEAD = struct.Struct(">17sQQ32s8s")  # magic, first sequence, floor height, floor digest, checksum
+KEYS_MAX = 8  # that a journal remembers; a seat changes its key seldom
+FIRST_RENEWAL = bytes(32)  # the number of a journal that was made together with its key
+_MAGIC = b"medbill/2/journal"
+_HEAD = struct.Struct(f">17s32s{32 * KEYS_MAX}sQQQQ32s8s")
+# magic, renewal, keys (zeros: none), inode, generation, first sequence, floor height, floor digest, checksum
 _ENTRY = struct.Struct(">IQQ")
 _ENTRY_BYTES = _ENTRY.size + 4 + 8
 
@@ -54,6 +61,8 @@ class Journal:
         """For the constructors below."""
         self.directory = directory
         self.path = directory / FILE_NAME
+        self.renewal = FIRST_RENEWAL  # the number of the operation whose epoch it may vote in first
+        self.keys: list[bytes] = []  # public vote keys that were here before their first epoch; newest last, KEYS_MAX
         self.floor: tuple[int, bytes] | None = None  # (height, digest) of the block last flushed at a rewriting
         self.first_sequence = 1
         self.flushed_sequence = 0  # what follows from later entries may not be sent yet
@@ -66,14 +75,24 @@ class Journal:
         self._heights = array("Q")
 
     @classmethod
-    def create(cls, directory: Path) -> Journal:
-        """Make an empty journal, together with the vote key only. Raises StorageFailed if one is there."""
+    def create(
+        cls, directory: Path, keys: Sequence[bytes] = (), renewal: bytes = FIRST_RENEWAL, first_sequence: int = 1
+    ) -> Journal:
+        """Make an empty journal: together with the vote keys (public) that it is for, or for a fresh renewal.
+
+        `first_sequence` is above all numbers that the block log may name. Raises StorageFailed if one is there.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):
             raise StorageFailed(str(directory), "not empty: a journal is made only where nothing is")
         journal = cls(directory, lock_directory(directory))
-        journal._rewrite(None, 1, [])
-        flush_directory(directory.parent)
+        journal.renewal, journal.keys = renewal, list(keys)[-KEYS_MAX:]
+        try:
+            journal._rewrite(None, first_sequence, [])
+            flush_directory(directory.parent)
+        except BaseException:
+            journal.close()
+            raise
         return journal
 
     @classmethod
@@ -81,7 +100,7 @@ class Journal:
         """Open what `create` made, after checking all of it.
 
         An entry at the end that is not whole is cut: it was never flushed, so nothing followed from it. Raises
-        JournalMissing (the node then follows without voting), StorageDamaged, StorageLocked.
+        JournalMissing, JournalCopied, StorageDamaged (with each the node follows without voting), StorageLocked.
         """
         if not (directory / FILE_NAME).is_file():
             raise JournalMissing(directory)
@@ -155,13 +174,22 @@ class Journal:
         ends = [*self._offsets[1:], self._end]
         staying = [number for number, entry in enumerate(self._heights) if entry > height]
         bytes_staying = sum(ends[number] - self._offsets[number] for number in staying)
-        if 2 * bytes_staying > self._end:
+        if 2 * bytes_staying > self._end - _HEAD.size:
             return False
         left = [(entry.height, entry.payload) for entry in map(self._read, (self.first_sequence + n for n in staying))]
         present = {payload for _height, payload in left}
         entries = [(height, payload) for payload in dict.fromkeys(keep) if payload not in present] + left
         self._rewrite((height, digest), self.last_sequence + 1, entries)
         return True
+
+    def take_key(self, public: bytes) -> None:
+        """Remember a vote key that came here before any set has it: so this journal will hold all votes by it."""
+        self._verify_usable()
+        if public in self.keys:
+            return
+        self.keys = [*self.keys, public][-KEYS_MAX:]
+        entries = [(entry.height, entry.payload) for entry in self.records()]
+        self._rewrite(self.floor, self.first_sequence, entries)
 
     def close(self) -> None:
         """Release file and lock, without a flush. A second call does nothing."""
@@ -176,7 +204,10 @@ class Journal:
         head = os.pread(self._handle, _HEAD.size, 0)
         if len(head) < _HEAD.size or sha256(head[:-8]).digest()[:8] != head[-8:] or not head.startswith(_MAGIC):
             raise StorageDamaged(f"{self.path} offset 0", "not the head of a journal")
-        _magic, self.first_sequence, height, digest, _checksum = _HEAD.unpack(head)
+        _magic, self.renewal, keys, inode, generation, self.first_sequence, height, digest, _ = _HEAD.unpack(head)
+        if not FileIdentity(inode, generation).is_same(identity_of(self._handle)):
+            raise JournalCopied(self.path)
+        self.keys = [key for start in range(0, len(keys), 32) if (key := keys[start : start + 32]).strip(b"\0")]
         self.floor = (height, digest) if digest.strip(b"\0") else None
         self._end = _HEAD.size
         while self._end < size:
@@ -205,11 +236,13 @@ class Journal:
     def _rewrite(self, floor: tuple[int, bytes] | None, first_sequence: int, entries: list[tuple[int, bytes]]) -> None:
         """Put a new file in the place of the old one: flushed, renamed, the directory flushed."""
         height, digest = floor or (0, b"\0" * 32)
-        head = _MAGIC + struct.pack(">QQ32s", first_sequence, height, digest)
-        head += sha256(head).digest()[:8]
         new_path, handle = self.directory / NEW_FILE_NAME, -1
         try:
             handle = os.open(new_path, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600)
+            head = _HEAD.pack(
+                _MAGIC, self.renewal, b"".join(self.keys), *identity_of(handle), first_sequence, height, digest, b""
+            )[:-8]
+            head += sha256(head).digest()[:8]
             _write(handle, head, 0)
             offsets, heights, end = array("Q"), array("Q"), len(head)
             for number, (entry_height, payload) in enumerate(entries):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
+from chain.genesis import Genesis
+from node.answers import AGENCIES
 from node.link import Link
 from node.transport import Transport
 
@@ -71,4 +73,20 @@ class LivePeers:
 
     def node(self, name: str) -> PeerLink | None:
         link = self.transport.link_to(name) if self.transport else None
+        return LivePeer(link) if link else None
+
+
+class AgencyPeers:
+    """All links of a transport that lead to agencies: whoever follows whole may ask any of them."""
+
+    def __init__(self, genesis: Genesis, transport: Transport | None) -> None:
+        self._transport = transport
+        self._agencies = {entry.id for entry in genesis.organisations if entry.kind in AGENCIES}
+
+    def validators(self) -> list[PeerLink]:
+        links = self._transport.links.values() if self._transport else ()
+        return [LivePeer(link) for link in links if link.organisation in self._agencies]
+
+    def node(self, name: str) -> PeerLink | None:
+        link = self._transport.link_to(name) if self._transport else None
         return LivePeer(link) if link else None

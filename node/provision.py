@@ -103,7 +103,7 @@ def provision(network: NetworkConfig, home: Path, now_ms: int) -> None:
         _save_organisations(network, place, keys)
         for node in network.nodes:
             _save_node(network, node, place.node(node.name), keys, text)
-            _create_stores(node, place.node(node.name), genesis)
+            _create_stores(node, place.node(node.name), genesis, keys)
 
 
 def verify_new(home: Path) -> None:
@@ -243,13 +243,13 @@ def _save_node(network: NetworkConfig, node: NetworkNode, own: NodeHome, keys: _
     load_node_config(own.root)
 
 
-def _create_stores(node: NetworkNode, own: NodeHome, genesis: Genesis) -> None:
+def _create_stores(node: NetworkNode, own: NodeHome, genesis: Genesis, keys: _Keys) -> None:
     data = own.root / "data"
     try:
         if node.kind in (VALIDATOR, MIRROR):
             Ledger.create(data, genesis)
         if node.kind == VALIDATOR:
-            Journal.create(data / "journal").close()
+            Journal.create(data / "journal", [keys.vote[node.name].public]).close()
         if node.kind == MIRROR:
             DetailsStore.create(data)
         if node.kind == GATEWAY:

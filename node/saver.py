@@ -31,10 +31,11 @@ class SavedEntry(Wire, frozen=True):
 
 @dataclass(slots=True)
 class _Job:
-    """In the order given: a block, a journal entry, or something to send."""
+    """In the order given: a block, a journal entry, work on the journal itself, or something to send."""
 
     block: tuple[int, bytes, bytes] | None = None  # height, digest, record of the log
     entry: tuple[int, bytes] | None = None  # height, payload
+    work: Callable[[], None] | None = None  # in the writer's thread
     send: Callable[[], None] | None = None
 
 
@@ -54,12 +55,13 @@ class Saver:
     def __init__(
         self, ledger: Ledger, journal: Journal | None, thread: Executor, on_flushed: Callable[[int], None]
     ) -> None:
-        self._ledger, self._journal, self._thread, self._on_flushed = ledger, journal, thread, on_flushed
+        self._ledger, self._thread, self._on_flushed = ledger, thread, on_flushed
+        self.journal = journal
         self._jobs: list[_Job] = []
         self._wake = asyncio.Event()
         self._flushed_state_at = time.monotonic()
         self.keep: list[bytes] = []  # payloads that outlive pruning: the epoch's highest ViewChange
-        self.has_forgotten = False  # a vote is missing from the journal: blocks from here on say so at every start
+        self.sequence_min = 0  # what blocks name at least: above all entries of a journal that has forgotten a vote
         self.figures = Figures()
 
     def block(self, height: int, digest: bytes, record: bytes) -> None:
@@ -67,6 +69,21 @@ class Saver:
 
     def entry(self, height: int, payload: bytes) -> None:
         self._put(_Job(entry=(height, payload)))
+
+    def work(self, work: Callable[[], None]) -> None:
+        """On the journal's file, after the entries before it were flushed."""
+        self._put(_Job(work=work))
+
+    def drop_journal(self) -> None:
+        """It lacks a vote: what was saved so far is kept, then its file is let go. Blocks from here on say so."""
+
+        def drop() -> None:
+            if self.journal is not None:
+                self.sequence_min = self.journal.last_sequence + 1
+                self.journal.close()
+                self.journal = None
+
+        self.work(drop)
 
     def send(self, send: Callable[[], None]) -> None:
         self._put(_Job(send=send))
@@ -128,36 +145,39 @@ class Saver:
 
     def _save(self, jobs: list[_Job], batch: tuple[dict[bytes, bytes], list[bytes]] | None) -> None:
         """In the writer thread."""
-        ledger, journal = self._ledger, self._journal
+        ledger, journal = self._ledger, self.journal
         last = None
         for job in jobs:
             if job.block is not None:
                 height, digest, record = job.block
-                ledger.log.append(height, record, self._sequence())
+                ledger.log.append(height, record, self.sequence())
                 last = (height, digest)
         # Before a byte of the journal is written, which may hold votes that follow from the block: after a loss of
         # power a journal ahead of the log is damage. Nothing was said yet that follows from entries before the block.
         if last is not None:
             ledger.log.flush()
+        entries = [job.entry for job in jobs if job.entry is not None]
+        if entries and journal is None:
+            raise RuntimeError("a vote without a journal to keep it")
         if journal is not None:
-            entries = [job.entry for job in jobs if job.entry is not None]
             for height, payload in entries:
                 journal.append(payload, height)
             if entries:
                 journal.flush()
             if last is not None:
                 journal.prune(last[0], last[1], self.keep)
+        for job in jobs:
+            if job.work is not None:
+                job.work()
         if batch is not None:
             ledger.state.store.write(batch[0], batch[1], sync=True)
 
-    def _sequence(self) -> int:
+    def sequence(self) -> int:
         """What a block record says of the journal: only what it is sure to hold after any crash, and never less than
         the record before. So a journal that was found too short stays too short, however many blocks come after."""
         known = self._ledger.log.last_journal_sequence
-        if self._journal is None:
-            return known
-        forgotten = self._journal.last_sequence + 1 if self.has_forgotten else 0
-        return max(known, self._journal.flushed_sequence, forgotten)
+        flushed = self.journal.flushed_sequence if self.journal is not None else 0
+        return max(known, flushed, self.sequence_min)
 
 
 def saved_entry(record: bytes, bodies: list[Transaction]) -> bytes:

@@ -9,25 +9,26 @@ from typing import Any
 
 import structlog
 
-from chain.codec import decode, encode
+from chain.codec import encode
 from chain.errors import ChainError, StorageDamaged, StorageFailed
+from chain.final_view import FinalView
 from chain.ledger import Ledger
-from consensus.errors import ConsensusError
+from consensus.errors import JournalDamaged
 from consensus.events import Started
-from consensus.model import Head, ViewChangeSaved, record_height
+from consensus.model import Head, JournalRecord, ViewChangeSaved, record_height
 from consensus.replica import Replica, Settings
-from consensus.wire import decode_record
 from node.errors import PeerRefused
-from node.journal import Journal
+from node.follow import BlockFollower
 from node.link import Link
 from node.messages import BUNDLE, CONSENSUS, decode_question
-from node.runtime import Clock, Runtime
-from node.saver import SavedEntry
+from node.peers import AgencyPeers
+from node.runtime import Runtime
 from node.transport import Transport
-from node.validator_effects import Effects
+from node.validator_effects import Effects, send_bundles
 from node.validator_intake import Intake
 from node.validator_parts import ValidatorParts
 from node.validator_report import figures_of, status_of
+from node.vote_memory import GIVEN_UP, JOURNAL_BEHIND, JOURNAL_DAMAGED, VoteMemory
 
 OnHalt = Callable[[str], None]  # told why, when the node must stop
 
@@ -39,44 +40,71 @@ class Validator:
 
     kind = "validator"
 
-    def __init__(
-        self,
-        name: str,
-        organisation: str,
-        ledger: Ledger,
-        journal: Journal | None,
-        sign: Callable[[bytes], bytes],
-        on_halt: OnHalt,
-    ) -> None:
+    def __init__(self, name: str, organisation: str, ledger: Ledger, memory: VoteMemory, on_halt: OnHalt) -> None:
         self.name, self.organisation = name, organisation
-        self.ledger, self.journal = ledger, journal
+        self.ledger, self.memory = ledger, memory
         self._on_halt = on_halt
-        seat = ledger.members.seat_of(organisation)
-        if seat is None:
-            raise ConsensusError(f"{organisation} has no seat among the validators")
-        self.seat = seat
-        self.parts = ValidatorParts(organisation, ledger, journal)
-        self.effects = Effects(self.parts, self._start, self._stop_for)
+        self.parts = ValidatorParts(organisation, ledger, memory)
+        self.effects = Effects(self.parts, self._start, self._stop_for, self._leave)
         self.intake = Intake(self.parts, self.effects)
         self.pool, self.feed, self.saver = self.parts.pool, self.parts.feed, self.parts.saver
+        self.follower: BlockFollower | None = None  # while it has no seat
         self.transport: Transport | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._part: asyncio.Task[None] | None = None  # the saver's loop, or the follower's
+        self._is_turning = False  # from following to voting
         self._halt_reason = ""
-        replica = Replica.restore(self._settings(sign), self._head(), self._records())
-        self.runtime = self.effects.runtime = Runtime(replica, self.effects, Clock())
+        if memory.journal is not None and memory.journal.last_sequence < ledger.log.last_journal_sequence:
+            self._distrust(JOURNAL_BEHIND)
+        self._open_replica()
 
-    def _settings(self, sign: Callable[[bytes], bytes]) -> Settings:
-        journal, last = self.journal, self.ledger.log.last_journal_sequence
-        may_vote = journal is not None and journal.last_sequence >= last
-        if not may_vote:
-            self.effects.learner_reason = "journal_missing" if journal is None else "journal_behind_block_log"
+    @property
+    def runtime(self) -> Runtime | None:
+        """The loop around the replica; None without a seat."""
+        return self.effects.runtime
+
+    # ── votes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _open_replica(self) -> None:
+        """Be a member of the current set, as far as the journal allows (rules 13 to 15); without a seat, none."""
+        ledger, memory, effects = self.ledger, self.memory, self.effects
+        effects.learner_reason = memory.why_not(ledger.members, ledger)
+        seat = ledger.members.seat_of(self.organisation)
+        self.parts.seats.members = ledger.members
+        if seat is None:
+            effects.runtime = None
+            return
+        if effects.learner_reason in GIVEN_UP:
+            self._distrust(effects.learner_reason)
+        try:
+            replica = Replica.restore(self._settings(seat), self._head(), self._records())
+        except (JournalDamaged, StorageDamaged) as error:
+            log.error("journal_damaged", detail=str(error))
+            self._distrust(JOURNAL_DAMAGED)
+            memory.mark()
+            replica = Replica.restore(self._settings(seat), self._head(), [])
+        effects.runtime = Runtime(replica, effects, effects.clock)
+
+    def _distrust(self, trouble: str) -> None:
+        """Nothing has been written in this life: the journal is let go at once."""
+        if self.memory.journal is not None:
+            self.memory.journal.close()
+        self.memory.give_up(trouble)
+        self.saver.journal = None
+        self.effects.learner_reason = trouble
+
+    def _settings(self, seat: int) -> Settings:
+        ledger, memory = self.ledger, self.memory
+        following = ledger.following
         return Settings(
-            chain_id=self.ledger.chain_id,
-            members=self.ledger.members,
-            seat=self.seat,
-            sign=sign,
-            heartbeat_ms=self.ledger.genesis.parameters.heartbeat_ms,
-            may_vote=may_vote,
+            chain_id=ledger.chain_id,
+            members=ledger.members,
+            seat=seat,
+            sign=memory.sign_in(ledger.members),
+            heartbeat_ms=ledger.genesis.parameters.heartbeat_ms,
+            may_vote=not self.effects.learner_reason,
+            next_epoch=memory.opening(ledger, following) if following.epoch == ledger.head.height + 2 else None,
+            must_hear=True,
         )
 
     def _head(self) -> Head:
@@ -84,15 +112,14 @@ class Validator:
         view = self.ledger.final(head.height) if head.height else None
         return Head(head.height, head.digest, head.time_ms, view.certificate if view else None)
 
-    def _records(self) -> list[Any]:
+    def _records(self) -> list[JournalRecord]:
         records = []
-        promised = 0
-        for entry in self.journal.records() if self.journal else ():
-            saved = decode(entry.payload, SavedEntry)
-            record = decode_record(saved.record)
-            if isinstance(record, ViewChangeSaved) and record.view_change.view > promised:
-                promised = record.view_change.view
-                self.saver.keep = [entry.payload]
+        promised = (self.ledger.members.epoch, 0)  # those of former epochs are void
+        for record, saved, payload in self.memory.records():
+            if isinstance(record, ViewChangeSaved):
+                epoch_view = (record.view_change.epoch, record.view_change.view)
+                if epoch_view > promised:
+                    promised, self.saver.keep = epoch_view, [payload]
             height = record_height(record)
             if height is not None and height > self.ledger.head.height:
                 self.parts.proposals.keep(saved.bodies)
@@ -104,15 +131,71 @@ class Validator:
     def start(self, transport: Transport) -> None:
         """Begin: the transport is up, its handler is this."""
         self.transport = transport
-        self._start(self.saver.run())
         self._start(self.intake.admit_bundles())
-        self.runtime.take(Started(self.effects.now_ms()))
+        self._begin()
+
+    def _begin(self) -> None:
+        """As a member, or following until there is a seat."""
+        if self.runtime is not None:
+            self._part = self._start(self.saver.run())
+            self.runtime.take(Started(self.effects.now_ms()))
+        else:
+            self._follow()
         if self.learner_reason:
             log.warning("learner", reason=self.learner_reason)
 
+    def _follow(self) -> None:
+        peers = AgencyPeers(self.ledger.genesis, self.transport)
+        self.follower = BlockFollower(
+            self.ledger,
+            peers,
+            self.feed,
+            writer=self.parts.writer,
+            pool=self.parts.threads,
+            on_final=[self._on_followed],
+            sequence=self.saver.sequence,
+        )
+        self._part = self._start(self.follower.run())
+
+    def _on_followed(self, _view: FinalView) -> None:
+        self.parts.seats.members = self.ledger.members
+        if self.ledger.members.seat_of(self.organisation) is not None and not self._is_turning:
+            self._is_turning = True
+            self._start(self._take_seat())
+
+    async def _take_seat(self) -> None:
+        """The block before the first that it votes on is final here: from follower to member."""
+        await self._end_part()
+        self.follower = None
+        self.memory.look_again()
+        for public in self.memory.noted_keys():
+            self.memory.take_key(public)
+        self.saver.journal = self.memory.journal
+        self.parts.proposals.decided()
+        self._open_replica()
+        self._is_turning = False
+        log.info("takes_seat", epoch=self.ledger.members.epoch, learner=self.learner_reason or None)
+        self._begin()
+
+    async def _leave(self) -> None:
+        """No seat any more: what was decided is flushed, what waits goes to others, and it follows."""
+        await self._end_part()
+        await self.saver.drain()
+        waiting = self.pool.all(len(self.pool))
+        send_bundles([received.transaction for received in waiting], self.parts.seats.links())
+        self.pool.remove([received.digest for received in waiting])
+        self.effects.runtime = None
+        self._begin()
+
+    async def _end_part(self) -> None:
+        if self._part is not None:
+            self._part.cancel()
+            await asyncio.gather(self._part, return_exceptions=True)
+
     async def stop(self) -> None:
         """Finish the block: what was decided is flushed, then everything ends."""
-        self.runtime.stop()
+        if self.runtime is not None:
+            self.runtime.stop()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -120,10 +203,11 @@ class Validator:
             await self.saver.drain()
         self.parts.close()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -135,7 +219,8 @@ class Validator:
         if not self._halt_reason:
             self._halt_reason = reason
             log.critical("node_stops", reason=reason)
-            self.runtime.stop()
+            if self.runtime is not None:
+                self.runtime.stop()
             self._on_halt(reason)
 
     # ── links ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -148,11 +233,11 @@ class Validator:
         self.intake.connected(self.parts.seats.link_down(link, links))
 
     async def on_message(self, link: Link, kind: int, payload: bytes) -> None:
-        seat = self.parts.seats.members.seat_of(link.peer.organisation)
-        if kind == CONSENSUS and seat is not None and seat != self.seat:
-            await self.intake.on_consensus(link, seat, payload)
+        name = link.organisation
+        if kind == CONSENSUS and name != self.organisation and self.intake.is_seated(name):
+            await self.intake.on_consensus(link, payload)
         elif kind == BUNDLE:
-            await self.intake.on_bundle(payload, from_validator=seat is not None)
+            await self.intake.on_bundle(payload, from_validator=name in self.parts.seats.organisations())
         else:
             raise PeerRefused("kind_unknown")
 
@@ -182,11 +267,14 @@ class Validator:
     def not_ready(self) -> list[str]:
         """Why it does not take part fully; empty when ready."""
         reasons = []
-        linked, needed = len(self.parts.seats), self.parts.seats.members.quorum - 1
+        runtime = self.runtime
+        linked, needed = len(self.parts.seats), self.parts.seats.members.quorum - 1 if runtime is not None else 1
         if linked < needed:
             reasons.append(f"links to {linked} other validators, {needed} are needed")
-        if self.learner_reason:
+        if runtime is not None and self.learner_reason:
             reasons.append(f"follows without voting: {self.learner_reason}")
+        elif runtime is not None and runtime.replica.waits_to_hear:
+            reasons.append("asks the others first what they hold of its votes")
         return reasons
 
     def status(self) -> dict[str, Any]:

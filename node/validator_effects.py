@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
 import structlog
 
 from chain.codec import encode
+from chain.execute import Execution
 from chain.final_view import FinalView
 from chain.transaction import Transaction
 from consensus.effects import (
@@ -29,7 +31,7 @@ from consensus.effects import (
     Send,
     SendBlocks,
 )
-from consensus.events import BlockChecked, Event, PassedOver, ProposalReady, WorkChanged
+from consensus.events import BlockChecked, Event, NextEpoch, PassedOver, ProposalReady, WorkChanged
 from consensus.model import (
     Blocks,
     Bodies,
@@ -47,9 +49,10 @@ from node.link import Link
 from node.mempool import PASSED_OVER_BLOCKS
 from node.messages import BUNDLE, CONSENSUS, encode_bundles
 from node.proposals import Checked, can_run
-from node.runtime import Runtime
+from node.runtime import Clock, Runtime
 from node.saver import saved_entry
 from node.validator_parts import ValidatorParts
+from node.vote_memory import GIVEN_UP, JOURNAL_DAMAGED, NO_SEAT, VOTE_FORGOTTEN
 
 PASS_ON_MAX = 2_000  # waiting transactions sent to the primary once more
 EVIDENCE_MAX = 1_000  # accusations kept
@@ -60,33 +63,40 @@ log = structlog.get_logger()
 
 
 class Effects:
-    """`start` runs work beside the loop and stops the node if it fails; `stop_for` stops it. `runtime` is set before
-    the first event."""
-
-    runtime: Runtime
+    """`start` runs work beside the loop and stops the node if it fails; `stop_for` stops it; `on_left` is what to do
+    when its organisation has no seat any more. `runtime` is None while there is no replica."""
 
     def __init__(
         self,
         parts: ValidatorParts,
-        start: Callable[[Coroutine[Any, Any, None]], None],
+        start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         stop_for: Callable[[str], None],
+        on_left: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
-        self._parts, self._start, self._stop_for = parts, start, stop_for
+        self._parts, self._start, self._stop_for, self._on_left = parts, start, stop_for, on_left
         self._ledger, self._pool, self._proposals = parts.ledger, parts.pool, parts.proposals
+        self._memory = parts.memory
         self._saver, self._seats, self._answers_due = parts.saver, parts.seats, parts.answers_due
         self._was_waiting = False
         self.evidence: list[tuple[Prepare | Commit, Prepare | Commit]] = []  # at most EVIDENCE_MAX
         self.learner_reason = ""
+        self.runtime: Runtime | None = None
+        self.clock = Clock()
 
     def now_ms(self) -> int:
-        return self.runtime.clock.now_ms()
+        return self.clock.now_ms()
+
+    def take(self, *events: Event) -> None:
+        """Steps of the replica, if there is one."""
+        if self.runtime is not None:
+            self.runtime.take(*events)
 
     def tell_work(self) -> None:
         """Whether transactions wait, if that has changed."""
         waiting = len(self._pool) > 0
         if waiting != self._was_waiting:
             self._was_waiting = waiting
-            self.runtime.take(WorkChanged(waiting, self.now_ms()))
+            self.take(WorkChanged(waiting, self.now_ms()))
 
     def step_failed(self, error: Exception) -> None:
         """A broken invariant of ours stops the node."""
@@ -125,7 +135,7 @@ class Effects:
         passed_over = self._count_passed_over(view) if self._was_waiting else 0
         if passed_over == PASSED_OVER_BLOCKS:
             events.append(PassedOver(self.now_ms()))
-        elif passed_over == PASSED_OVER_BLOCKS // 2:  # the primary may never have got it
+        elif passed_over == PASSED_OVER_BLOCKS // 2 and self.runtime is not None:  # the primary may never have got it
             self.pass_on(PassOn(self.runtime.replica.primary))
         return events
 
@@ -141,26 +151,30 @@ class Effects:
     # ── sending ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def broadcast(self, effect: Broadcast) -> None:
-        payload = encode_message(effect.message)
-        self._saver.send(lambda: self._send_all(payload))
+        payload, names = encode_message(effect.message), self._seats.organisations()
+        self._saver.send(lambda: self._send_all(payload, names))
 
-    def _send_all(self, payload: bytes) -> None:
-        for link in self._seats.links():
-            link.send(CONSENSUS, payload, urgent=True)
+    def _send_all(self, payload: bytes, organisations: list[str]) -> None:
+        for name in organisations:
+            link = self._seats.link(name)
+            if link is not None:
+                link.send(CONSENSUS, payload, urgent=True)
 
     def send(self, effect: Send) -> None:
-        self._saver.send(lambda: self._seats.send(effect.seat, effect.message))
+        name = self._seats.name(effect.seat)  # now: another set may have other seats when it leaves
+        self._saver.send(lambda: self._seats.send(name, effect.message))
 
     def send_blocks(self, effect: SendBlocks) -> None:
-        self._saver.send(lambda: self._send_blocks(effect))
+        name = self._seats.name(effect.seat)
+        self._saver.send(lambda: self.serve_blocks(self._seats.link(name), effect.from_height, effect.count))
 
-    def _send_blocks(self, effect: SendBlocks) -> None:
-        link = self._seats.get(effect.seat)
+    def serve_blocks(self, link: Link | None, from_height: int, count: int) -> None:
+        """Flushed blocks from the log, as many as fit."""
         if link is None or link.waiting_bytes > ANSWER_BYTES_MAX:  # it asks again; what waits must be taken first
             return
         blocks: list[msgspec.Raw] = []
         size = 0
-        for height in range(effect.from_height, min(effect.from_height + effect.count, self._parts.feed.height + 1)):
+        for height in range(max(from_height, 1), min(from_height + count, self._parts.feed.height + 1)):
             data = self._ledger.log.read(height)
             size += len(data)
             if blocks and size > ANSWER_BYTES_MAX:
@@ -170,11 +184,12 @@ class Effects:
             link.send(CONSENSUS, encode([BLOCKS_TAG, blocks]))
 
     def fetch_blocks(self, effect: FetchBlocks) -> None:
-        self._answers_due.ask(BLOCKS, effect.seat)
-        self._seats.send(effect.seat, Fetch(effect.from_height, effect.count))
+        name = self._seats.name(effect.seat)
+        self._answers_due.ask(BLOCKS, name)
+        self._seats.send(name, Fetch(effect.from_height, effect.count))
 
     def pass_on(self, effect: PassOn) -> None:
-        link = self._seats.get(effect.seat)
+        link = self._seats.link(self._seats.name(effect.seat))
         if link is not None:
             send_bundles([received.transaction for received in self._pool.all(PASS_ON_MAX)], [link])
 
@@ -189,7 +204,7 @@ class Effects:
         return self._proposal(effect)
 
     def _propose_later(self, effect: Propose) -> None:
-        if self.runtime.halted:
+        if self.runtime is None or self.runtime.halted:
             return
         events: list[Event] = []
         try:
@@ -197,8 +212,7 @@ class Effects:
         except Exception as error:
             self.runtime.stop()
             self.step_failed(error)
-        for event in events:
-            self.runtime.take(event)
+        self.take(*events)
 
     def _proposal(self, effect: Propose) -> list[Event]:
         now = self.now_ms()
@@ -213,7 +227,8 @@ class Effects:
                 nothing.append(WorkChanged(False, now))
             return nothing
         digests = [received.digest for received in execution.transactions]
-        return [ProposalReady(effect.view, effect.height, execution.header, digests, now)]
+        next_epoch = self._next_epoch(execution)
+        return [ProposalReady(effect.view, effect.height, execution.header, digests, now, next_epoch)]
 
     def check_block(self, effect: CheckBlock) -> list[Event]:
         checked = self._proposals.check_now(effect)
@@ -223,27 +238,75 @@ class Effects:
         return []
 
     async def _check_later(self, effect: CheckBlock) -> None:
+        if self.runtime is None:
+            return
         checked = await self._proposals.check(
             effect,
             lambda turn, seat, digests: self._ask_bodies(turn, seat, digests, effect.header.height),
             self.runtime.replica.holders,
             self._seats.others(),
         )
-        if checked is not None and not self.runtime.halted:
-            self.runtime.take(self._verdict(checked))
+        if checked is not None and self.runtime is not None and not self.runtime.halted:
+            self.take(self._verdict(checked))
 
     def _ask_bodies(self, turn: int, seat: int, digests: list[bytes], height: int) -> None:
         """Who has the block already serves its bodies no more, but the block."""
-        self._answers_due.ask(BODIES, seat)
-        self._seats.send(seat, FetchBodies(digests))
+        name = self._seats.name(seat)
+        self._answers_due.ask(BODIES, name)
+        self._seats.send(name, FetchBodies(digests))
         if turn >= 2:
-            self._answers_due.ask(BLOCKS, seat)
-            self._seats.send(seat, Fetch(height, 1))
+            self._answers_due.ask(BLOCKS, name)
+            self._seats.send(name, Fetch(height, 1))
 
     def _verdict(self, checked: Checked) -> BlockChecked:
         if not checked.valid:
             log.warning("block_invalid", code=checked.code, digest=checked.digest.hex()[:16])
-        return BlockChecked(checked.digest, checked.valid, checked.code, self.now_ms())
+        execution = self._proposals.execution(checked.digest)
+        next_epoch = self._next_epoch(execution) if execution is not None else None
+        return BlockChecked(checked.digest, checked.valid, checked.code, self.now_ms(), next_epoch)
+
+    # ── epochs ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _next_epoch(self, execution: Execution) -> NextEpoch | None:
+        """What a block, executed on the head, says about who votes two heights above it; None if it says nothing."""
+        if execution.following.epoch != execution.header.height + 2:
+            return None
+        memory, saver = self._memory, self._saver
+        if memory.journal is None and self._parts.organisation in execution.renewed:
+            memory.look_again()
+            saver.journal = memory.journal
+        for public in memory.noted_keys():
+            saver.work(partial(memory.take_key, public))
+        return memory.opening(self._ledger, execution.following, execution)
+
+    def enter_epoch(self, effect: EnterEpoch) -> None:
+        self._seats.members = effect.members
+        self._saver.keep = []  # ViewChanges of the epoch before are void
+        why_not = "" if effect.may_vote else self._memory.why_not(effect.members, self._ledger)
+        self.learner_reason = "" if effect.may_vote else why_not or self.learner_reason
+        names = [member.organisation for member in effect.members.members]
+        log.info("epoch", epoch=effect.members.epoch, validators=names, learner=self.learner_reason or None)
+
+    def leave_set(self, effect: LeaveSet) -> None:
+        self._seats.members = effect.members
+        self._saver.keep = []
+        self.learner_reason = NO_SEAT
+        log.warning("left_set", epoch=effect.members.epoch)
+        self._start(self._on_left())
+
+    def become_learner(self, effect: BecomeLearner) -> None:
+        """A vote was forgotten, or an epoch began in which the journal counts for nothing."""
+        self.learner_reason = self._memory.why_not(self._seats.members, self._ledger) or VOTE_FORGOTTEN
+        log.error("learner", reason=self.learner_reason, detail=effect.reason)
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Let go of a journal that counts for nothing any more, so that a fresh one can take its place."""
+        if self.learner_reason in GIVEN_UP and self._memory.journal is not None:
+            self._memory.give_up(self.learner_reason)
+            self._saver.drop_journal()
+            if self.learner_reason in (VOTE_FORGOTTEN, JOURNAL_DAMAGED):
+                self._saver.work(self._memory.mark)
 
     # ── for operators ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -256,17 +319,6 @@ class Effects:
     def refuse(self, effect: Refuse) -> None:
         self._parts.refusals[type(effect.error).__name__] += 1
         log.info("message_not_taken", seat=effect.seat, error=type(effect.error).__name__)
-
-    def become_learner(self, effect: BecomeLearner) -> None:
-        self.learner_reason = effect.reason
-        self._saver.has_forgotten = True
-        log.error("learner", reason=effect.reason)
-
-    def enter_epoch(self, effect: EnterEpoch) -> None:
-        self._stop_for(f"epoch {effect.members.epoch}: this release does not change its set while it runs")
-
-    def leave_set(self, effect: LeaveSet) -> None:
-        self._stop_for(f"epoch {effect.members.epoch}: no seat any more")
 
     def halt(self, effect: Halt) -> None:
         self._stop_for(effect.reason)

@@ -9,7 +9,7 @@ import structlog
 from chain.block import FinalBlock
 from chain.errors import ChainError
 from chain.transaction import Transaction
-from consensus.errors import ConsensusError
+from consensus.errors import ConsensusError, ForeignEpoch
 from consensus.events import BlockFetched, MessageReceived, PeerConnected
 from consensus.model import (
     BLOCKS_PER_FETCH_MAX,
@@ -19,21 +19,30 @@ from consensus.model import (
     Fetch,
     FetchBodies,
     NewView,
+    PeerMessage,
     Prepare,
     PrePrepare,
     Status,
     ViewChange,
 )
-from consensus.wire import decode_message, message_bytes_max, verify_final_block, verify_message
+from consensus.wire import (
+    decode_message,
+    encode_message,
+    epoch_of,
+    message_bytes_max,
+    verify_final_block,
+    verify_message,
+)
 from node.answers import ANSWER_BYTES_MAX
 from node.errors import PeerRefused
 from node.link import Link
-from node.messages import decode_bundle
+from node.messages import CONSENSUS, decode_bundle
 from node.validator_effects import BLOCKS, BODIES, Effects, send_bundles
 from node.validator_parts import ValidatorParts
 
 BUNDLES_MAX = 256  # of other validators, waiting to be checked; and so many bytes
 BUNDLES_BYTES_MAX = 64 << 20
+SERVED_EVERY_S = 0.8  # blocks for one that has no seat any more
 
 log = structlog.get_logger()
 
@@ -45,77 +54,123 @@ class Intake:
         self._seats, self._answers_due, self._refusals = parts.seats, parts.answers_due, parts.refusals
         self._bundles: asyncio.Queue[tuple[list[Transaction], int]] = asyncio.Queue(BUNDLES_MAX)  # and their bytes
         self._bundles_bytes = 0
-        parameters = parts.ledger.genesis.parameters
-        self._message_bytes_max = message_bytes_max(parts.seats.members.n, parameters.block_transactions_max)
+        self._seated: set[str] = set()  # organisations that have or had a seat
+        self._seated_epoch = 0  # of the newest set that it tells of
+        self._served_s: dict[str, float] = {}  # organisation without a seat -> when it was sent blocks
 
     # ── consensus ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def connected(self, seat: int | None) -> None:
         """A link leads to a validator from now on."""
         if seat is not None:
-            self._effects.runtime.take(PeerConnected(seat, self._effects.now_ms()))
+            self._effects.take(PeerConnected(seat, self._effects.now_ms()))
 
-    async def on_consensus(self, link: Link, seat: int, payload: bytes) -> None:
-        if not self._is_asked(seat, payload):
+    def is_seated(self, organisation: str) -> bool:
+        """Whether it votes, is about to, or did once."""
+        if self._seated_epoch != self._ledger.following.epoch:
+            self._seated = {member.organisation for old in self._ledger.sets() for member in old.members}
+            self._seated_epoch = self._ledger.following.epoch
+        return organisation in self._seated
+
+    async def on_consensus(self, link: Link, payload: bytes) -> None:
+        """From an organisation that `is_seated`, over its link."""
+        runtime, name = self._effects.runtime, link.organisation
+        members = runtime.replica.members if runtime is not None else self._ledger.members
+        upcoming = runtime.replica.upcoming if runtime is not None else None
+        if not self._is_asked(name, payload, max(members.n, upcoming.n if upcoming else 0)):
             self._refusals["unasked"] += 1
             return
         try:
             message = decode_message(payload)
-            verify_message(message, self._seats.members, self._ledger.chain_id)
+            former = self._ledger.former
+            if upcoming is not None and epoch_of(message) == upcoming.epoch:
+                members, former = upcoming, members
+            seat = members.seat_of(name)
+            if runtime is None or seat is None:
+                self._serve(link, message)
+                return
+            verify_message(message, members, self._ledger.chain_id, former=former)
+        except ForeignEpoch:  # at a switch some are a block ahead
+            self._refusals[ForeignEpoch.__name__] += 1
+            return
         except (ChainError, ConsensusError) as error:
             self._refusals[type(error).__name__] += 1
-            log.warning("message_refused", seat=seat, error=type(error).__name__)
+            log.warning("message_refused", organisation=name, error=type(error).__name__)
             return
-        self.connected(self._seats.speaks(seat, link))
+        self.connected(self._seats.speaks(link))
         match message:
             case PrePrepare() | Prepare() | Commit() | ViewChange() | NewView() | Status() | Fetch():
-                self._effects.runtime.take(MessageReceived(seat, message, self._effects.now_ms()))
+                self._effects.take(MessageReceived(seat, message, self._effects.now_ms()))
             case FetchBodies():
                 if link.waiting_bytes > ANSWER_BYTES_MAX:  # it asks again; what waits must be taken first
                     return
                 bodies = self._proposals.bodies_within(message.transactions, ANSWER_BYTES_MAX)
                 if bodies:
-                    self._seats.send(seat, Bodies(bodies))
+                    link.send(CONSENSUS, encode_message(Bodies(bodies)))
             case Bodies():
                 self._proposals.offer(message.transactions)
             case Blocks():
                 await self._on_blocks(seat, message)
 
-    def _is_asked(self, seat: int, payload: bytes) -> bool:
+    def _is_asked(self, organisation: str, payload: bytes, n: int) -> bool:
         """Whether a message may be as large as it is: answers if they were asked for, others within their own bound.
 
         Said before it is decoded: that costs a second of this node for what a peer writes in a moment.
         """
         kind = payload[:2]
         if kind == BODIES:
-            return self._answers_due.take(kind, seat)
+            return self._answers_due.take(kind, organisation)
         if kind == BLOCKS:  # they are pushed too, to whose ViewChange is behind
-            return self._answers_due.take(kind, seat) or self._answers_due.may_push(
-                seat, asyncio.get_running_loop().time()
+            return self._answers_due.take(kind, organisation) or self._answers_due.may_push(
+                organisation, asyncio.get_running_loop().time()
             )
-        return len(payload) <= self._message_bytes_max
+        return len(payload) <= message_bytes_max(n, self._ledger.genesis.parameters.block_transactions_max)
+
+    def _serve(self, link: Link, message: PeerMessage) -> None:
+        """Who has lost its seat meanwhile, and does not know it yet, learns it from blocks (rule 15)."""
+        match message:
+            case Status():
+                from_height, count = message.height + 1, BLOCKS_PER_FETCH_MAX
+            case Fetch():
+                from_height, count = message.from_height, message.count
+            case _:
+                return
+        now_s, last_s = asyncio.get_running_loop().time(), self._served_s.get(link.organisation)
+        if last_s is None or now_s - last_s >= SERVED_EVERY_S:
+            self._served_s[link.organisation] = now_s
+            self._effects.serve_blocks(link, from_height, count)
 
     async def _on_blocks(self, seat: int, message: Blocks) -> None:
-        """All of them are checked, then handed over at once: after the first alone the core would ask again."""
+        """All of them are checked, then handed over at once: after the first alone the core would ask again.
+
+        Each certified header says who votes on the block after it: so they count in one row from the head on, as far
+        as the sets are known that they name.
+        """
         taken: list[tuple[FinalBlock, list[bytes]]] = []
+        ledger = self._ledger
+        sets = {members.digest(): members for members in (ledger.members, ledger.following)}
+        named, parent = ledger.members.digest(), ledger.head.digest
         for final in message.blocks:
-            height = final.block.header.height
-            if height <= self._ledger.head.height:
+            header = final.block.header
+            if header.height <= ledger.head.height:
                 continue
-            if height > self._ledger.head.height + BLOCKS_PER_FETCH_MAX:
+            if header.parent != parent or named not in sets or header.validators != named:
                 break
             try:
-                digests = verify_final_block(final, self._seats.members, self._ledger.chain_id)
+                digests = verify_final_block(final, sets[named], ledger.chain_id)
             except (ChainError, ConsensusError) as error:
                 self._refusals[type(error).__name__] += 1
                 log.warning("block_refused", seat=seat, error=type(error).__name__)
                 break
             taken.append((final, digests))
+            if len(taken) == BLOCKS_PER_FETCH_MAX:
+                break
+            named, parent = header.next_validators, header.digest()
             await asyncio.sleep(0)  # votes of others go in between
         for final, _digests in taken:
             self._proposals.keep_block(final.block.header.height, final.block.transactions)
         now = self._effects.now_ms()
-        self._effects.runtime.take(
+        self._effects.take(
             *(BlockFetched(seat, final.block.header, digests, final.certificate, now) for final, digests in taken)
         )
 
@@ -146,6 +201,10 @@ class Intake:
 
     async def _admit(self, transactions: list[Transaction], from_validator: bool) -> None:
         admitted, codes = await self._parts.admission.admit(transactions)
+        if self._effects.runtime is None:  # no seat: others have to do it
+            send_bundles([received.transaction for received in admitted], self._seats.links())
+            self._parts.pool.remove([received.digest for received in admitted])
+            return
         for code in codes:
             if code:
                 log.debug("transaction_refused", code=code)

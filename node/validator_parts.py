@@ -11,16 +11,16 @@ from node.admission import Admission
 from node.answers import Answers
 from node.answers_due import AnswersDue
 from node.feed import Feed
-from node.journal import Journal
 from node.mempool import CheckedSignatures, Mempool
 from node.proposals import Proposals
 from node.saver import Saver
 from node.seats import Seats
+from node.vote_memory import VoteMemory
 
 
 class ValidatorParts:
-    def __init__(self, organisation: str, ledger: Ledger, journal: Journal | None) -> None:
-        self.organisation, self.ledger, self.journal = organisation, ledger, journal
+    def __init__(self, organisation: str, ledger: Ledger, memory: VoteMemory) -> None:
+        self.organisation, self.ledger, self.memory = organisation, ledger, memory
         self.pool = Mempool()
         self.checked = CheckedSignatures()
         self.threads = ThreadPoolExecutor(2, "verify")
@@ -28,7 +28,7 @@ class ValidatorParts:
         self.admission = Admission(ledger.chain_id, ledger.parent, self.pool, self.checked, self.threads)
         self.proposals = Proposals(ledger.chain_id, ledger.parent, self.pool, self.checked, self.admission)
         self.feed = Feed(ledger.head.height)
-        self.saver = Saver(ledger, journal, self.writer, self.feed.publish)
+        self.saver = Saver(ledger, memory.journal, self.writer, self.feed.publish)
         self.answers = Answers(ledger, self.feed)
         self.answers_due = AnswersDue()
         self.seats = Seats(ledger.members, organisation)

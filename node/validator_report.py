@@ -9,18 +9,20 @@ if TYPE_CHECKING:
 
 
 def status_of(validator: Validator) -> dict[str, Any]:
-    head, replica = validator.ledger.head, validator.runtime.replica
-    members = validator.ledger.members
+    head, members, runtime = validator.ledger.head, validator.ledger.members, validator.runtime
+    replica = runtime.replica if runtime is not None else None
     return {
         "height": head.height,
         "digest": head.digest.hex(),
         "state_root": head.state_root.hex(),
         "state_count": head.state_count,
         "time_ms": head.time_ms,
-        "view": replica.view,
-        "active": replica.is_active,
-        "primary": members.members[members.primary(replica.view)].organisation,
-        "seat": validator.seat,
+        "epoch": members.epoch,
+        "validators": [member.organisation for member in members.members],
+        "view": replica.view if replica else None,
+        "active": replica is not None and replica.is_active,
+        "primary": members.members[members.primary(replica.view)].organisation if replica else None,
+        "seat": members.seat_of(validator.organisation),
         "learner": validator.learner_reason or None,
         "validators_linked": validator.linked_validators,
         "mempool": {"transactions": len(validator.pool), "bytes": validator.pool.bytes},
@@ -30,13 +32,15 @@ def status_of(validator: Validator) -> dict[str, Any]:
 
 def figures_of(validator: Validator) -> dict[str, float]:
     """Metric name without prefix -> value; `_total` marks counters."""
-    saver, replica, n = validator.saver.figures, validator.runtime.replica, validator.ledger.members.n
+    saver, members, runtime = validator.saver.figures, validator.ledger.members, validator.runtime
+    has_seat = members.seat_of(validator.organisation) is not None
     return {
         "consensus_height": validator.ledger.head.height,
-        "consensus_view": replica.view,
-        "consensus_active": float(replica.is_active),
-        "validators": n,
-        "missing_validators": n - 1 - len(validator.linked_validators),
+        "consensus_epoch": members.epoch,
+        "consensus_view": runtime.replica.view if runtime else 0,
+        "consensus_active": float(runtime is not None and runtime.replica.is_active),
+        "validators": members.n,
+        "missing_validators": members.n - has_seat - len(validator.linked_validators),
         "mempool_transactions": len(validator.pool),
         "mempool_bytes": validator.pool.bytes,
         "state_records": validator.ledger.state.count,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from chain.errors import StorageDamaged, StorageFailed, StorageLocked
-from node.errors import JournalMissing
-from node.journal import FILE_NAME, NEW_FILE_NAME, Journal
+from node import file_identity
+from node.errors import JournalCopied, JournalMissing
+from node.file_identity import FileIdentity
+from node.journal import FILE_NAME, FIRST_RENEWAL, KEYS_MAX, NEW_FILE_NAME, Journal
 
-HEAD_BYTES = 73
+HEAD_BYTES = 377
 ENTRY_BYTES = 32
 LENGTHS = (40, 1, 300, 7, 90)
 DIGEST = b"\x11" * 32
@@ -109,7 +112,7 @@ def test_an_entry_that_was_never_flushed_is_cut(tmp_path: Path, boundary: int, s
     journal.close()
 
 
-def test_one_flipped_bit_at_every_byte_stops_the_node(tmp_path: Path) -> None:
+def test_one_flipped_bit_at_every_byte_is_found(tmp_path: Path) -> None:
     """Also in the last entry, also in its length: a flushed vote never passes for an unfinished one."""
     file = small_journal(tmp_path / "journal")
     sound = file.read_bytes()
@@ -251,3 +254,85 @@ def test_what_was_flushed_survives_kill_9_also_while_pruning(tmp_path: Path) -> 
         assert journal.floor[0] >= height - 9
         assert payloads(journal).count(b"view change") == 1
         journal.close()
+
+
+# ── copies, renewals, keys ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("way", ["restored", "cloned", "moved over"])
+def test_a_copy_of_a_journal_is_found_out(tmp_path: Path, way: str) -> None:
+    """PROTOCOL 14: a restored backup, a clone of the home, a copy that was renamed into the original's place."""
+    file = small_journal(tmp_path / "journal")
+    if way == "cloned":
+        shutil.copytree(tmp_path / "journal", tmp_path / "clone")
+        file = tmp_path / "clone" / FILE_NAME
+    else:
+        shutil.copy2(file, tmp_path / "backup")
+        if way == "restored":
+            file.unlink()  # the inode's number may come back at once, its generation does not
+            shutil.copy2(tmp_path / "backup", file)
+        else:
+            (tmp_path / "backup").rename(file)
+    with pytest.raises(JournalCopied, match="renew"):
+        Journal.open(file.parent)
+    assert file.read_bytes()  # it stays for whoever wants to look at it
+
+
+def test_a_journal_that_was_renamed_with_its_home_is_the_same_one(tmp_path: Path) -> None:
+    small_journal(tmp_path / "journal")
+    (tmp_path / "journal").rename(tmp_path / "elsewhere")
+    journal = Journal.open(tmp_path / "elsewhere")
+    assert journal.last_sequence == len(LENGTHS)
+    assert journal.prune(3, DIGEST, bytes_min=0)  # a new file, which knows itself
+    journal.close()
+    Journal.open(tmp_path / "elsewhere").close()
+
+
+def test_where_a_file_system_gives_no_generation_the_inode_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a journal that was written without one is still known after the kernel learnt to give it."""
+
+    def gives_none(_handle: int, _request: int, _buffer: bytearray) -> int:
+        raise OSError(25, "Inappropriate ioctl for device")
+
+    monkeypatch.setattr(file_identity.fcntl, "ioctl", gives_none)
+    file = small_journal(tmp_path / "journal")
+    shutil.copy2(file, tmp_path / "backup")
+    Journal.open(tmp_path / "journal").close()
+    monkeypatch.undo()
+    Journal.open(tmp_path / "journal").close()
+    (tmp_path / "backup").rename(file)
+    with pytest.raises(JournalCopied):
+        Journal.open(tmp_path / "journal")
+
+
+def test_a_generation_tells_two_files_of_one_inode_apart() -> None:
+    unknown = file_identity.GENERATION_UNKNOWN
+    assert FileIdentity(7, 1).is_same(FileIdentity(7, 1))
+    assert FileIdentity(7, 1).is_same(FileIdentity(7, unknown))
+    assert not FileIdentity(7, 1).is_same(FileIdentity(7, 2))
+    assert not FileIdentity(7, unknown).is_same(FileIdentity(8, unknown))
+
+
+def test_a_journal_knows_the_renewal_and_the_keys_that_it_is_for(tmp_path: Path) -> None:
+    """PROTOCOL 14: it votes in the epoch of its own renewal; keys that came later are remembered over prunings."""
+    first = Journal.create(tmp_path / "first", [b"\x01" * 32])
+    assert (first.renewal, first.keys, first.last_sequence) == (FIRST_RENEWAL, [b"\x01" * 32], 0)
+    first.close()
+    journal = Journal.create(tmp_path / "renewed", renewal=b"\x07" * 32, first_sequence=100)
+    assert (journal.last_sequence, journal.append(b"vote", 1)) == (99, 100)
+    for key in [b"\x01" * 32, b"\x02" * 32, b"\x02" * 32]:
+        journal.take_key(key)
+    journal.flush()
+    assert journal.prune(1, DIGEST, bytes_min=0)
+    journal.close()
+    journal = Journal.open(tmp_path / "renewed")
+    assert (journal.renewal, journal.keys) == (b"\x07" * 32, [b"\x01" * 32, b"\x02" * 32])
+    for number in range(KEYS_MAX):
+        journal.take_key(bytes([16 + number]) * 32)
+    assert journal.last_sequence == 100
+    journal.close()
+    journal = Journal.open(tmp_path / "renewed")
+    assert journal.keys == [bytes([16 + number]) * 32 for number in range(KEYS_MAX)]
+    journal.close()

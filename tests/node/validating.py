@@ -8,30 +8,47 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
+
+from msgspec import structs
 
 from chain.block import FinalBlock
 from chain.block_log import BlockLog
 from chain.codec import decode
-from chain.genesis import Genesis
+from chain.genesis import Genesis, GenesisKey, GenesisOrganisation
 from chain.ledger import Ledger
 from chain.operation import Operation, RangeRef, SealBills, TakeLease
+from chain.records import UNIT
 from chain.transaction import Entry, Transaction, sign_transaction
+from chain.validators import ValidatorSet
 from consensus.model import Commit, NewView, Prepare, PrePrepare, ProposalSaved, ViewChangeSaved, kind_of
 from consensus.wire import decode_message, decode_record, obliged_proposal, prepare_of
-from node.errors import PeerRefused
+from node.errors import PeerRefused, RequestTimedOut
+from node.frame import REQUEST
 from node.journal import Journal
+from node.keystore import save_signing_key
 from node.link import Link
 from node.messages import BUNDLE, CONSENSUS, encode_bundle
 from node.peer_certificate import PeerIdentity
 from node.saver import SavedEntry
 from node.transport import Transport
 from node.validator import Validator
+from node.vote_keys import VoteKeys
+from node.vote_memory import VoteMemory
 from tests.chain.making import CODE, VALIDATORS, genesis, key_of
 
 PATIENCE_S = 15.0
 
 Lost = Callable[[str, str, int, bytes], bool]  # (from, to, kind of frame, payload)
+
+
+def organisation_of(node: str) -> str:
+    """`health@2` is another node of health."""
+    return node.partition("@")[0]
+
+
+Slot = tuple[str, int, int, int, int]  # organisation, epoch, kind, view, height
 
 
 class Died(OSError):
@@ -45,8 +62,8 @@ class TableLink:
 
     def __init__(self, table: Table, owner: str, other: str) -> None:
         self.table, self.owner = table, owner
-        self.peer = PeerIdentity(other, other)
-        self.node = self.organisation = other
+        self.node, self.organisation = other, organisation_of(other)
+        self.peer = PeerIdentity(other, self.organisation)
         self.is_closed = False
         self._queue: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
         self.task = asyncio.get_running_loop().create_task(self._deliver())
@@ -73,41 +90,81 @@ class TableLink:
                 self.table.refused.append((self.owner, self.node, refused.code))
 
 
-class Table:
-    """Four validators. `nodes` are those that run; `said` is every vote that ever left one of them."""
+class TableLinks:
+    """The links of one node as a transport has them."""
 
-    def __init__(self, place: Path, **parameters: Any) -> None:
+    def __init__(self, table: Table, node: str) -> None:
+        self._table, self._node = table, node
+
+    def values(self) -> list[Any]:
+        return [Asking(link) for (owner, _), link in self._table.links.items() if owner == self._node]
+
+
+class Asking:
+    """A link with questions: the answer comes from the other's handler, unless what is lost says otherwise."""
+
+    def __init__(self, link: TableLink) -> None:
+        self._link = link
+        self.peer, self.node, self.organisation = link.peer, link.node, link.organisation
+        self.is_closed, self.send = link.is_closed, link.send
+
+    async def request(self, payload: bytes, timeout_ms: int, *, urgent: bool = False) -> bytes:
+        link, table = self._link, self._link.table
+        back = table.links.get((link.node, link.owner))
+        if link.is_closed or back is None or table.lost(link.owner, link.node, REQUEST, payload):
+            raise RequestTimedOut(link.node)
+        return await table.nodes[link.node].on_request(cast(Link, back), payload)
+
+
+class Table:
+    """Four validators. `nodes` are those that run; `said` is every vote that ever left one of them.
+
+    `more` are organisations that have no seat in genesis, and could get one.
+    """
+
+    def __init__(self, place: Path, more: tuple[str, ...] = (), **parameters: Any) -> None:
         self.place = place
         created_ms = time.time_ns() // 1_000_000 - 1_000
-        self.genesis: Genesis = genesis(created_ms=created_ms, **parameters)
+        self.genesis: Genesis = with_agencies(genesis(created_ms=created_ms, **parameters), more)
         self.chain_id = self.genesis.digest()
         self.members = self.genesis.validator_set()
         self.nodes: dict[str, Validator] = {}
         self.links: dict[tuple[str, str], TableLink] = {}
         self.halted: dict[str, str] = {}
-        self.said: dict[tuple[int, int, int, int], bytes] = {}  # (seat, kind, view, height) -> digest
+        self.said: dict[Slot, bytes] = {}  # -> digest
+        self.twice: list[Slot] = []  # where a second vote was said: there must be none
+        self.sets: dict[int, ValidatorSet] = {self.members.epoch: self.members}  # epoch -> ; as nodes know them
         self.refused: list[tuple[str, str, str]] = []
         self.delay_s = 0.0
         self.lost: Lost = lambda _sender, _target, _kind, _payload: False
         self._leases = 0
         for name in VALIDATORS:
-            (place / name).mkdir(parents=True)
-            Ledger.create(place / name, self.genesis)
-            Journal.create(place / name / "journal").close()
+            self.make(name)
 
     # ── nodes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def make(self, name: str, key: str = "vote") -> None:
+        """A home for a validator, as `network init` and `node init-validator` make it."""
+        data, own = self.place / name, key_of(f"{organisation_of(name)}/{key}")
+        data.mkdir(parents=True)
+        Ledger.create(data, self.genesis)
+        Journal.create(data / "journal", [own.public]).close()
+        (data / "config").mkdir()
+        save_signing_key(data / "config" / "vote.key", own)
 
     def start(self, *names: str) -> None:
         for name in names or VALIDATORS:
             self._open(name)
         for name in names or VALIDATORS:
             for other in list(self.nodes):
-                if other != name and (name, other) not in self.links:
+                strangers = organisation_of(other) != organisation_of(name)
+                if strangers and (name, other) not in self.links:
                     self._join(name, other)
 
     def _open(self, name: str) -> None:
-        data = self.place / name
-        journal = Journal.open(data / "journal") if (data / "journal").exists() else None
+        data, organisation = self.place / name, organisation_of(name)
+        memory = VoteMemory(organisation, data / "journal", VoteKeys(data / "config"))
+        journal = memory.journal
         log = BlockLog.open(
             data / "blocks",
             journal_has_votes_above=journal.has_records_above if journal else False,
@@ -116,10 +173,10 @@ class Table:
         )
         ledger = Ledger.open(data, self.genesis, log=log, indexes=False)
         self.halted.pop(name, None)
-        key = key_of(f"{name}/vote")
-        node = Validator(name, name, ledger, journal, key.sign, lambda reason: self.halted.update({name: reason}))
+        node = Validator(name, organisation, ledger, memory, lambda reason: self.halted.update({name: reason}))
         self.nodes[name] = node
-        transport = type("TableTransport", (), {"links": {}, "incidents": Counter()})()
+        links = TableLinks(self, name)
+        transport = SimpleNamespace(links=links, incidents=Counter(), link_to=lambda _node: None)
         node.start(cast(Transport, transport))
 
     def _join(self, left: str, right: str) -> None:
@@ -156,8 +213,8 @@ class Table:
     def _release(node: Validator) -> None:
         node.ledger.state.store.close()
         node.ledger.log.close()
-        if node.journal:
-            node.journal.close()
+        if node.saver.journal:
+            node.saver.journal.close()
 
     async def end(self) -> None:
         for name in list(self.nodes):
@@ -183,7 +240,7 @@ class Table:
 
     async def submit(self, name: str, *transactions: Transaction) -> None:
         """As a gateway does."""
-        peer = type("Client", (), {"peer": PeerIdentity("hospital-a", "hospital-a")})()
+        peer = SimpleNamespace(peer=PeerIdentity("hospital-a", "hospital-a"), organisation="hospital-a")
         await self.nodes[name].on_message(cast(Link, peer), BUNDLE, encode_bundle(list(transactions)))
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -192,7 +249,7 @@ class Table:
                 while not condition():  # noqa: ASYNC110 (of four nodes' insides, which nobody announces)
                     await asyncio.sleep(0.005)
         except TimeoutError:
-            stands = {name: (node.runtime.replica.height, node.status()) for name, node in self.nodes.items()}
+            stands = {name: node.status() for name, node in self.nodes.items()}
             raise AssertionError(f"did not come: {stands}, halted {self.halted}") from None
 
     async def height(self, height: int, *names: str) -> None:
@@ -202,37 +259,48 @@ class Table:
 
     # ── what must hold ───────────────────────────────────────────────────────────────────────────────────────────────
 
+    def set_of(self, epoch: int) -> ValidatorSet:
+        if epoch not in self.sets:
+            self.sets.update({old.epoch: old for node in self.nodes.values() for old in node.ledger.sets()})
+        return self.sets[epoch]
+
     def hear(self, sender: str, kind: int, payload: bytes) -> None:
-        """Rule 13: no two votes of one member in one slot, over all its lives."""
+        """Rule 13: no two votes of one member in one slot, over all its lives and copies."""
         if kind != CONSENSUS:
             return
         message = decode_message(payload)
         if isinstance(message, NewView):
             proposal = obliged_proposal(message)
             message = proposal if proposal is not None else message
-        vote = prepare_of(message, self.members) if isinstance(message, PrePrepare) else message
-        if not isinstance(vote, Prepare | Commit) or self.members.seat_of(sender) != vote.seat:
+        if not isinstance(message, PrePrepare | Prepare | Commit):
             return
-        slot = (vote.seat, kind_of(vote), vote.view, vote.height)
-        assert self.said.setdefault(slot, vote.digest) == vote.digest, f"two votes in {slot}"
+        members = self.set_of(message.epoch)
+        vote = prepare_of(message, members) if isinstance(message, PrePrepare) else message
+        if members.seat_of(organisation_of(sender)) != vote.seat:
+            return
+        slot = (organisation_of(sender), vote.epoch, kind_of(vote), vote.view, vote.height)
+        if self.said.setdefault(slot, vote.digest) != vote.digest:
+            self.twice.append(slot)
+
+    def votes_of(self, organisation: str) -> int:
+        """How many it has said so far."""
+        return sum(slot[0] == organisation for slot in self.said)
 
     def verify_saved(self, name: str) -> None:
         """Saved before said: each vote that left a node that is down now lies in its journal, or its height is final."""
-        seat, data = self.members.seat_of(name), self.place / name
+        data = self.place / name
         log = BlockLog.open_read_only(data / "blocks")
         journal = Journal.open(data / "journal")
-        saved, promised = set(), 0
+        saved = set()
         for entry in journal.records():
             record = decode_record(decode(entry.payload, SavedEntry).record)
-            if isinstance(record, ViewChangeSaved):
-                promised = max(promised, record.view_change.view)
-            else:
+            if not isinstance(record, ViewChangeSaved):
                 vote = record.prepare if isinstance(record, ProposalSaved) else record.commit
-                saved.add((seat, kind_of(vote), vote.view, vote.height, vote.digest))
+                saved.add((vote.epoch, kind_of(vote), vote.view, vote.height, vote.digest))
         journal.close()
-        for (owner, kind, view, height), digest in self.said.items():
-            if owner == seat and height > log.height:
-                assert (owner, kind, view, height, digest) in saved
+        for (owner, *slot), digest in self.said.items():
+            if owner == name and slot[3] > log.height:
+                assert (*slot, digest) in saved
         log.close()
 
     def verify_same(self) -> None:
@@ -243,6 +311,21 @@ class Table:
                 digest = decode(node.ledger.log.read(height), FinalBlock).block.header.digest()
                 assert digests.setdefault(height, digest) == digest, height
         assert not self.halted, self.halted
+        assert not self.twice, f"two votes in {self.twice}"
+
+
+def with_agencies(made: Genesis, names: tuple[str, ...]) -> Genesis:
+    """The same with more audit offices, which have keys and could validate."""
+    organisations = [
+        *made.organisations,
+        *(GenesisOrganisation(name, f"Organisation {name}", "audit", "330000", 1, "", [], b"") for name in names),
+    ]
+    keys = [*made.keys, *(GenesisKey(name, UNIT, key_of(f"{name}/unit").public) for name in names)]
+    return structs.replace(
+        made,
+        organisations=sorted(organisations, key=lambda entry: entry.id),
+        keys=sorted(keys, key=lambda key: (key.organisation, key.purpose)),
+    )
 
 
 class Fuse:
@@ -254,9 +337,9 @@ class Fuse:
         self.dead = False
         for part, name in ((node.ledger.log, "append"), (node.ledger.log, "flush")):
             self._wrap(part, name, f"log.{name}")
-        if node.journal:
+        if node.saver.journal:
             for name in ("append", "flush"):
-                self._wrap(node.journal, name, f"journal.{name}")
+                self._wrap(node.saver.journal, name, f"journal.{name}")
         self._wrap(node.ledger.state.store, "write", "state.write")
 
     def _wrap(self, part: Any, name: str, place: str) -> None:
