@@ -74,12 +74,13 @@ class Saver:
         """On the journal's file, after the entries before it were flushed."""
         self._put(_Job(work=work))
 
-    def drop_journal(self) -> None:
-        """It lacks a vote: what was saved so far is kept, then its file is let go. Blocks from here on say so."""
+    def drop_journal(self, has_forgotten: bool) -> None:
+        """What was saved so far is kept, then its file is let go. If it lacks a vote, blocks from here on say so."""
 
         def drop() -> None:
             if self.journal is not None:
-                self.sequence_min = self.journal.last_sequence + 1
+                if has_forgotten:
+                    self.sequence_min = self.journal.last_sequence + 1
                 self.journal.close()
                 self.journal = None
 

@@ -74,7 +74,7 @@ class Validator:
         if seat is None:
             effects.runtime = None
             return
-        if effects.learner_reason in GIVEN_UP:
+        if effects.learner_reason in GIVEN_UP and memory.journal is not None:
             self._distrust(effects.learner_reason)
         try:
             replica = Replica.restore(self._settings(seat), self._head(), self._records())

@@ -52,7 +52,7 @@ from node.proposals import Checked, can_run
 from node.runtime import Clock, Runtime
 from node.saver import saved_entry
 from node.validator_parts import ValidatorParts
-from node.vote_memory import GIVEN_UP, JOURNAL_DAMAGED, NO_SEAT, VOTE_FORGOTTEN
+from node.vote_memory import GIVEN_UP, NO_SEAT, VOTE_FORGOTTEN
 
 PASS_ON_MAX = 2_000  # waiting transactions sent to the primary once more
 EVIDENCE_MAX = 1_000  # accusations kept
@@ -303,9 +303,10 @@ class Effects:
     def give_up(self) -> None:
         """Let go of a journal that counts for nothing any more, so that a fresh one can take its place."""
         if self.learner_reason in GIVEN_UP and self._memory.journal is not None:
+            has_forgotten = self.learner_reason == VOTE_FORGOTTEN
             self._memory.give_up(self.learner_reason)
-            self._saver.drop_journal()
-            if self.learner_reason in (VOTE_FORGOTTEN, JOURNAL_DAMAGED):
+            self._saver.drop_journal(has_forgotten)
+            if has_forgotten:
                 self._saver.work(self._memory.mark)
 
     # ── for operators ────────────────────────────────────────────────────────────────────────────────────────────────

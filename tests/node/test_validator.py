@@ -5,10 +5,8 @@ crash stops nobody. Four real ones in files; see `validating.py`. Source: PROTOC
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,8 +16,7 @@ import pytest
 from chain.block import FinalBlock
 from chain.codec import decode, encode
 from chain.ledger import Ledger
-from chain.transaction import Transaction, receive_transaction
-from consensus import catch_up, timers
+from chain.transaction import Transaction
 from consensus.effects import PassOn
 from consensus.model import Blocks, Bodies, FetchBodies, NewView, Prepare, PrePrepare, Status
 from consensus.wire import decode_message, encode_message, vote_digest
@@ -27,51 +24,16 @@ from node.journal import Journal
 from node.link import Link
 from node.messages import BUNDLE, BUNDLE_BYTES_MAX, CONSENSUS
 from node.saver import Saver
-from node.validator import Validator
 from tests.chain.making import VALIDATORS, key_of
-from tests.node.validating import Fuse, Table
+from tests.node.conftest import MakeTable
+from tests.node.validating import Fuse, Table, all_recorded, grow, recorded
 
 PRIMARY = VALIDATORS[0]  # of view 0
 BACKUPS = VALIDATORS[1:]
 
-MakeTable = Callable[..., Table]
-
-
-@pytest.fixture
-async def make_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MakeTable]:
-    """Timers are ten times as fast as in life."""
-    monkeypatch.setattr(timers, "VIEW_TIMEOUT_FIRST_MS", 200)
-    monkeypatch.setattr(catch_up, "STATUS_MS", 100)
-    monkeypatch.setattr(catch_up, "FETCH_RETRY_MS", 100)
-    monkeypatch.setattr(catch_up, "CLAIM_PATIENCE_MS", 30)
-    tables: list[Table] = []
-
-    def make(**parameters: int) -> Table:
-        tables.append(Table(tmp_path / f"table{len(tables)}", **parameters))
-        return tables[-1]
-
-    yield make
-    for table in tables:
-        await table.end()
-
-
-@pytest.fixture
-def table(make_table: MakeTable) -> Table:
-    return make_table()
-
 
 def is_kind(payload: bytes, *kinds: type) -> bool:
     return isinstance(decode_message(payload), kinds)
-
-
-def recorded(node: Validator, transaction: Transaction) -> bool:
-    return node.ledger.is_remembered(receive_transaction(node.ledger.chain_id, transaction).digest)
-
-
-async def all_recorded(table: Table, *transactions: Transaction) -> None:
-    nodes = table.nodes.values()
-    await table.until(lambda: all(recorded(node, entry) for node in nodes for entry in transactions))
-    await table.until(lambda: all(node.feed.height >= node.ledger.head.height for node in nodes))
 
 
 # ── the normal case ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -277,13 +239,6 @@ async def test_a_broken_step_of_a_timer_stops_the_node_before_it_says_more(table
 
 
 # ── behind ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def grow(table: Table, blocks: int) -> None:
-    for _ in range(blocks):
-        before = table.nodes[PRIMARY].feed.height
-        await table.submit(PRIMARY, table.transaction())
-        await table.height(before + 1, PRIMARY)
 
 
 async def test_a_validator_that_is_far_behind_catches_up_with_few_questions(table: Table) -> None:

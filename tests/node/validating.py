@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,10 +18,20 @@ from chain.block_log import BlockLog
 from chain.codec import decode
 from chain.genesis import Genesis, GenesisKey, GenesisOrganisation
 from chain.ledger import Ledger
-from chain.operation import Operation, RangeRef, SealBills, TakeLease
+from chain.operation import (
+    ApproveChange,
+    Operation,
+    ProposeChange,
+    RangeRef,
+    Renew,
+    SealBills,
+    SeatChange,
+    TakeLease,
+    operation_digest,
+)
 from chain.records import UNIT
-from chain.transaction import Entry, Transaction, sign_transaction
-from chain.validators import ValidatorSet
+from chain.transaction import Entry, Transaction, receive_transaction, sign_transaction
+from chain.validators import Member, ValidatorSet
 from consensus.model import Commit, NewView, Prepare, PrePrepare, ProposalSaved, ViewChangeSaved, kind_of
 from consensus.wire import decode_message, decode_record, obliged_proposal, prepare_of
 from node.errors import PeerRefused, RequestTimedOut
@@ -31,6 +41,7 @@ from node.keystore import save_signing_key
 from node.link import Link
 from node.messages import BUNDLE, CONSENSUS, encode_bundle
 from node.peer_certificate import PeerIdentity
+from node.renewal import fresh_journal
 from node.saver import SavedEntry
 from node.transport import Transport
 from node.validator import Validator
@@ -111,9 +122,10 @@ class Asking:
     async def request(self, payload: bytes, timeout_ms: int, *, urgent: bool = False) -> bytes:
         link, table = self._link, self._link.table
         back = table.links.get((link.node, link.owner))
-        if link.is_closed or back is None or table.lost(link.owner, link.node, REQUEST, payload):
+        target = table.nodes.get(link.node)
+        if link.is_closed or back is None or target is None or table.lost(link.owner, link.node, REQUEST, payload):
             raise RequestTimedOut(link.node)
-        return await table.nodes[link.node].on_request(cast(Link, back), payload)
+        return await target.on_request(cast(Link, back), payload)
 
 
 class Table:
@@ -122,9 +134,12 @@ class Table:
     `more` are organisations that have no seat in genesis, and could get one.
     """
 
-    def __init__(self, place: Path, more: tuple[str, ...] = (), **parameters: Any) -> None:
-        self.place = place
+    def __init__(
+        self, place: Path, more: tuple[str, ...] = (), seats: Sequence[str] = VALIDATORS, **parameters: Any
+    ) -> None:
+        self.place, self.seats = place, sorted(seats)
         created_ms = time.time_ns() // 1_000_000 - 1_000
+        parameters["validators"] = [Member(name, key_of(f"{name}/vote").public) for name in self.seats]
         self.genesis: Genesis = with_agencies(genesis(created_ms=created_ms, **parameters), more)
         self.chain_id = self.genesis.digest()
         self.members = self.genesis.validator_set()
@@ -138,7 +153,7 @@ class Table:
         self.delay_s = 0.0
         self.lost: Lost = lambda _sender, _target, _kind, _payload: False
         self._leases = 0
-        for name in VALIDATORS:
+        for name in self.seats:
             self.make(name)
 
     # ── nodes ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -153,9 +168,9 @@ class Table:
         save_signing_key(data / "config" / "vote.key", own)
 
     def start(self, *names: str) -> None:
-        for name in names or VALIDATORS:
+        for name in names or self.seats:
             self._open(name)
-        for name in names or VALIDATORS:
+        for name in names or self.seats:
             for other in list(self.nodes):
                 strangers = organisation_of(other) != organisation_of(name)
                 if strangers and (name, other) not in self.links:
@@ -257,6 +272,43 @@ class Table:
         chosen = names or tuple(self.nodes)
         await self.until(lambda: all(self.nodes[name].feed.height >= height for name in chosen))
 
+    # ── sets and renewals ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def by(self, organisation: str, operation: Operation) -> Transaction:
+        return self.sign(operation, self.highest() + 200, organisation)
+
+    def highest(self) -> int:
+        return max(node.ledger.head.height for node in self.nodes.values())
+
+    def newest(self) -> ValidatorSet:
+        """As the one that is furthest knows it; it may not vote yet."""
+        return max((node.ledger.following for node in self.nodes.values()), key=lambda members: members.epoch)
+
+    def change(self, *changes: SeatChange) -> list[Transaction]:
+        """A proposal by the newest set's first member, and approvals until there is a quorum; to be run in this order."""
+        newest = self.newest()
+        proposal = ProposeChange(newest.epoch, sorted(changes, key=lambda change: change.organisation), 10_000)
+        names = [member.organisation for member in newest.members][: newest.quorum]
+        approval = ApproveChange(operation_digest(proposal))
+        return [self.by(names[0], proposal), *(self.by(name, approval) for name in names[1:])]
+
+    async def carry_out(self, via: str, *transactions: Transaction) -> None:
+        """One after the other, so that none comes before what it needs."""
+        for transaction in transactions:
+            await self.submit(via, transaction)
+            await self.until(lambda: recorded(self.nodes[via], transaction))  # noqa: B023 (awaited here)
+
+    async def switched(self, *names: str) -> int:
+        """Wait until these (all) stand in the newest epoch; returns it."""
+        epoch = self.newest().epoch
+        chosen = names or tuple(self.nodes)
+        await self.until(lambda: all(self.nodes[name].ledger.members.epoch >= epoch for name in chosen))
+        return epoch
+
+    def renew(self, name: str, anew: bool = False) -> Transaction:
+        """What `medbill node renew` does: a fresh journal, and the operation to be sent."""
+        return self.by(organisation_of(name), Renew(fresh_journal(self.place / name, anew=anew)))
+
     # ── what must hold ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def set_of(self, epoch: int) -> ValidatorSet:
@@ -312,6 +364,25 @@ class Table:
                 assert digests.setdefault(height, digest) == digest, height
         assert not self.halted, self.halted
         assert not self.twice, f"two votes in {self.twice}"
+
+
+def recorded(node: Validator, transaction: Transaction) -> bool:
+    return node.ledger.is_remembered(receive_transaction(node.ledger.chain_id, transaction).digest)
+
+
+async def all_recorded(table: Table, *transactions: Transaction) -> None:
+    """Final and flushed on all that run."""
+    nodes = table.nodes.values()
+    await table.until(lambda: all(recorded(node, entry) for node in nodes for entry in transactions))
+    await table.until(lambda: all(node.feed.height >= node.ledger.head.height for node in nodes))
+
+
+async def grow(table: Table, blocks: int, name: str = VALIDATORS[0]) -> None:
+    """So many blocks, given to one validator; it has flushed them."""
+    for _ in range(blocks):
+        before = table.nodes[name].feed.height
+        await table.submit(name, table.transaction())
+        await table.height(before + 1, name)
 
 
 def with_agencies(made: Genesis, names: tuple[str, ...]) -> Genesis:
