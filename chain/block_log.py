@@ -34,7 +34,7 @@ class BlockLog:
         self.directory = directory
         self.flushed_height = 0  # up to here blocks survive a loss of power: only these may be spoken of
         self.last_journal_sequence = 0  # beside the last block; 0 if there is no block
-        self.torn_bytes = 0  # of an unfinished last record: cut off by `open`, left alone by a reader
+        self.torn_bytes = 0  # behind the last block, never flushed: cut off by `open`, left alone by a reader
         self._segment_bytes_max = segment_bytes_max
         self._lock = lock  # the directory's; None if read-only
         self._failed = ""
@@ -66,8 +66,10 @@ class BlockLog:
     ) -> BlockLog:
         """Open for appending, after checking the last segment whole; older ones are checked as they are read.
 
-        A torn last record is cut, unless the journal has votes above its height (a callable is asked with that
-        height): they followed from the block, so it was flushed once. `floor` is the journal's: height and digest of a
+        What was never flushed at the end (a torn record, or records of one batch that a loss of power left in any
+        order: `Segment.walk_records`) is cut, unless the journal has votes above the height of the first record that
+        does not read (a callable is asked with that height): they followed from the block, so it was flushed once.
+        `floor` is the journal's: height and digest of a
         block that was flushed; `digest_of` gives the digest of a record's bytes, to compare.
         Raises StorageDamaged for every other damage and for a log that is missing or ends below the floor,
         StorageLocked if another process appends.
@@ -128,7 +130,7 @@ class BlockLog:
             if not tail.fits(block, self._segment_bytes_max):
                 self.flush()  # a segment is whole before the next one exists
                 tail = self._add_segment(height)
-            tail.append(height, block, journal_sequence)
+            tail.append(height, block, journal_sequence, height - 1 - self.flushed_height)
         except OSError as error:
             raise self._failure(error) from None
         self.last_journal_sequence = journal_sequence

@@ -2,10 +2,10 @@
 
 A segment `NNNNNNNN.log` is named by the height of its first block. A record is
 
-    length 4 · height 8 · journal sequence 8 · checksum 8 · block with certificate (`length` bytes)
+    length 4 · height 8 · journal sequence 8 · unflushed 4 · checksum 8 · block with certificate (`length` bytes)
 
-big-endian; the checksum is the first 8 bytes of SHA-256 over height, length, sequence and block. Source: DESIGN
-section 8.
+big-endian; `unflushed` is how many blocks before it were not flushed yet when it was written; the checksum is the first
+8 bytes of SHA-256 over height, length, sequence, unflushed and block. Source: DESIGN section 8.
 """
 
 from __future__ import annotations
@@ -13,15 +13,30 @@ from __future__ import annotations
 import os
 import struct
 from array import array
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from chain.errors import StorageDamaged
 
 RECORD_BYTES_MAX = 32 << 20  # a block with its certificate fits one frame between nodes
 READ_BYTES = 1 << 20  # at a time, when headers are walked
-_HEADER = struct.Struct(">IQQ8s")
-_COVERED = struct.Struct(">QIQ")
+LOOKED_FOR = 64  # heights behind a record that does not read, whose records are looked for
+_HEADER = struct.Struct(">IQQI8s")
+_COVERED = struct.Struct(">QIQI")
+
+
+class Record(NamedTuple):
+    height: int
+    block: bytes
+    sequence: int  # of the journal, flushed before the block was written
+    unflushed: int  # blocks before this one that were not flushed when it was written
+
+    @property
+    def flushed_height(self) -> int:
+        """Blocks up to here were on the disk before this record was written."""
+        return self.height - 1 - self.unflushed
 
 
 class Segment:
@@ -45,10 +60,10 @@ class Segment:
         """The height of the last record; `first` - 1 if there is none."""
         return self.first + len(self._offsets) - 1
 
-    def append(self, height: int, block: bytes, sequence: int) -> None:
+    def append(self, height: int, block: bytes, sequence: int, unflushed: int = 0) -> None:
         """Write the record after the last one, without a flush. Raises OSError."""
-        covered = _COVERED.pack(height, len(block), sequence)
-        data = memoryview(_HEADER.pack(len(block), height, sequence, _checksum(covered, block)) + block)
+        covered = _COVERED.pack(height, len(block), sequence, unflushed)
+        data = memoryview(_HEADER.pack(len(block), height, sequence, unflushed, _checksum(covered, block)) + block)
         written = 0
         while written < len(data):
             written += os.pwrite(self._handle, data[written:], self.end + written)
@@ -66,7 +81,8 @@ class Segment:
         """The block and the journal sequence beside it, checked again."""
         if not self.first <= height <= self.last:
             raise StorageDamaged(self.place(self.end), f"ends before block {height}")
-        return self._read_record(self._offsets[height - self.first], height)
+        record = self._read_record(self._offsets[height - self.first], height)
+        return record.block, record.sequence
 
     def walk_headers(self) -> None:
         """Find the records of a segment that was closed, by their lengths: quick, and blind for damaged blocks."""
@@ -78,7 +94,7 @@ class Segment:
                 window, window_start, within = os.pread(self._handle, READ_BYTES, self.end), self.end, 0
             if len(window) < _HEADER.size:
                 raise StorageDamaged(self.place(self.end), f"block {self.last + 1}: the record is cut short")
-            length, height, _sequence, _sum = _HEADER.unpack_from(window, within)
+            length, height, _sequence, _unflushed, _sum = _HEADER.unpack_from(window, within)
             if height != self.last + 1 or not 0 < length <= RECORD_BYTES_MAX:
                 raise StorageDamaged(self.place(self.end), f"not the head of the record of block {self.last + 1}")
             if self.end + _HEADER.size + length > size:
@@ -86,20 +102,52 @@ class Segment:
             self._add(length)
 
     def walk_records(self) -> int:
-        """Find the records of the last segment, checking each; how many bytes of a torn one lie at `end`.
+        """Find the records of the last segment, checking each; how many bytes behind `end` were never flushed.
 
-        A record is torn if it does not read and no later one does. Raises StorageDamaged if a later one does.
+        That is so if a record does not read and no later one was written after its flush: a loss of power keeps what
+        was written since the last flush in any order, or nothing of it. Raises StorageDamaged if a later record says
+        that this one had been flushed. Blocks in between that read are as good as unwritten: nobody heard of them.
         """
         size = os.fstat(self._handle).st_size
         while self.end < size:
+            height = self.last + 1
             try:
-                block, _sequence = self._read_record(self.end, self.last + 1)
+                record = self._read_record(self.end, height)
             except StorageDamaged as damage:
-                if self._has_record_after_the_end(size):
+                if any(later.flushed_height >= height for later in self.records_behind()):
                     raise damage from None
                 return size - self.end
-            self._add(len(block))
+            self._add(len(record.block))
         return 0
+
+    def records_behind(self) -> Iterator[Record]:
+        """Whole records behind `end`, where one does not read: those that follow the first that is found there."""
+        size = os.fstat(self._handle).st_size
+        rest = os.pread(self._handle, size - self.end, self.end)
+        found = self._first_in(rest)
+        if found is None:
+            return
+        offset, record = found
+        while True:
+            yield record
+            offset += _HEADER.size + len(record.block)
+            try:
+                record = self._read_record(offset, record.height + 1)
+            except StorageDamaged:
+                return
+
+    def _first_in(self, rest: bytes) -> tuple[int, Record] | None:
+        """(offset, record) of the lowest of the next heights that has a whole record in the bytes from `end` on."""
+        for height in range(self.last + 2, self.last + 2 + LOOKED_FOR):
+            wanted = height.to_bytes(8, "big")
+            found = rest.find(wanted, 4)  # the height follows the length
+            while found >= 0:
+                offset = self.end + found - 4
+                try:
+                    return offset, self._read_record(offset, height)
+                except StorageDamaged:
+                    found = rest.find(wanted, found + 1)
+        return None
 
     def cut(self) -> None:
         """Drop what lies behind `end`, and flush. Raises OSError."""
@@ -119,35 +167,20 @@ class Segment:
         self._offsets.append(self.end)
         self.end += _HEADER.size + length
 
-    def _read_record(self, offset: int, height: int) -> tuple[bytes, int]:
+    def _read_record(self, offset: int, height: int) -> Record:
         try:
             header = os.pread(self._handle, _HEADER.size, offset)
             if len(header) < _HEADER.size:
                 raise StorageDamaged(self.place(offset), f"block {height}: the record is cut short")
-            length, actual, sequence, checksum = _HEADER.unpack(header)
+            length, actual, sequence, unflushed, checksum = _HEADER.unpack(header)
             if actual != height or not 0 < length <= RECORD_BYTES_MAX:
                 raise StorageDamaged(self.place(offset), f"not the head of the record of block {height}")
             block = os.pread(self._handle, length, offset + _HEADER.size)
         except OSError as error:
             raise StorageDamaged(self.place(offset), f"block {height}: {error}") from None
-        if len(block) != length or _checksum(_COVERED.pack(height, length, sequence), block) != checksum:
+        if len(block) != length or _checksum(_COVERED.pack(height, length, sequence, unflushed), block) != checksum:
             raise StorageDamaged(self.place(offset), f"block {height}: the checksum does not fit")
-        return block, sequence
-
-    def _has_record_after_the_end(self, size: int) -> bool:
-        """Whether a whole record of one of the next heights lies somewhere behind the one that does not read."""
-        rest = os.pread(self._handle, size - self.end, self.end)
-        for height in range(self.last + 2, self.last + 10):
-            wanted = height.to_bytes(8, "big")
-            found = rest.find(wanted, 4)  # the height follows the length
-            while found >= 0:
-                try:
-                    self._read_record(self.end + found - 4, height)
-                except StorageDamaged:
-                    found = rest.find(wanted, found + 1)
-                else:
-                    return True
-        return False
+        return Record(height, block, sequence, unflushed)
 
 
 def _checksum(covered: bytes, block: bytes) -> bytes:

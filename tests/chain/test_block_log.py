@@ -16,7 +16,7 @@ from chain import block_log as block_log_module
 from chain.block_log import BlockLog
 from chain.errors import StorageDamaged, StorageFailed, StorageLocked
 
-HEADER_BYTES = 28
+HEADER_BYTES = 32
 LENGTHS = (40, 1, 300, 7, 90)  # of the blocks of the small log
 
 
@@ -30,7 +30,7 @@ def small_log(directory: Path, blocks: int = len(LENGTHS), segment_bytes_max: in
     log = BlockLog.create(directory, segment_bytes_max=segment_bytes_max)
     for height in range(1, blocks + 1):
         log.append(height, block(height), 10 * height)
-    log.flush()
+        log.flush()
     log.close()
     return directory / "00000001.log"
 
@@ -151,6 +151,52 @@ def test_a_torn_record_that_votes_followed_from_stops_the_node(tmp_path: Path) -
     log = BlockLog.open(tmp_path / "blocks", journal_has_votes_above=lambda height: height < 5)
     assert log.height == 4
     log.close()
+
+
+@pytest.mark.parametrize("lost", [(3,), (4,), (3, 4), (3, 5), (3, 4, 5), (4, 5)])
+def test_a_batch_that_reached_the_disk_out_of_order_is_cut(tmp_path: Path, lost: tuple[int, ...]) -> None:
+    """A loss of power keeps any of what was not flushed: blocks 3 to 5 were one batch, and nobody had heard of them.
+
+    The journal's votes above tell it from damage; a block written after their flush does too.
+    """
+    directory = tmp_path / "blocks"
+    log = BlockLog.create(directory)
+    for height in (1, 2):
+        log.append(height, block(height), 10 * height)
+        log.flush()
+    for height in (3, 4, 5):
+        log.append(height, block(height), 10 * height)
+    log.close()
+    file, ends = directory / "00000001.log", boundaries()
+    data = bytearray(file.read_bytes())
+    for height in lost:
+        data[ends[height - 1] : ends[height]] = bytes(ends[height] - ends[height - 1])
+    file.write_bytes(data)
+
+    with pytest.raises(StorageDamaged, match=f"offset {ends[lost[0] - 1]}:.*votes above"):
+        BlockLog.open(directory, journal_has_votes_above=True)
+    log = BlockLog.open(directory)
+    assert log.height == lost[0] - 1
+    assert file.stat().st_size == ends[lost[0] - 1]
+    log.close()
+
+
+def test_a_hole_before_a_block_that_was_written_after_a_flush_is_damage(tmp_path: Path) -> None:
+    """Blocks 3 and 4 shared a flush, and 5 came later: so 3 was on the disk once."""
+    directory = tmp_path / "blocks"
+    log = BlockLog.create(directory)
+    for height in range(1, 6):
+        log.append(height, block(height), 10 * height)
+        if height not in (3, 5):
+            log.flush()
+    log.close()
+    file, ends = directory / "00000001.log", boundaries()
+    data = bytearray(file.read_bytes())
+    data[ends[2] : ends[3]] = bytes(ends[3] - ends[2])
+    file.write_bytes(data)
+
+    with pytest.raises(StorageDamaged, match=f"offset {ends[2]}:"):
+        BlockLog.open(directory)
 
 
 def test_the_journals_floor_is_kept(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ VICTIM = "insurance"
 OTHERS = ("finance", "health", "bigdata")
 BLOCKS = 6  # that the stopped home has beyond what it had
 MISSED = 3  # made while it was stopped
-HEADER = struct.Struct(">IQQ8s")  # of a record: chain/segment.py
+HEADER = struct.Struct(">IQQI8s")  # of a record: chain/segment.py
 FLIPS = 15  # bits tried in each file, drawn by a seed
 
 
