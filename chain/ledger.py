@@ -242,14 +242,9 @@ class Ledger:
         self._remember(execution, height)
         if self.indexes:
             self._index(execution, height)
+        root, count = header.state_root, header.state_count
         self.head = Applied(
-            self.chain_id,
-            height,
-            execution.digest,
-            header.time_ms,
-            header.state_root,
-            header.state_count,
-            header.next_validators,
+            self.chain_id, height, execution.digest, header.time_ms, root, count, header.next_validators
         )
         put[_APPLIED] = encode(self.head)
         self._turn()

@@ -18,6 +18,7 @@ The check, in its order (each step is a line of `medbill proof verify`):
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -199,7 +200,9 @@ class _Checker:
                 raise ProofMismatch("sets out of order")
             self.sets.append(change.members)
         current = self.sets[-1]
-        return f"{current.n} members, a quorum is {current.quorum}, {len(self.sets) - 1} changes since genesis"
+        said = f"{current.n} members, a quorum is {current.quorum}, {len(self.sets) - 1} changes since genesis"
+        walked = [_step_of(former, later) for former, later in pairwise(self.sets)]
+        return ": ".join([said, "; ".join(walked)]) if walked else said
 
     def _set_at(self, height: int) -> ValidatorSet:
         return next(members for members in reversed(self.sets) if members.epoch <= height)
@@ -354,7 +357,20 @@ class _Checker:
         return f"{max(age, 0) // 1000} s old"
 
 
-# ── single checks, for whoever follows the ledger and has seen the header's certificate ──────────────────────────────
+# ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _step_of(former: ValidatorSet, later: ValidatorSet) -> str:
+    """What a change of set did, in words: who came, who left, who votes with another key."""
+    before = {member.organisation: member.key for member in former.members}
+    after = {member.organisation: member.key for member in later.members}
+    parts = {
+        "with": [name for name in after if name not in before],
+        "without": [name for name in before if name not in after],
+        "a new key of": [name for name in after if name in before and before[name] != after[name]],
+    }
+    words = [f"{word} {', '.join(names)}" for word, names in parts.items() if names]
+    return f"from block {later.epoch} {' and '.join(words) or 'the same members'}"
 
 
 def _iso(day: int) -> str:

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from chain.block import Header
 from chain.codec import encode
 from chain.final_view import FinalView
+from chain.genesis import FIRST_EPOCH
 from chain.merkle import hash_leaf, paths_of_hashes
+from chain.proof import SetChange
 from chain.recorded import Recorded
+from chain.validators import Certificate, ValidatorSet
+
+
+def set_changes(
+    sets: Iterable[ValidatorSet], certified: Callable[[int], tuple[Header, Certificate]], newest: int
+) -> list[SetChange]:
+    """What leads from the set of genesis to the one that votes on block `newest`, the highest header of a proof.
+
+    `sets` are those of the chain in their order; `certified` gives a final header with its certificate.
+    """
+    return [
+        SetChange(*certified(members.epoch - 1), members) for members in sets if FIRST_EPOCH < members.epoch <= newest
+    ]
 
 
 def recorded_at(view: FinalView, parent: Header | None, place: int, indexes: list[int]) -> list[Recorded]:

@@ -21,6 +21,7 @@ from chain.proving import recorded_at
 from chain.recorded import Recorded
 from chain.records import BillBody
 from chain.state import body_of, record_of
+from chain.validators import ValidatorSet
 from node.errors import PeerRefused
 from node.feed import Feed
 from node.messages import (
@@ -98,7 +99,7 @@ class Answers:
             if view is None:
                 break
             parent = before.header if before else self._parent_header(height)
-            part = part_of(view, parent, organisation, self._is_of)
+            part = part_of(view, parent, organisation, self._is_of, self._next_set(view.header))
             before = view
             size += 1_000 + sum(400 * len(own.entries) for own in part.transactions)
             if parts and size > ANSWER_BYTES_MAX:
@@ -139,6 +140,11 @@ class Answers:
             await self._feed.above(first - 1, wait_ms / 1000)
         return range(max(first, 1), min(first + count - 1, self._feed.height) + 1)
 
+    def _next_set(self, header: Header) -> ValidatorSet | None:
+        if header.next_validators == header.validators:
+            return None
+        return self._ledger.set_at(header.height + 1)
+
     def _parent_header(self, height: int) -> Header | None:
         before = self._ledger.final(height - 1)
         return before.header if before else None
@@ -153,8 +159,15 @@ def final_block_bytes(view: FinalView) -> bytes:
     return encode(FinalBlock(view.block, view.certificate))
 
 
-def part_of(view: FinalView, parent: Header | None, organisation: str, is_of: IsOf) -> Part:
-    """What a block holds for an organisation. `is_of` tells whose a bill is, for seals that only release."""
+def part_of(
+    view: FinalView,
+    parent: Header | None,
+    organisation: str,
+    is_of: IsOf,
+    next_set: ValidatorSet | None = None,
+) -> Part:
+    """What a block holds for an organisation. `is_of` tells whose a bill is, for seals that only release; `next_set` is
+    the set that the header names for the next block, if another."""
     own: list[OwnTransaction] = []
     seals: list[Recorded] = []
     first = 0
@@ -191,7 +204,7 @@ def part_of(view: FinalView, parent: Header | None, organisation: str, is_of: Is
             if named:
                 seals += recorded_at(view, parent, place, named)
         first += count
-    return Part(view.header, view.certificate, own, seals)
+    return Part(view.header, view.certificate, own, seals, next_set)
 
 
 def _names(operation: SealBills, organisation: str, is_of: IsOf) -> bool:

@@ -9,13 +9,12 @@ from node.gateway_follow import GatewayFollow
 from node.gateway_store import CertifiedHeader, GatewayStore
 from node.ledger_pages import certificate_page, network_page, plain, utc_text
 from node.messages import OwnTransaction
-from node.part_check import Ledger
 from node.service import Page
 
 
 class BlockPages:
-    def __init__(self, genesis: Genesis, ledger: Ledger, store: GatewayStore, follow: GatewayFollow) -> None:
-        self._genesis, self._ledger, self._store, self._follow = genesis, ledger, store, follow
+    def __init__(self, genesis: Genesis, store: GatewayStore, follow: GatewayFollow) -> None:
+        self._genesis, self._store, self._follow = genesis, store, follow
 
     def page(self, before: int | None, limit: int) -> Page:
         """Newest first; `next` is the height below which to go on."""
@@ -35,7 +34,7 @@ class BlockPages:
         return found
 
     def _header(self, kept: CertifiedHeader) -> dict[str, Any]:
-        header, members = kept.header, self._ledger.members
+        header, members = kept.header, self._follow.sets.at(kept.header.height)
         return {
             "height": header.height,
             "digest": header.digest().hex(),
@@ -50,7 +49,8 @@ class BlockPages:
 
     def network(self, node: dict[str, Any], links: list[str]) -> dict[str, Any]:
         before = self._follow.before
-        return network_page(self._genesis, node, (before.height, before.digest, before.time_ms), links)
+        head = (before.height, before.digest, before.time_ms)
+        return network_page(self._genesis, before.voters, node, head, links)
 
 
 def _transaction(own: OwnTransaction) -> dict[str, Any]:

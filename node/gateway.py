@@ -116,7 +116,7 @@ class Gateway:
             parameters, config.places, mac_key, store, self._outbox, self._leases, self._standings, self._post, now_ms
         )
         self._submitting = Submitting(genesis, self.ledger, store, self._sender, self._follow)
-        self._blocks = BlockPages(genesis, self.ledger, store, self._follow)
+        self._blocks = BlockPages(genesis, store, self._follow)
         self._desk = HospitalDesk(
             config.organisation,
             store,

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from chain.block import history_leaf
+from chain.block import Header, history_leaf
 from chain.errors import ChainError, ProofMismatch, StorageDamaged
 from chain.merkle import hash_leaf, root_of_peaks, updated_nodes
 from chain.proof import CurrentRecord
+from chain.set_history import SetHistory
+from chain.validators import ValidatorSet
 from node.errors import PeerError
 from node.gateway_servers import ANSWER_TIMEOUT_S, Servers
 from node.gateway_store import (
@@ -23,6 +25,7 @@ from node.gateway_store import (
     Position,
     header_key,
     history_key,
+    set_key,
 )
 from node.messages import PARTS_MAX, GetMine, MineAnswer, Part
 from node.part_check import Before, CheckedPart, Ledger, check_part, check_parts
@@ -39,6 +42,7 @@ class GatewayFollow:
 
     def __init__(self, ledger: Ledger, store: GatewayStore, servers: Servers, settle: Settle) -> None:
         self._ledger, self._store, self._servers, self._settle = ledger, store, servers, settle
+        self.sets = SetHistory(store.validator_set, store.epochs())  # as far as the next block
         self.caught_up = asyncio.Event()  # a validator had nothing more, once since the start
         self.before = self._load()
 
@@ -49,6 +53,7 @@ class GatewayFollow:
             for (level, index), node in nodes.items():
                 self._store.put(history_key(level, index), node)
             start = Before.genesis(self._ledger)
+            self._keep_set(start.voters)
             self._store.put(POSITION_KEY, Position(self._ledger.chain_id, 0, start.digest, start.time_ms))
             return start
         return self._before(position.height + 1)
@@ -92,7 +97,7 @@ class GatewayFollow:
         return True
 
     def _adopt(self, checked: CheckedPart) -> None:
-        """Take over a block that was checked: header, history, position and what it settles, in one change."""
+        """Take over a block that was checked: header, history, set, position and what it settles, in one change."""
         header, store = checked.part.header, self._store
         if root_of_peaks(store, header.height) != header.history_root:
             raise StorageDamaged("gateway history", f"its root is not what block {header.height} says")
@@ -102,19 +107,30 @@ class GatewayFollow:
         store.put(header_key(header.height), CertifiedHeader(header, checked.part.certificate))
         position = Position(self._ledger.chain_id, header.height, checked.digest, header.time_ms)
         store.put(POSITION_KEY, position)
-        self.before = Before.block(header)
+        if checked.voters.epoch == header.height + 1:
+            self._keep_set(checked.voters)
+        self.before = Before.block(header, checked.voters)
         self._settle(checked, False)
+
+    def _keep_set(self, members: ValidatorSet) -> None:
+        self._store.put(set_key(members.epoch), members)
+        self.sets.add(members)
 
     # ── looking again ────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def record(self, key: bytes) -> CurrentRecord | None:
         """A record as it stands now, at a header that is ours where we have it; None if nobody has it or answers."""
-        current = await self._servers.record(key)
+        current = await self._servers.record(key, self._voters_of)
         if current is not None and current.header.height <= self.height:
             kept = self._store.header(current.header.height)
             if kept is None or kept.header != current.header:
                 raise StorageDamaged(f"gateway header {current.header.height}", "not what a quorum signed")
         return current
+
+    def _voters_of(self, header: Header) -> ValidatorSet | None:
+        members = self.sets.at(max(header.height, 1))
+        is_ahead = header.height > self.height + 1
+        return None if is_ahead and header.validators != members.digest() else members
 
     async def look_again(self, height: int, wanted: Callable[[CheckedPart], bool]) -> bool:
         """Ask for a followed block's part again, of each validator in turn, until one shows what is wanted.
@@ -153,7 +169,7 @@ class GatewayFollow:
         kept = self._store.header(height - 1)
         if kept is None:
             raise StorageDamaged(f"gateway header {height - 1}", "missing")
-        return Before.block(kept.header)
+        return Before.block(kept.header, self.sets.at(height))
 
 
 def _joined(known: Part, other: Part) -> Part:
@@ -165,4 +181,5 @@ def _joined(known: Part, other: Part) -> Part:
         known.certificate,
         [own for _place, own in sorted(transactions.items())],
         [seal for _place, seal in sorted(seals.items())],
+        known.next_set,
     )

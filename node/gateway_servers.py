@@ -11,9 +11,11 @@ from typing import TypeVar, cast
 
 import structlog
 
+from chain.block import Header
 from chain.codec import Wire, encode
 from chain.errors import ChainError
 from chain.proof import CurrentRecord
+from chain.validators import ValidatorSet
 from node.errors import PeerError
 from node.messages import BUNDLE, GetRecord, Question, RecordAnswer, decode_answer
 from node.part_check import Ledger, verify_current
@@ -24,6 +26,7 @@ ANSWER_TIMEOUT_S = 2.0  # beyond what a question may wait at the server
 RECORD_TIMEOUT_S = 2.0
 
 T = TypeVar("T", bound=Wire)
+VotersOf = Callable[[Header], ValidatorSet | None]  # who votes on a header; None: beyond a change not followed yet
 
 
 class Servers:
@@ -64,13 +67,14 @@ class Servers:
         """Raises PeerError if there is no answer, Malformed if it is not one."""
         return cast(T, decode_answer(await link.request(encode(question), timeout_s), kind))
 
-    async def record(self, key: bytes) -> CurrentRecord | None:
+    async def record(self, key: bytes, voters_of: VotersOf) -> CurrentRecord | None:
         """A record as it stands now, proven; None if nobody has it or nobody answers."""
         for link in self.links():
             try:
                 answer = await self.ask(link, GetRecord(key), RecordAnswer, RECORD_TIMEOUT_S)
-                if answer.current is not None:
-                    verify_current(self._ledger, key, answer.current)
+                members = voters_of(answer.current.header) if answer.current is not None else None
+                if answer.current is not None and members is not None:
+                    verify_current(self._ledger, key, answer.current, members)
                     return answer.current
             except PeerError:
                 continue

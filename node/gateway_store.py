@@ -22,7 +22,7 @@ from chain.database import Database
 from chain.errors import ChainError, StorageDamaged
 from chain.operation import IssueBill, Operation, ReverseBill
 from chain.state import SavedState
-from chain.validators import Certificate
+from chain.validators import Certificate, ValidatorSet
 from node.messages import Part
 
 T = TypeVar("T", bound=Wire)
@@ -43,6 +43,7 @@ _LEASE = b"l"  # + code (8 digits) ‖ first (10 digits) -> LeaseRow
 _PART = b"c"  # + height (8) -> Part, where the block holds something of ours
 _HEADER = b"h"  # + height (8) -> CertifiedHeader
 _HISTORY = b"t"  # + level (1) ‖ index (8) -> node of the tree over block digests
+_VALIDATOR_SET = b"v"  # + epoch (8) -> ValidatorSet
 _SEAL = b"e"  # + upto (8) -> SealRow
 _POSITION = b"f"  # -> Position
 _WATERMARK = b"w"  # + office -> height (8)
@@ -280,6 +281,17 @@ class GatewayStore:
         row = _decoded(found[0][0], found[0][1], SealRow) if found else None
         return row if row is not None and row.after < height <= row.upto else None
 
+    def epochs(self) -> list[int]:
+        """Of the sets of validators that were followed, ascending."""
+        return [int.from_bytes(key[1:], "big") for key, _set in self._state.scan(_VALIDATOR_SET)]
+
+    def validator_set(self, epoch: int) -> ValidatorSet:
+        """Raises StorageDamaged."""
+        members = self.get(set_key(epoch), ValidatorSet)
+        if members is None:
+            raise StorageDamaged(f"gateway set of epoch {epoch}", "missing")
+        return members
+
     def watermark(self, office: str) -> int:
         value = self._state.read(watermark_key(office))
         return int.from_bytes(value, "big") if value else 0
@@ -351,6 +363,10 @@ def header_key(height: int) -> bytes:
 
 def history_key(level: int, index: int) -> bytes:
     return _HISTORY + struct.pack(">BQ", level, index)
+
+
+def set_key(epoch: int) -> bytes:
+    return _VALIDATOR_SET + struct.pack(">Q", epoch)
 
 
 def seal_key(upto: int) -> bytes:

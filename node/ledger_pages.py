@@ -37,9 +37,10 @@ def plain(value: Any) -> Any:
 
 
 def network_page(
-    genesis: Genesis, node: dict[str, Any], head: tuple[int, bytes, int], links: list[str]
+    genesis: Genesis, members: ValidatorSet, node: dict[str, Any], head: tuple[int, bytes, int], links: list[str]
 ) -> dict[str, Any]:
-    """Organisations, validators and parameters, and where the node stands. `head` is height, digest, time in ms."""
+    """Organisations, validators and parameters, and where the node stands. `head` is height, digest, time in ms;
+    `members` vote on the block after it."""
     height, digest, time_ms = head
     return {
         "chain_id": genesis.digest().hex(),
@@ -59,8 +60,9 @@ def network_page(
             }
             for entry in genesis.organisations
         ],
-        "validators": [member.organisation for member in genesis.validators],
-        "quorum": genesis.validator_set().quorum,
+        "epoch": members.epoch,
+        "validators": [member.organisation for member in members.members],
+        "quorum": members.quorum,
         "parameters": plain(genesis.parameters),
     }
 

@@ -19,7 +19,7 @@ from chain.execute import KeyWitness
 from chain.proof import CurrentRecord
 from chain.recorded import Recorded
 from chain.transaction import Entry, Transaction, TransactionHead
-from chain.validators import Certificate
+from chain.validators import Certificate, ValidatorSet
 
 # one-way kinds of frame
 CONSENSUS = 16  # consensus.wire; urgent
@@ -75,6 +75,7 @@ class Part(Wire, frozen=True):
     certificate: Certificate
     transactions: list[OwnTransaction]
     seals: list[Recorded]  # that name the organisation as issuer, or one of its bills
+    next_set: ValidatorSet | None  # the one that `next_validators` names, where it is another than `validators`
 
 
 class MineAnswer(Wire, frozen=True, tag=2):

@@ -22,11 +22,13 @@ from chain.rules.context import HOSPITAL
 from chain.signature import SigningKey
 from chain.state import Overlay
 from chain.transaction import Entry, receive_transaction, sign_transaction
+from chain.validators import ValidatorSet
 from node.audit_desk import AuditDesk
 from node.bill_desk import HOSPITAL_STAFF, BillDesk
 from node.details_store import DetailsStore
 from node.feed import Feed
 from node.ledger_pages import bill_of, block_page, block_row, network_page, transaction_pages, utc_text
+from node.membership_page import membership_page
 from node.peers import Peers
 from node.proof_desk import ProofDesk, checked_proof
 from node.seal_index import SealIndex
@@ -76,22 +78,25 @@ class Mirror:
         head = self._ledger.head
         node = {"name": self.name, "kind": self.kind, "organisation": self.organisation}
         links = sorted(link.node for link in self._peers.validators())
-        return network_page(self._ledger.genesis, node, (head.height, head.digest, head.time_ms), links)
+        stands = (head.height, head.digest, head.time_ms)
+        page = network_page(self._ledger.genesis, self._ledger.members, node, stands, links)
+        return {**page, "membership": membership_page(self._ledger)}
 
     async def blocks(self, before: int | None, limit: int) -> Page:
         head = self._ledger.head.height
         first = head if before is None else min(before - 1, head)
         heights = range(first, max(first - limit, 0), -1)
-        rows = await asyncio.to_thread(self._block_rows, heights)
+        sets = [self._ledger.set_at(height) for height in heights]
+        rows = await asyncio.to_thread(self._block_rows, heights, sets)
         lowest = heights[-1] if heights else 1
         return Page(rows, str(lowest) if lowest > 1 else None)
 
-    def _block_rows(self, heights: range) -> list[dict[str, Any]]:
+    def _block_rows(self, heights: range, sets: list[ValidatorSet]) -> list[dict[str, Any]]:
         """In a thread: the block log may be read beside the one that appends."""
         rows = []
-        for height in heights:
+        for height, members in zip(heights, sets, strict=True):
             final = decode(self._ledger.log.read(height), FinalBlock)
-            rows.append(block_row(final, self._ledger.members, final.block.header.digest()))
+            rows.append(block_row(final, members, final.block.header.digest()))
         return rows
 
     async def block(self, height: int, reader: Reader | None) -> dict[str, Any] | None:
@@ -102,7 +107,7 @@ class Mirror:
         view = self._ledger.final(height)
         if view is None:
             return None
-        page = block_page(view, self._ledger.members)
+        page = block_page(view, self._ledger.set_at(height))
         if reader is not None and reader.role == "auditor":
             page["body"] = transaction_pages(view, None)
         elif reader is not None and reader.role in HOSPITAL_STAFF:

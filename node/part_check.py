@@ -1,6 +1,7 @@
 """What a gateway checks of everything that a validator tells it: nothing is believed without its proof.
 
-Per block: 1. it follows the block before; 2. a quorum of the validator set signed it; 3. each transaction of the
+Per block: 1. it follows the block before; 2. a quorum of the set that votes on it signed it, and where it names another
+set for the next block, that very set comes with it; 3. each transaction of the
 organisation is whole and was signed by a key in force under the state before; 4. each outcome stands under the
 header; 5. each seal of the office likewise. A validator can still leave a transaction out of its answer; that is found
 out by asking for the record (`gateway_recovery.py`). Source: PROTOCOL rule 17; DESIGN section 5.
@@ -31,7 +32,7 @@ class Ledger:
     """What is known of the ledger beforehand: from genesis, and who asks."""
 
     chain_id: bytes
-    members: ValidatorSet
+    first_set: ValidatorSet  # votes from block 1 on
     organisation: str
     office: str  # that supervises it and seals its bills
     genesis_root: bytes
@@ -53,7 +54,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The block before the next one. `header` is None at genesis."""
+    """The block before the next one, and who votes on that. `header` is None at genesis."""
 
     height: int
     digest: bytes
@@ -61,14 +62,17 @@ class Before:
     state_root: bytes
     state_count: int
     header: Header | None
+    voters: ValidatorSet  # on the next block
 
     @classmethod
     def genesis(cls, ledger: Ledger) -> Before:
-        return cls(0, ledger.chain_id, ledger.genesis_ms, ledger.genesis_root, ledger.genesis_count, None)
+        root, count = ledger.genesis_root, ledger.genesis_count
+        return cls(0, ledger.chain_id, ledger.genesis_ms, root, count, None, ledger.first_set)
 
     @classmethod
-    def block(cls, header: Header) -> Before:
-        return cls(header.height, header.digest(), header.time_ms, header.state_root, header.state_count, header)
+    def block(cls, header: Header, voters: ValidatorSet) -> Before:
+        digest = header.digest()
+        return cls(header.height, digest, header.time_ms, header.state_root, header.state_count, header, voters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class CheckedPart:
     digest: bytes  # of the header
     transactions: list[CheckedTransaction]
     seals: list[tuple[int, SealBills]]  # recorded ones of the office: place in the part, operation
+    voters: ValidatorSet  # on the next block
 
     @property
     def height(self) -> int:
@@ -95,7 +100,7 @@ def check_parts(ledger: Ledger, before: Before, parts: Sequence[Part]) -> list[C
     checked = []
     for part in parts:
         checked.append(check_part(ledger, before, part))
-        before = Before.block(part.header)
+        before = Before.block(part.header, checked[-1].voters)
     return checked
 
 
@@ -105,7 +110,8 @@ def check_part(ledger: Ledger, before: Before, part: Part) -> CheckedPart:
     digest = header.digest()
     if (header.height, header.parent) != (before.height + 1, before.digest) or header.time_ms <= before.time_ms:
         raise ProofMismatch(f"block {header.height} does not follow block {before.height}")  # 1
-    verify_final_header(ledger, header, part.certificate, digest)  # 2
+    verify_final_header(ledger, header, part.certificate, digest, before.voters)  # 2
+    voters = _voters_after(before.voters, part)
     transactions = []
     next_place = 0
     for own in part.transactions:
@@ -122,23 +128,39 @@ def check_part(ledger: Ledger, before: Before, part: Part) -> CheckedPart:
             raise ProofMismatch("not a seal")
         _check_seal(ledger, before, digest, recorded)
         seals.append((index, operation))
-    return CheckedPart(part, digest, transactions, seals)
+    return CheckedPart(part, digest, transactions, seals, voters)
 
 
-def verify_final_header(ledger: Ledger, header: Header, certificate: Certificate, digest: bytes) -> None:
-    """Check that a quorum signed a header of this ledger. Raises CertificateRefused or ProofMismatch."""
+def _voters_after(voters: ValidatorSet, part: Part) -> ValidatorSet:
+    """Who votes on the next block: the certified header names the set by its digest."""
+    header, named = part.header, part.next_set
+    if header.next_validators == header.validators:
+        if named is not None:
+            raise ProofMismatch(f"block {header.height} names no other set of validators")
+        return voters
+    if named is None or named.digest() != header.next_validators or named.epoch != header.height + 1:
+        raise ProofMismatch(f"the set of validators after block {header.height} is missing or another")
+    return named
+
+
+def verify_final_header(
+    ledger: Ledger, header: Header, certificate: Certificate, digest: bytes, members: ValidatorSet
+) -> None:
+    """Check that a quorum of `members`, which vote at its height, signed a header of this ledger.
+
+    Raises CertificateRefused or ProofMismatch.
+    """
     if header.version != PROTOCOL_VERSION or header.chain_id != ledger.chain_id or header.height < 1:
         raise ProofMismatch("a header of another ledger")
-    expected = ledger.members.digest()
-    if header.validators != expected or header.next_validators != expected:
+    if header.validators != members.digest():
         raise CertificateRefused(f"block {header.height} names another validator set")
-    verify_certificate(certificate, ledger.members, COMMIT, ledger.chain_id, header.height, digest)
+    verify_certificate(certificate, members, COMMIT, ledger.chain_id, header.height, digest)
 
 
-def verify_current(ledger: Ledger, key: bytes, current: CurrentRecord) -> None:
-    """Check that a final header's state holds this record under `key`. Raises a ChainError."""
+def verify_current(ledger: Ledger, key: bytes, current: CurrentRecord, members: ValidatorSet) -> None:
+    """Check that a final header, which `members` vote on, has this record in its state. Raises a ChainError."""
     header = current.header
-    verify_final_header(ledger, header, current.certificate, header.digest())
+    verify_final_header(ledger, header, current.certificate, header.digest(), members)
     leaf = state_leaf(key, encode(current.record))
     verify_inclusion(leaf, current.place, header.state_count, current.path, header.state_root)
 

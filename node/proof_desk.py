@@ -11,14 +11,15 @@ from chain.codec import encode
 from chain.details import OpenedField
 from chain.errors import StorageDamaged
 from chain.final_view import FinalView
-from chain.genesis import Genesis
+from chain.genesis import FIRST_EPOCH, Genesis
 from chain.ledger import Ledger
 from chain.operation import SealBills
-from chain.proof import PROOF_VERSION, CurrentRecord, Proof, SealProof, check_proof
-from chain.proving import recorded_at
+from chain.proof import PROOF_VERSION, CurrentRecord, Proof, SealProof, SetChange, check_proof
+from chain.proving import recorded_at, set_changes
 from chain.recorded import Recorded
 from chain.records import COVERED, BillBody, OrganisationBody, Record, SealBody, WatermarkBody
 from chain.state import body_of, record_of
+from chain.validators import Certificate
 from node.seal_index import SealIndex
 
 
@@ -36,6 +37,7 @@ class ProofDesk:
 
     def __init__(self, ledger: Ledger, index: SealIndex) -> None:
         self._ledger, self._index = ledger, index
+        self._set_changes: list[SetChange] = []  # since genesis, as far as some proof needed them
         self._latest: dict[str, tuple[int, int, SealFound]] = {}  # issuer -> (after, upto, seal) that was found last
 
     def office_of(self, issuer: str) -> str:
@@ -78,13 +80,23 @@ class ProofDesk:
         seal = self.seal_over(bill, body)
         proof = Proof(
             version=PROOF_VERSION,
-            set_changes=[],
+            set_changes=self._changes_of_sets(),
             bill=recorded,
             seal=self._seal(seal, recorded.header) if seal else None,
             current=self._current(place, record),
             opened=opened,
         )
         return encode(proof)
+
+    def _changes_of_sets(self) -> list[SetChange]:
+        """As far as the head, which the current record stands under. They never change, so none is read twice."""
+        known = self._set_changes[-1].members.epoch if self._set_changes else FIRST_EPOCH
+        self._set_changes += set_changes(self._ledger.sets(known + 1), self._certified, self._ledger.head.height)
+        return list(self._set_changes)
+
+    def _certified(self, height: int) -> tuple[Header, Certificate]:
+        view = self._view(height)
+        return view.header, view.certificate
 
     def _recorded(self, operation: bytes) -> Recorded:
         found = self._ledger.locate(operation)

@@ -9,10 +9,13 @@ from chain.block import Header
 from chain.codec import encode
 from chain.details import OpenedField
 from chain.errors import StorageDamaged
+from chain.genesis import FIRST_EPOCH
 from chain.merkle import hash_leaf, path_from_nodes, paths_of_hashes
 from chain.operation import SealBills
 from chain.proof import PROOF_VERSION, Proof, SealProof
+from chain.proving import set_changes
 from chain.recorded import Recorded
+from chain.validators import Certificate
 from node.gateway_follow import GatewayFollow
 from node.gateway_store import BillRow, GatewayStore
 from node.messages import Part
@@ -30,7 +33,13 @@ class ProofMaker:
         current = await self._follow.record(keyspace.bill(row.operation.bill))
         if current is not None and (current.record.origin != row.digest or current.header.height < row.height):
             current = None  # older than the bill: a validator that is behind
-        return encode(Proof(PROOF_VERSION, [], bill, seal, current, opened))
+        newest = max(
+            bill.header.height,
+            seal.recorded.header.height if seal else 0,
+            current.header.height if current else 0,
+        )
+        changes = set_changes(self._follow.sets.since(FIRST_EPOCH), self._certified, newest)
+        return encode(Proof(PROOF_VERSION, changes, bill, seal, current, opened))
 
     def _recorded(self, row: BillRow) -> Recorded:
         part = self._part(row.height)
@@ -74,7 +83,10 @@ class ProofMaker:
         return part
 
     def _header(self, height: int) -> Header:
+        return self._certified(height)[0]
+
+    def _certified(self, height: int) -> tuple[Header, Certificate]:
         kept = self._store.header(height)
         if kept is None:
             raise StorageDamaged(f"gateway header {height}", "missing")
-        return kept.header
+        return kept.header, kept.certificate

@@ -134,7 +134,9 @@ class _Verification:
             self._execute(height)
             if applied is not None and applied.height == height and state is not None:
                 self._compare(state, applied)
-        self._checks.append(Check("certificates", True, f"{ledger.head.height} blocks, each signed by a quorum"))
+        changes = len(ledger.sets()) - 1
+        detail = f"{ledger.head.height} blocks, each signed by a quorum of its set, {changes} changes of the set"
+        self._checks.append(Check("certificates", True, detail))
         self._checks.append(Check("signatures", True, f"{self._signatures} transactions"))
         root = ledger.head.state_root.hex()
         self._checks.append(Check("execution", True, f"equal roots at every height; {root[:16]} at the last one"))

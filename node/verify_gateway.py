@@ -9,8 +9,9 @@ from chain.codec import decode
 from chain.database import Database
 from chain.errors import ChainError, StorageLocked
 from chain.genesis import Genesis
+from chain.validators import ValidatorSet
 from node.config import NodeConfig
-from node.gateway_store import POSITION_KEY, CertifiedHeader, Position, header_key, part_key
+from node.gateway_store import POSITION_KEY, CertifiedHeader, Position, header_key, part_key, set_key
 from node.messages import Part
 from node.part_check import Before, Ledger, check_part
 from node.store_copy import open_copy
@@ -48,7 +49,7 @@ def verify_gateway(
 def _verify_parts(
     database: Database, ledger: Ledger, position: Position, progress: Callable[[int, int], None]
 ) -> Iterator[tuple[str, bool | None, str]]:
-    before, parts = Before.genesis(ledger), 0
+    before, parts, changes = Before.genesis(ledger), 0, 0
     for height in range(1, position.height + 1):
         try:
             kept = database.get(header_key(height))
@@ -57,19 +58,30 @@ def _verify_parts(
                 return
             header = decode(kept, CertifiedHeader)
             held = database.get(part_key(height))
-            part = decode(held, Part) if held is not None else Part(header.header, header.certificate, [], [])
+            next_set = None
+            if header.header.next_validators != header.header.validators:
+                stored = database.get(set_key(height + 1))
+                if stored is None:
+                    yield "headers", False, f"the set of validators after block {height} is missing"
+                    return
+                next_set, changes = decode(stored, ValidatorSet), changes + 1
+            bare = Part(header.header, header.certificate, [], [], next_set)
+            part = decode(held, Part) if held is not None else bare
             if part.header != header.header:
                 yield "parts", False, f"block {height}: the part is of another block"
                 return
-            check_part(ledger, before, part)
+            if part.next_set != next_set:
+                yield "parts", False, f"block {height}: the part names another set of validators"
+                return
+            checked = check_part(ledger, before, part)
             parts += held is not None
         except ChainError as error:
             yield "headers and parts", False, f"block {height}: {error}"
             return
-        before = Before.block(header.header)
+        before = Before.block(header.header, checked.voters)
         progress(height, position.height)
     if before.digest != position.digest:
         yield "headers", False, f"the position names another block {position.height}"
         return
-    yield "headers", True, f"{position.height} blocks, each signed by a quorum"
+    yield "headers", True, f"{position.height} blocks, each signed by a quorum of its set, {changes} changes of the set"
     yield "parts", True, f"{parts} blocks with operations of ours or seals over them, all proven"

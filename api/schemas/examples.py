@@ -149,7 +149,9 @@ NETWORK: dict[str, Any] = {
     "node": {"name": "hospital-a", "kind": "gateway", "organisation": "hospital-a"},
     "head": {"height": 1043, "digest": BLOCK_DIGEST},
     "organisations": [{"name": "hospital-a", "kind": "hospital", "supervisor": "finance-city"}],
-    "validators": ["finance", "health", "insurance", "bigdata"],
+    "epoch": 1,
+    "validators": ["bigdata", "finance", "health", "insurance"],
+    "quorum": 3,
 }
 REVERSAL: dict[str, Any] = {"reason": "患者退费", "operator": "收费员01"}
 RANGE_REQUEST: dict[str, Any] = {

@@ -168,9 +168,9 @@ def test_every_code_that_the_program_refuses_with_has_its_status() -> None:
 def test_every_code_of_an_outcome_or_of_a_transaction_has_its_status() -> None:
     """Rules and execution list theirs in docstrings, in order of precedence."""
     from chain import execute
-    from chain.rules import bills, numbers, seals
+    from chain.rules import bills, keys, membership, numbers, seals
 
-    texts = [str(source.__doc__) for source in (bills, numbers, seals)]
+    texts = [str(source.__doc__) for source in (bills, keys, membership, numbers, seals)]
     codes = {word for text in texts for word in re.findall(r"[a-z]+(?:_[a-z]+)+", text)}
     listed = str(execute.verify_transaction.__doc__).partition("first fault:")[2]
     codes |= set(re.findall(r"[a-z]+(?:_[a-z]+)+", listed))

@@ -34,7 +34,7 @@ from chain.operation import (
     TakeLease,
 )
 from chain.proof import CurrentRecord, Proof, SealProof
-from chain.proving import recorded_at
+from chain.proving import recorded_at, set_changes
 from chain.records import SEAL, UNIT, BillBody, DayBookBody, ParametersBody, RangeBody, WatermarkBody
 from chain.signature import SigningKey
 from chain.transaction import Entry, Transaction, receive_transaction, sign_transaction
@@ -422,12 +422,16 @@ class Chain:
         (bill,) = recorded_at(view, parent, place, [index])
         return Proof(
             version=1,
-            set_changes=[],
+            set_changes=set_changes(self.ledger.sets(), self.certified, self.height),
             bill=bill,
             seal=self.seal_proof(seal, number, view.header) if seal else None,
             current=self.current(number) if current else None,
             opened=open_fields(opened, how["fields"]) if opened else [],
         )
+
+    def certified(self, height: int) -> tuple[Header, Certificate]:
+        view = self.view(height)
+        return view.header, view.certificate
 
     def seal_proof(self, operation: bytes, number: str, covered: Header) -> SealProof:
         view, parent, place, index = self.find(operation)
