@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import output
-from cli.commands import audit, bill, blocks, demo, keys, network, node, numbers, proof, token, verify
+from cli.commands import audit, bill, blocks, demo, keys, network, node, numbers, proof, token, validators, verify
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
 from cli.options import Json
@@ -61,6 +61,7 @@ for name, group in (
     ("numbers", numbers.app),
     ("keys", keys.app),
     ("token", token.app),
+    ("validators", validators.app),
     ("audit", audit.app),
     ("block", blocks.app),
 ):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from node.vote_memory import WAITS_FOR_RENEWAL
+
 if TYPE_CHECKING:
     from node.validator import Validator
 
@@ -24,6 +26,7 @@ def status_of(validator: Validator) -> dict[str, Any]:
         "primary": members.members[members.primary(replica.view)].organisation if replica else None,
         "seat": members.seat_of(validator.organisation),
         "learner": validator.learner_reason or None,
+        "waits_for": validator.memory.waits_for if validator.learner_reason == WAITS_FOR_RENEWAL else None,
         "validators_linked": validator.linked_validators,
         "mempool": {"transactions": len(validator.pool), "bytes": validator.pool.bytes},
         "evidence": len(validator.effects.evidence),

@@ -134,6 +134,12 @@ class VoteMemory:
                 raise StorageDamaged(f"journal, entry {entry.sequence}", str(error)) from None
         return found
 
+    @property
+    def waits_for(self) -> str | None:
+        """The number of the journal's renewal, in hexadecimal digits, if it was made for one."""
+        journal = self.journal
+        return journal.renewal.hex() if journal is not None and journal.renewal != FIRST_RENEWAL else None
+
     # ── whether it may vote ──────────────────────────────────────────────────────────────────────────────────────────
 
     def why_not(self, members: ValidatorSet, ledger: Ledger) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import typer
 
 from cli import output
+from cli.commands import membership
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
 from cli.options import Json, NodeHome
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 OWN_CERTIFICATE_FOREIGN = "unknown_certificate"  # before any peer is met: genesis does not know our own certificate
 
 app = typer.Typer(no_args_is_help=True, help="One node: run it, ask it, let it prove its data again.")
+app.command("renew")(membership.renew)
+app.command("init-validator")(membership.init_validator)
 
 
 @app.command()

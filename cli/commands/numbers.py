@@ -14,8 +14,6 @@ from cli.options import Home, Json, Via, ViaMirror, Wait
 
 app = typer.Typer(no_args_is_help=True, help="Number ranges and leases.")
 
-TRANSACTION_WINDOW_BLOCKS = 1_000  # that an allotment signed here may run later
-
 Holder = Annotated[str | None, typer.Option("--holder", metavar="NAME", help="Only this organisation's ranges.")]
 Parent = Annotated[
     str, typer.Argument(metavar="HOLDER/CODE/FIRST", help="The range to cut from, as 'numbers tree' names it.")
@@ -123,30 +121,8 @@ def _next_free(rows: list[dict[str, Any]], code: str, first: int) -> int:
 def _send_signed(
     client: Any, home: Path, parent: tuple[str, str, int], first: int, count: int, to: str, wait_s: int
 ) -> dict[str, Any]:
-    from chain.codec import encode
     from chain.operation import AllotRange, RangeRef
-    from chain.transaction import Entry, sign_transaction
-    from cli.exit_codes import exit_code_of_status
-    from node.home import NetworkHome
-    from node.keystore import load_signing_key
+    from cli.signing import organisation_key, send_operation
 
-    key = load_signing_key(NetworkHome(home).organisation(parent[0]).unit_key)
-    network = client.get("/v1/network")
     operation = AllotRange(RangeRef(*parent), first, count, to)
-    transaction = sign_transaction(
-        bytes.fromhex(network["chain_id"]),
-        parent[0],
-        key,
-        int(network["head"]["height"]) + TRANSACTION_WINDOW_BLOCKS,
-        [Entry(False, operation)],
-    )
-    headers = {"Content-Type": "application/octet-stream", **({"Prefer": f"wait={wait_s}"} if wait_s else {})}
-    answer = client.send("POST", "/v1/transactions", content=encode(transaction), headers=headers).json()
-    outcome: dict[str, Any] = answer["outcomes"][0]
-    outcome.pop("index", None)
-    if outcome.get("status") == "refused" and not outcome.get("repeated"):
-        code = str(outcome.get("code"))
-        raise CommandFailed(
-            code, str(outcome.get("detail") or "the ledger refused it"), exit_code_of_status(409), status=409
-        )
-    return outcome
+    return send_operation(client, parent[0], organisation_key(home, parent[0]), operation, wait_s)

@@ -1,0 +1,54 @@
+"""Operations that an organisation signs here, with the key in its own directory, and a node takes as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.client import Client
+from cli.exit_codes import ExitCode, exit_code_of_status
+from cli.failures import CommandFailed
+
+if TYPE_CHECKING:
+    from chain.operation import Operation
+    from chain.signature import SigningKey
+
+TRANSACTION_WINDOW_BLOCKS = 1_000  # that what is signed here may run later
+
+
+def organisation_key(home: Path, organisation: str, file: Path | None = None) -> SigningKey:
+    """DIR/organisations/NAME/unit.key, or the file given. Raises KeyFileRefused."""
+    from node.home import NetworkHome
+    from node.keystore import load_signing_key
+
+    return load_signing_key(file or NetworkHome(home).organisation(organisation).unit_key)
+
+
+def send_operation(
+    client: Client, organisation: str, key: SigningKey, operation: Operation, wait_s: int
+) -> dict[str, Any]:
+    """What became of it within `wait_s`. Raises CommandFailed with the ledger's code if it was refused."""
+    from chain.codec import encode
+    from chain.transaction import Entry, sign_transaction
+
+    network = client.get("/v1/network")
+    chain_id, height = bytes.fromhex(network["chain_id"]), int(network["head"]["height"])
+    until = height + TRANSACTION_WINDOW_BLOCKS
+    transaction = sign_transaction(chain_id, organisation, key, until, [Entry(False, operation)])
+    headers = {"Content-Type": "application/octet-stream", **({"Prefer": f"wait={wait_s}"} if wait_s else {})}
+    answer = client.send("POST", "/v1/transactions", content=encode(transaction), headers=headers).json()
+    outcome: dict[str, Any] = answer["outcomes"][0]
+    outcome.pop("index", None)
+    if outcome.get("status") == "refused" and not outcome.get("repeated"):
+        code, detail = str(outcome.get("code")), str(outcome.get("detail") or "the ledger refused it")
+        raise CommandFailed(code, detail, exit_code_of_status(409), status=409)
+    return outcome
+
+
+def is_recorded(outcome: dict[str, Any]) -> bool:
+    return outcome.get("status") in ("recorded", "sealed")
+
+
+def exit_code(outcome: dict[str, Any]) -> ExitCode:
+    """A queued operation may still be recorded: the same command says so later."""
+    return ExitCode.OK if is_recorded(outcome) or outcome.get("repeated") else ExitCode.UNREACHABLE
