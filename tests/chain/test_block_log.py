@@ -361,7 +361,7 @@ def test_a_full_disk_leaves_a_torn_record_that_is_cut(tmp_path: Path) -> None:
     )
     assert "File too large" in result.stdout
     log = BlockLog.open(tmp_path / "blocks")
-    assert (log.height, log.torn_bytes) == (1, 100 - 78)
+    assert (log.height, log.torn_bytes) == (1, 100 - 82)
     log.close()
 
 
