@@ -39,6 +39,7 @@ EXIT_CODES: dict[str, ExitCode] = {
     "storage_locked": ExitCode.REFUSED,
     "votes_already": ExitCode.REFUSED,
     "no_seat": ExitCode.REFUSED,
+    "renewed_lately": ExitCode.REFUSED,
     "not_a_validator": ExitCode.USAGE,
     "name_taken": ExitCode.REFUSED,
     "organisation_unknown": ExitCode.REFUSED,

@@ -106,7 +106,7 @@ def add(
     if number not in (1, 2):
         raise CommandFailed("argument_refused", f"'{purpose}': unit or seal; vote keys are made by 'keys make-vote'")
     signer = signing.organisation_key(home, organisation)
-    with open_client(home, via, "auditor") as client:
+    with open_client(home, via, "finance_clerk") as client:
         if from_height is None:
             from_height = int(client.get("/v1/network")["head"]["height"]) + BLOCKS_AHEAD
         key = generate_signing_key()
@@ -167,7 +167,7 @@ def end(
     from cli.client import open_client
 
     signer = signing.organisation_key(home, organisation)
-    with open_client(home, via, "auditor") as client:
+    with open_client(home, via, "finance_clerk") as client:
         if until_height is None:
             until_height = int(client.get("/v1/network")["head"]["height"]) + BLOCKS_AHEAD
         operation = EndKey(_parse_id(key), until_height)

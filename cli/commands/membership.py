@@ -59,7 +59,8 @@ def renew(
     if config.kind != VALIDATOR:
         raise CommandFailed("not_a_validator", f"{config.name} is a {config.kind}: only validators have a journal")
     key = signing.organisation_key(directory, config.organisation, organisation_key)
-    with open_client(directory, via, "auditor") as client:
+    with open_client(directory, via, "finance_clerk") as client:
+        _verify_may_renew(client.get("/v1/network")["membership"], config.organisation)
         number = _number(home, config, anew)
         output.note(f"a fresh journal waits for renewal {number.hex()[:16]}")
         outcome = signing.send_operation(client, config.organisation, key, Renew(number), wait)
@@ -69,6 +70,20 @@ def renew(
     else:
         output.print_fields({key: value for key, value in outcome.items() if key != "links"})
     return signing.exit_code(outcome)
+
+
+def _verify_may_renew(page: dict[str, Any], organisation: str) -> None:
+    """Asked before anything is moved: a journal that the ledger would not take yet is worse than the one that is there."""
+    from chain.rules.membership import RENEWAL_BLOCKS
+
+    member = next((one for one in page["current"]["members"] if one["organisation"] == organisation), None)
+    if member is None:
+        raise CommandFailed("no_seat", f"{organisation} has no seat; 'medbill validators propose' gives one")
+    if member["renewed_at"] is not None and page["height"] + 1 < member["renewed_at"] + RENEWAL_BLOCKS:
+        due = member["renewed_at"] + RENEWAL_BLOCKS
+        raise CommandFailed(
+            "renewed_lately", f"{organisation} renewed in block {member['renewed_at']}; the next one may stand in {due}"
+        )
 
 
 def _number(home: Path, config: Any, anew: bool) -> bytes:
@@ -84,8 +99,6 @@ def _number(home: Path, config: Any, anew: bool) -> bytes:
         if answer is None or answer[0] != 200:
             raise CommandFailed("unreachable", f"{config.name} runs and does not answer; stop it first")
         status = answer[1]
-        if status.get("learner") == "no_seat":
-            raise CommandFailed("no_seat", f"{config.organisation} has no seat; 'medbill validators propose' gives one")
         if not status.get("learner"):
             raise CommandFailed("votes_already", f"{config.name} votes; nothing is to be renewed. To do it all the same, stop it first")  # fmt: skip
         if status.get("waits_for") and not anew:

@@ -37,7 +37,7 @@ def list_validators(home: Home, via: ViaMirror = None, as_json: Json = False) ->
     """Who votes now, who from the block after the next on, and the changes that can still be approved."""
     from cli.client import open_client
 
-    with open_client(home, via, "auditor") as client:
+    with open_client(home, via, "finance_clerk") as client:
         page = client.get("/v1/network")["membership"]
     if as_json:
         output.print_json(page)
@@ -80,7 +80,7 @@ def propose(
 
     changes = _parse_changes(seat or [], remove or [])
     key = signing.organisation_key(home, organisation, organisation_key)
-    with open_client(home, via, "auditor") as client:
+    with open_client(home, via, "finance_clerk") as client:
         page = client.get("/v1/network")["membership"]
         operation = ProposeChange(int(page["newest_epoch"]), changes, int(page["height"]) + blocks)
         outcome = signing.send_operation(client, organisation, key, operation, wait)
@@ -108,7 +108,7 @@ def approve(
     from cli.client import open_client
 
     key = signing.organisation_key(home, organisation, organisation_key)
-    with open_client(home, via, "auditor") as client:
+    with open_client(home, via, "finance_clerk") as client:
         operation = ApproveChange(_parse_hex(change, "a change"))
         outcome = signing.send_operation(client, organisation, key, operation, wait)
         page = client.get("/v1/network")["membership"]
