@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from chain.genesis import Genesis, genesis_from_json
 from chain.ledger import Ledger
+from node.answers import AGENCIES
 from node.config import VALIDATOR, load_node_config
 from node.home import NetworkHome, NodeHome
 from node.journal import Journal
@@ -37,7 +38,7 @@ from node.provision import NODE_YAML_HEAD, ProvisionRefused
 def provision_validator(home: Path, entry: NodeEntry) -> bytes:
     """Make DIR/nodes/NAME and name it in network.json; returns the public half of its vote key.
 
-    Raises ProvisionRefused (name_taken, organisation_unknown, no_authority, home_not_writable), KeyFileRefused,
+    Raises ProvisionRefused (name_taken, organisation_unknown, not_an_agency, no_authority, home_not_writable), KeyFileRefused,
     NetworkFileRefused, GenesisRefused.
     """
     places, network = NetworkHome(home), load_network_file(home)
@@ -65,6 +66,10 @@ def _verify(network: NetworkFile, genesis: Genesis, entry: NodeEntry) -> None:
     organisation = next((other for other in genesis.organisations if other.id == entry.organisation), None)
     if organisation is None:
         raise ProvisionRefused("organisation_unknown", f"{entry.organisation} does not stand in genesis")
+    if organisation.kind not in AGENCIES:
+        raise ProvisionRefused(
+            "not_an_agency", f"{entry.organisation} is a {organisation.kind}: it gets no blocks whole"
+        )
     if not organisation.authority:
         detail = f"{entry.organisation} has no authority in genesis: nobody could know its node; only those can join"
         raise ProvisionRefused("no_authority", detail)

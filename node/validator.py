@@ -234,7 +234,7 @@ class Validator:
 
     async def on_message(self, link: Link, kind: int, payload: bytes) -> None:
         name = link.organisation
-        if kind == CONSENSUS and name != self.organisation and self.intake.is_seated(name):
+        if kind == CONSENSUS and name != self.organisation and self.intake.may_validate(name):
             await self.intake.on_consensus(link, payload)
         elif kind == BUNDLE:
             await self.intake.on_bundle(payload, from_validator=name in self.parts.seats.organisations())

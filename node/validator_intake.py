@@ -33,7 +33,7 @@ from consensus.wire import (
     verify_final_block,
     verify_message,
 )
-from node.answers import ANSWER_BYTES_MAX
+from node.answers import AGENCIES, ANSWER_BYTES_MAX
 from node.errors import PeerRefused
 from node.link import Link
 from node.messages import CONSENSUS, decode_bundle
@@ -54,8 +54,7 @@ class Intake:
         self._seats, self._answers_due, self._refusals = parts.seats, parts.answers_due, parts.refusals
         self._bundles: asyncio.Queue[tuple[list[Transaction], int]] = asyncio.Queue(BUNDLES_MAX)  # and their bytes
         self._bundles_bytes = 0
-        self._seated: set[str] = set()  # organisations that have or had a seat
-        self._seated_epoch = 0  # of the newest set that it tells of
+        self._agencies = {entry.id for entry in parts.ledger.genesis.organisations if entry.kind in AGENCIES}
         self._served_s: dict[str, float] = {}  # organisation without a seat -> when it was sent blocks
 
     # ── consensus ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -65,15 +64,12 @@ class Intake:
         if seat is not None:
             self._effects.take(PeerConnected(seat, self._effects.now_ms()))
 
-    def is_seated(self, organisation: str) -> bool:
-        """Whether it votes, is about to, or did once."""
-        if self._seated_epoch != self._ledger.following.epoch:
-            self._seated = {member.organisation for old in self._ledger.sets() for member in old.members}
-            self._seated_epoch = self._ledger.following.epoch
-        return organisation in self._seated
+    def may_validate(self, organisation: str) -> bool:
+        """Whether consensus may come from there: it has a seat, had one, or may have got one that is not known here."""
+        return organisation in self._agencies
 
     async def on_consensus(self, link: Link, payload: bytes) -> None:
-        """From an organisation that `is_seated`, over its link."""
+        """From an organisation that `may_validate`, over its link."""
         runtime, name = self._effects.runtime, link.organisation
         members = runtime.replica.members if runtime is not None else self._ledger.members
         upcoming = runtime.replica.upcoming if runtime is not None else None
@@ -82,12 +78,13 @@ class Intake:
             return
         try:
             message = decode_message(payload)
+            if runtime is None or members.seat_of(name) is None:
+                await self._on_stranger(link, message, has_replica=runtime is not None)
             former = self._ledger.former
             if upcoming is not None and epoch_of(message) == upcoming.epoch:
                 members, former = upcoming, members
             seat = members.seat_of(name)
             if runtime is None or seat is None:
-                self._serve(link, message)
                 return
             verify_message(message, members, self._ledger.chain_id, former=former)
         except ForeignEpoch:  # at a switch some are a block ahead
@@ -126,21 +123,30 @@ class Intake:
             )
         return len(payload) <= message_bytes_max(n, self._ledger.genesis.parameters.block_transactions_max)
 
-    def _serve(self, link: Link, message: PeerMessage) -> None:
-        """Who has lost its seat meanwhile, and does not know it yet, learns it from blocks (rule 15)."""
+    async def _on_stranger(self, link: Link, message: PeerMessage, has_replica: bool) -> None:
+        """Between a node and one without a seat in its set only blocks go, so that nobody is left behind by changes of
+        the set, however few members two sets share: who has lost its seat learns it from them (rule 15)."""
+        head = self._ledger.head.height
         match message:
-            case Status():
-                from_height, count = message.height + 1, BLOCKS_PER_FETCH_MAX
+            case Status() if message.height < head:
+                self._serve(link, message.height + 1, BLOCKS_PER_FETCH_MAX)
+            case Status() if message.height > head and has_replica:
+                self._answers_due.ask(BLOCKS, link.organisation)
+                link.send(CONSENSUS, encode_message(Fetch(head + 1, BLOCKS_PER_FETCH_MAX)), urgent=True)
             case Fetch():
-                from_height, count = message.from_height, message.count
+                self._serve(link, message.from_height, message.count)
+            case Blocks() if has_replica:
+                await self._on_blocks(None, message)
             case _:
-                return
+                pass  # votes of a set that is not ours
+
+    def _serve(self, link: Link, from_height: int, count: int) -> None:
         now_s, last_s = asyncio.get_running_loop().time(), self._served_s.get(link.organisation)
         if last_s is None or now_s - last_s >= SERVED_EVERY_S:
             self._served_s[link.organisation] = now_s
             self._effects.serve_blocks(link, from_height, count)
 
-    async def _on_blocks(self, seat: int, message: Blocks) -> None:
+    async def _on_blocks(self, seat: int | None, message: Blocks) -> None:
         """All of them are checked, then handed over at once: after the first alone the core would ask again.
 
         Each certified header says who votes on the block after it: so they count in one row from the head on, as far

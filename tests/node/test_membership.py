@@ -160,6 +160,26 @@ async def test_one_that_slept_through_two_changes_votes_again(make_table: MakeTa
     verify_certificates(table)
 
 
+async def test_one_that_slept_while_all_others_were_replaced_comes_back(make_table: MakeTable) -> None:
+    """No member of its set votes any more; they still send it the blocks that say who does."""
+    more = ("audit-a", "audit-b", "audit-c")
+    table = make_table(more=more)
+    for name in more:
+        table.make(name)
+    table.start(*VALIDATORS, *more)
+    sleeper, *others = VALIDATORS
+    await grow(table, 2, others[0])
+    await table.kill(sleeper)
+    for leaves, joins in zip(others, more, strict=True):
+        changes = (SeatChange(leaves, []), SeatChange(joins, [key_of(f"{joins}/vote").public]))
+        epoch = await switch(table, *changes, via=table.newest().members[-1].organisation)
+    await grow(table, 2, more[0])
+    table.start(sleeper)
+    await table.until(lambda: table.nodes[sleeper].ledger.members.epoch == epoch)
+    await until_votes(table, sleeper, epoch)
+    verify_certificates(table)
+
+
 # ── inside the switch ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
