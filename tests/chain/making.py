@@ -23,15 +23,19 @@ from chain.final_view import FinalView
 from chain.genesis import Genesis, GenesisKey, GenesisOrganisation, GenesisRange
 from chain.ledger import Ledger, signature_holds, start_store
 from chain.operation import (
+    ApproveChange,
     IssueBill,
     Operation,
     Payments,
+    ProposeChange,
     RangeRef,
     ReverseBill,
     SealBills,
     SealException,
     SealSegment,
+    SeatChange,
     TakeLease,
+    operation_digest,
 )
 from chain.proof import CurrentRecord, Proof, SealProof
 from chain.proving import recorded_at, set_changes
@@ -386,6 +390,16 @@ class Chain:
         (code,) = self.run(office, seal, key=key_of(f"{office}/seal"))
         return code
 
+    def change_set(self, *changes: SeatChange, also: Sequence[Transaction] = ()) -> list[str]:
+        """Propose a change and let a quorum approve it, all in the next block, after `also`; the outcome codes."""
+        newest = self.ledger.following
+        asked = sorted(changes, key=lambda change: change.organisation)
+        proposal = ProposeChange(newest.epoch, asked, self.height + 100)
+        approval = ApproveChange(operation_digest(proposal))
+        first, *others = [member.organisation for member in newest.members][: newest.quorum]
+        transactions = [*also, self.sign(first, proposal), *(self.sign(name, approval) for name in others)]
+        return [outcome.code for outcome in self.block(transactions).outcomes]
+
     def body(self, key: bytes, kind: Any) -> Any:
         """The body of a record that is there."""
         body = self.ledger.state.get(key, kind)
@@ -460,10 +474,23 @@ def certify(header: Header, members: ValidatorSet, view: int = 0, seats: Sequenc
     return Certificate(view, [SeatSignature(seat, vote_key(members.members[seat]).sign(message)) for seat in voting])
 
 
+def seat(organisation: str, number: int = 1) -> SeatChange:
+    """It joins, or votes with another key: its `number`-th."""
+    return SeatChange(organisation, [vote_key_of(organisation, number).public])
+
+
+def no_seat(organisation: str) -> SeatChange:
+    return SeatChange(organisation, [])
+
+
+def vote_key_of(organisation: str, number: int = 1) -> SigningKey:
+    return key_of(f"{organisation}/vote" + (f"-{number}" if number > 1 else ""))
+
+
 def vote_key(member: Member) -> SigningKey:
     """The key of a seat: `health/vote`, or `health/vote-2` and so on after it was changed."""
     for number in range(1, VOTE_KEYS_MAX):
-        key = key_of(f"{member.organisation}/vote" + (f"-{number}" if number > 1 else ""))
+        key = vote_key_of(member.organisation, number)
         if key.public == member.key:
             return key
     raise KeyError(member)
