@@ -121,6 +121,11 @@ class BlockLog:
         """The files that will never change again, oldest first: what a backup takes."""
         return [self._path(first) for first in self._firsts[:-1]]
 
+    @property
+    def last_segment(self) -> int:
+        """The first height of the segment that grows."""
+        return self._firsts[-1]
+
     def append(self, height: int, block: bytes, journal_sequence: int) -> None:
         """Write the block after the last one. It may be spoken of only after `flush`; several may share one."""
         tail = self._verify_writable()

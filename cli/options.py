@@ -16,6 +16,12 @@ Home = Annotated[
     ),
 ]
 NodeHome = Annotated[Path, typer.Option("--home", metavar="DIR", help="The node's home: DIR/nodes/NAME.")]
+OptionalNodeHome = Annotated[
+    Path | None, typer.Option("--home", metavar="DIR", help="The node's home: DIR/nodes/NAME.")
+]
+BackupPath = Annotated[
+    Path | None, typer.Option("--backup", metavar="PATH", help="A backup made by 'node backup', instead of a home.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Via = Annotated[str, typer.Option("--via", metavar="NODE", help="The gateway to go through, as in network.yaml.")]
 ViaMirror = Annotated[

@@ -128,6 +128,20 @@ def progress(description: str, total: int | None) -> Iterator[Callable[[int, str
         yield lambda steps, beside: bar.update(task, advance=steps, beside=beside)
 
 
+@contextmanager
+def counted(description: str) -> Iterator[Callable[[int, int], None]]:
+    """The same for work on blocks: the function given takes (height, of how many)."""
+    with progress(description, None) as bar:
+        done = 0
+
+        def told(height: int, total: int) -> None:
+            nonlocal done
+            bar(height - done, f"of {total} blocks")
+            done = height
+
+        yield told
+
+
 def reported(function: Callable[P, ExitCode | None]) -> Callable[P, None]:
     """Make a function a command: what it raises becomes a line on stderr, or the problem object with `--json`.
 

@@ -145,7 +145,7 @@ class DetailsStore:
             puts[key] = root + self._box.seal(entry)
             business_no = field_values(entry).get("business_no")
             if business_no:
-                puts[self._business_key(issuer, business_no, bill)] = b""
+                puts[self.business_row(issuer, business_no, bill)] = b""
             if body is None:
                 puts[_mark(issuer, bill)] = now_ms.to_bytes(8, "big")
             kept.append(bill)
@@ -218,7 +218,7 @@ class DetailsStore:
 
     def bills_of_business_no(self, issuer: str, business_no: str) -> list[str]:
         """Ids of the bills, final or not, whose details name that business number."""
-        prefix = self._business_key(issuer, business_no, "")
+        prefix = self.business_row(issuer, business_no, "")
         return [key[len(prefix) :].decode() for key, _value in self.database.scan(prefix)]
 
     @property
@@ -229,7 +229,8 @@ class DetailsStore:
     def close(self) -> None:
         self.database.close()
 
-    def _business_key(self, issuer: str, business_no: str, bill: str) -> bytes:
+    def business_row(self, issuer: str, business_no: str, bill: str) -> bytes:
+        """The key under which a bill is found by its business number."""
         mac = hmac.digest(self._index_key, encode([issuer, business_no]), "sha256")
         return f"n/{issuer}/{mac.hex()}/{bill}".encode()
 

@@ -41,12 +41,12 @@ def verify_gateway(
         elif position.chain_id != ledger.chain_id:
             yield "gateway store", False, "made for another genesis"
         else:
-            yield from _verify_parts(database, ledger, position, progress)
+            yield from verify_parts(database, ledger, position, progress)
     finally:
         database.close()
 
 
-def _verify_parts(
+def verify_parts(
     database: Database, ledger: Ledger, position: Position, progress: Callable[[int, int], None]
 ) -> Iterator[tuple[str, bool | None, str]]:
     before, parts, changes = Before.genesis(ledger), 0, 0

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, cast
 import typer
 
 from cli import output
-from cli.commands import membership
+from cli.commands import membership, node_storage
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
-from cli.options import Json, NodeHome
+from cli.options import BackupPath, Json, NodeHome, OptionalNodeHome
 
 if TYPE_CHECKING:
     from node.build import AppFactory
@@ -25,6 +25,10 @@ OWN_CERTIFICATE_FOREIGN = "unknown_certificate"  # before any peer is met: genes
 app = typer.Typer(no_args_is_help=True, help="One node: run it, ask it, let it prove its data again.")
 app.command("renew")(membership.renew)
 app.command("init-validator")(membership.init_validator)
+app.command("backup")(node_storage.backup)
+app.command("restore")(node_storage.restore)
+app.command("rebuild")(node_storage.rebuild)
+app.command("unsafe-new-journal")(node_storage.unsafe_new_journal)
 
 
 @app.command()
@@ -101,22 +105,26 @@ def status(home: NodeHome, as_json: Json = False) -> ExitCode:
 
 @app.command()
 @output.reported
-def verify(home: NodeHome, as_json: Json = False) -> ExitCode:
-    """Derive everything from the block log again and compare. Exit 3 if something differs. It may run meanwhile."""
+def verify(home: OptionalNodeHome = None, backup: BackupPath = None, as_json: Json = False) -> ExitCode:
+    """Derive everything from the block log again and compare. Exit 3 if something differs. It may run meanwhile.
+
+    Of a backup: prove it offline, from its own genesis on; whether that is the right one, its chain id tells.
+    """
+    from node.backup import verify_backup
     from node.verify import verify_home
 
-    with output.progress("verifying", None) as bar:
-        done = 0
-
-        def told(height: int, total: int) -> None:
-            nonlocal done
-            bar(height - done, f"of {total} blocks")
-            done = height
-
-        report = verify_home(home, told)
+    totals: dict[str, int] = {}
+    if (home is None) == (backup is None):
+        raise CommandFailed("argument_refused", "name either --home or --backup")
+    with output.counted("verifying") as told:
+        if backup is not None:
+            report, totals = verify_backup(backup, told)
+        else:
+            assert home is not None
+            report = verify_home(home, told)
     checks = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in report.checks]
     if as_json:
-        output.print_json({"valid": report.valid, "checks": checks})
+        output.print_json({"valid": report.valid, "checks": checks, **({"totals": totals} if totals else {})})
     else:
         output.print_checks(checks)
         output.print_line("valid" if report.valid else "INVALID")

@@ -1,0 +1,138 @@
+"""A mirror's details, mended: what reads and opens is kept, the rest comes again from the gateways that have it.
+
+What is derived beside them (exceptions, releases, how far all is sealed) is dropped and made anew at the next start.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from chain import keyspace
+from chain.database import Database
+from chain.details import details_root, field_values
+from chain.directory import flush_directory
+from chain.errors import ChainError, StorageDamaged
+from chain.genesis import Genesis
+from chain.ledger import Ledger
+from chain.records import BillBody
+from node.backup import MIRROR_ROWS
+from node.backup_rows import readable_rows, salvaged
+from node.config import NodeConfig
+from node.details_store import DIRECTORY, ROOT_BYTES, DetailsStore
+from node.home import NodeHome
+from node.keystore import load_secret
+from node.restore import aside
+from node.sealed_box import DetailsBox, is_erased
+
+LOST_SHOWN_MAX = 20  # bills that are named; the others are counted
+OFFER = "'medbill node rebuild --offer-details' at each of the hospital's gateways brings what they have"
+
+
+class MendedDetails(msgspec.Struct, frozen=True):
+    damage: list[str]
+    set_aside: list[str]
+    lost: list[str]
+    notes: list[str]
+
+
+def rebuild_details(place: NodeHome, config: NodeConfig, genesis: Genesis, ledger: Ledger, work: Path) -> MendedDetails:
+    """`ledger` knows all bills. The damaged store is put aside once the new one is whole and flushed."""
+    path = config.data_dir / DIRECTORY
+    box = DetailsBox(load_secret(place.storage_key))
+    issuers = [entry.id for entry in genesis.organisations if entry.supervisor == config.organisation]
+    damage: list[str] = []
+    if _is_sound(path, box):
+        database = Database.open(path)
+        try:
+            derived = [key for key, _value in database.scan(b"") if not key.startswith(MIRROR_ROWS)]
+            database.write({}, derived, sync=True)
+            lost = _lost(database, ledger, issuers)
+        finally:
+            database.close()
+        return MendedDetails([], [], lost, [OFFER] if lost else [])
+    rows: dict[bytes, bytes] = {}
+    new = work / DIRECTORY
+    database = Database.create(new)
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            store = DetailsStore(database, load_secret(place.storage_key), issuers, lambda bill: None, thread)
+            try:
+                with salvaged(path, work / "salvaged") as old:
+                    for key, value in readable_rows(old, damage):
+                        if key.startswith(MIRROR_ROWS) and not key.startswith(b"n/"):
+                            rows.update(_kept(store, box, key, value, damage))
+                        if len(rows) > 1_000:
+                            database.write(rows, [], sync=False)
+                            rows = {}
+            except (StorageDamaged, OSError) as error:
+                damage.append(str(error))
+            database.write(rows, [], sync=True)
+        lost = _lost(database, ledger, issuers)
+    finally:
+        database.close()
+    put_aside: list[str] = []
+    if path.exists():
+        target = aside(path)
+        path.rename(target)
+        put_aside.append(str(target))
+    new.rename(path)
+    flush_directory(path.parent)
+    return MendedDetails(damage, put_aside, lost, [OFFER] if lost else [])
+
+
+def _is_sound(path: Path, box: DetailsBox) -> bool:
+    """Whether every row reads and every bill's details open."""
+    try:
+        database = Database.open(path)
+    except StorageDamaged:
+        return False
+    try:
+        for key, value in database.scan(b""):
+            if key.startswith(b"d/") and not is_erased(value[ROOT_BYTES:]):
+                box.open(value[ROOT_BYTES:], key.rpartition(b"/")[2].decode())
+    except ChainError:
+        return False
+    finally:
+        database.close()
+    return True
+
+
+def _kept(store: DetailsStore, box: DetailsBox, key: bytes, value: bytes, damage: list[str]) -> dict[bytes, bytes]:
+    """The rows that a row is kept as: details with the entry of their business number, if they still open."""
+    if not key.startswith(b"d/"):
+        return {key: value}
+    _kind, issuer, bill = key.decode().split("/")
+    try:
+        if is_erased(value[ROOT_BYTES:]):
+            return {key: value}
+        details = box.open(value[ROOT_BYTES:], bill)
+        if details_root(details) != value[:ROOT_BYTES]:
+            raise StorageDamaged(f"details of {bill}", "another root than they had")
+    except ChainError as error:
+        damage.append(str(error))
+        return {}
+    business_no = field_values(details).get("business_no")
+    found = {store.business_row(issuer, business_no, bill): b""} if business_no else {}
+    return {key: value, **found}
+
+
+def _lost(database: Database, ledger: Ledger, issuers: list[str]) -> list[str]:
+    """Bills of the ledger whose details are not here, or are not the ones it commits to."""
+    lost = []
+    for issuer in issuers:
+        missing = []
+        prefix = keyspace.stored_bills_of(issuer)
+        ledger.flush()
+        for key, _nothing in ledger.state.store.scan(prefix):
+            bill = key.rpartition(b"/")[2].decode()
+            body = ledger.state.get(keyspace.bill(bill), BillBody)
+            held = database.get(f"d/{issuer}/{bill}".encode())
+            if held is None or (body is not None and held[:ROOT_BYTES] != body.details_root):
+                missing.append(bill)
+        if missing:
+            named = ", ".join(missing[:LOST_SHOWN_MAX]) + (" …" if len(missing) > LOST_SHOWN_MAX else "")
+            lost.append(f"details of {len(missing)} bills of {issuer}: {named}")
+    return lost

@@ -1,0 +1,1 @@
+"""Drills: a whole network of real processes loses something, and an operator brings it back by commands."""
