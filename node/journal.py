@@ -63,6 +63,7 @@ class Journal:
         self.path = directory / FILE_NAME
         self.renewal = FIRST_RENEWAL  # the number of the operation whose epoch it may vote in first
         self.keys: list[bytes] = []  # public vote keys that were here before their first epoch; newest last, KEYS_MAX
+        self.identity = FileIdentity(0, 0)  # of the file that was written
         self.floor: tuple[int, bytes] | None = None  # (height, digest) of the block last flushed at a rewriting
         self.first_sequence = 1
         self.flushed_sequence = 0  # what follows from later entries may not be sent yet
@@ -96,8 +97,8 @@ class Journal:
         return journal
 
     @classmethod
-    def open(cls, directory: Path) -> Journal:
-        """Open what `create` made, after checking all of it.
+    def open(cls, directory: Path, *, may_be_copy: bool = False) -> Journal:
+        """Open what `create` made, after checking all of it. Only who looks and never votes may look at a copy.
 
         An entry at the end that is not whole is cut: it was never flushed, so nothing followed from it. Raises
         JournalMissing, JournalCopied, StorageDamaged (with each the node follows without voting), StorageLocked.
@@ -109,6 +110,8 @@ class Journal:
             (directory / NEW_FILE_NAME).unlink(missing_ok=True)  # a rewriting that a crash cut short
             journal._handle = os.open(journal.path, os.O_RDWR)
             journal._load()
+            if not may_be_copy and not journal.identity.is_same(identity_of(journal._handle)):
+                raise JournalCopied(journal.path)
             journal.flush()
         except OSError as error:
             journal.close()
@@ -205,8 +208,7 @@ class Journal:
         if len(head) < _HEAD.size or sha256(head[:-8]).digest()[:8] != head[-8:] or not head.startswith(_MAGIC):
             raise StorageDamaged(f"{self.path} offset 0", "not the head of a journal")
         _magic, self.renewal, keys, inode, generation, self.first_sequence, height, digest, _ = _HEAD.unpack(head)
-        if not FileIdentity(inode, generation).is_same(identity_of(self._handle)):
-            raise JournalCopied(self.path)
+        self.identity = FileIdentity(inode, generation)
         self.keys = [key for start in range(0, len(keys), 32) if (key := keys[start : start + 32]).strip(b"\0")]
         self.floor = (height, digest) if digest.strip(b"\0") else None
         self._end = _HEAD.size
@@ -260,6 +262,7 @@ class Journal:
             raise self._failure(error) from None
         if self._handle >= 0:
             os.close(self._handle)
+        self.identity = identity_of(handle)
         self._handle, self._offsets, self._heights, self._end = handle, offsets, heights, end
         self.floor, self.first_sequence = floor, first_sequence
         self.flushed_sequence = self.last_sequence

@@ -29,6 +29,7 @@ from chain.state import Store
 from node.config import GATEWAY, MIRROR, VALIDATOR, ConfigRefused, NodeConfig, load_node_config
 from node.details_store import DIRECTORY as DETAILS
 from node.errors import JournalMissing
+from node.file_identity import identity_of
 from node.home import NodeHome
 from node.journal import FILE_NAME as JOURNAL_FILE
 from node.journal import Journal
@@ -253,7 +254,7 @@ class _Verification:
         try:
             if source.is_file():
                 (place / JOURNAL_FILE).write_bytes(source.read_bytes())
-            journal = Journal.open(place)
+            journal = Journal.open(place, may_be_copy=True)
         except JournalMissing:
             self._checks.append(Check("journal", None, f"{source}: missing; this node follows and signs nothing"))
             return
@@ -269,7 +270,13 @@ class _Verification:
                     )
             if journal.last_sequence < self._log.last_journal_sequence:
                 self._fail("journal", f"{source}: ends at {journal.last_sequence}, below what the last block names")
-            self._checks.append(Check("journal", True, f"{entries} entries, numbered to {journal.last_sequence}"))
+            told = f"{entries} entries, numbered to {journal.last_sequence}"
+            with source.open("rb") as file:
+                is_original = journal.identity.is_same(identity_of(file.fileno()))
+            if is_original:
+                self._checks.append(Check("journal", True, told))
+            else:
+                self._checks.append(Check("journal", None, f"{told}; a copy: this node follows and signs nothing"))
         finally:
             journal.close()
 

@@ -103,15 +103,20 @@ def copy(stopped: Stopped, tmp_path: Path) -> Callable[[], Path]:
 
 
 def put_back(agencies: Agencies, home: Path) -> None:
-    shutil.rmtree(agencies.node_home(VICTIM) / "data")
-    shutil.copytree(home / "data", agencies.node_home(VICTIM) / "data")
+    """As it was; the journal in the very same file, or the node would know it for a copy."""
+    data, journal = agencies.node_home(VICTIM) / "data", Path("journal") / "journal.log"
+    for part in data.iterdir():
+        if part.name != "journal":
+            shutil.rmtree(part)
+    shutil.copytree(home / "data", data, ignore=shutil.ignore_patterns("journal"), dirs_exist_ok=True)
+    (data / journal).write_bytes((home / "data" / journal).read_bytes())
 
 
 def opened(home: Path, look: Callable[[Ledger], None] = lambda ledger: None) -> Applied:
     """What a start stands on: journal, block log and state, as node/build.py opens them. Raises StorageDamaged."""
     data, journal = home / "data", None
     with contextlib.suppress(JournalMissing):
-        journal = Journal.open(data / "journal")
+        journal = Journal.open(data / "journal", may_be_copy=True)
     log = ledger = None
     try:
         log = BlockLog.open(
@@ -347,7 +352,7 @@ def keep_entries(home: Path, left: list[JournalEntry]) -> None:
 
 
 def entries(home: Path) -> list[JournalEntry]:
-    journal = Journal.open(home / "data" / "journal")
+    journal = Journal.open(home / "data" / "journal", may_be_copy=True)
     try:
         return list(journal.records())
     finally:
