@@ -115,7 +115,11 @@ class Ledger:
             shutil.rmtree(data / "state", ignore_errors=True)
             cls.create_state(data, genesis)
             ledger = cls._open_state(data, genesis, log, indexes)
-        ledger.replay(progress)
+        try:
+            ledger.replay(progress)
+        except BaseException:
+            ledger.state.store.close()
+            raise
         return ledger
 
     @classmethod
