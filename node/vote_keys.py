@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
+
 from chain.directory import flush_directory
 from chain.signature import SigningKey
 from chain.transaction import key_id
@@ -18,6 +20,8 @@ from node.errors import KeyFileRefused
 from node.keystore import generate_signing_key, load_signing_key, save_signing_key
 
 Sign = Callable[[bytes], bytes]
+
+log = structlog.get_logger()
 
 KEYS_MAX = 32  # in one home; old ones may be put aside
 LATER_KEYS = "vote-*.key"
@@ -33,9 +37,12 @@ class VoteKeys:
         self._keys = self._load()
 
     def sign_with(self, public: bytes) -> Sign | None:
-        """What signs for that key, or None if it is not here. Raises KeyFileRefused."""
+        """What signs for that key, or None if it is not here, or lies here and must not be used."""
         if public not in self._keys:
-            self._keys = self._load()
+            try:
+                self._keys = self._load()
+            except KeyFileRefused as refusal:
+                log.error("vote_key_refused", detail=str(refusal))
         key = self._keys.get(public)
         return key.sign if key is not None else None
 

@@ -23,6 +23,7 @@ import structlog
 from chain.block import FinalBlock
 from chain.block_log import BlockLog
 from chain.codec import decode
+from chain.errors import StorageLocked
 from chain.operation import SeatChange
 from chain.rules import membership
 from chain.validators import COMMIT, max_faulty, verify_certificate
@@ -97,11 +98,12 @@ class Play:
         await asyncio.sleep(chance.choice([0.0, 0.005, 0.05, 0.2]))
 
     def look(self) -> None:
-        """Who votes again has no lack any more."""
-        for name in list(self.forgetful):
-            node = self.table.nodes.get(name)
-            if node is not None and not node.learner_reason and node.runtime is not None:
+        """Who votes again, or has left, has no lack any more; who joins with one has."""
+        for name, node in self.table.nodes.items():
+            if node.learner_reason in ("", NO_SEAT):
                 self.forgetful.discard(name)
+            else:
+                self.forgetful.add(name)
 
     async def end(self, name: str) -> None:
         if self.chance.random() < 0.5:
@@ -139,7 +141,8 @@ class Play:
             await self.table.kill(name)
         try:
             transaction = self.table.renew(name)
-        except OSError:
+        except StorageLocked:  # the journal is let go a moment later, or a key is missing and it is sound
+            self.rare[f"locked, {node.learner_reason if node else 'stopped'}"] += 1
             return
         if name not in self.table.nodes:
             self.table.start(name)

@@ -34,8 +34,6 @@ from chain.transaction import Entry, Transaction, receive_transaction, sign_tran
 from chain.validators import Member, ValidatorSet
 from consensus.model import Commit, NewView, Prepare, PrePrepare, ProposalSaved, ViewChangeSaved, kind_of
 from consensus.wire import decode_message, decode_record, obliged_proposal, prepare_of
-from node.errors import PeerRefused, RequestTimedOut
-from node.frame import REQUEST
 from node.journal import Journal
 from node.keystore import save_signing_key
 from node.link import Link
@@ -48,15 +46,11 @@ from node.validator import Validator
 from node.vote_keys import VoteKeys
 from node.vote_memory import VoteMemory
 from tests.chain.making import CODE, VALIDATORS, genesis, key_of
+from tests.node.table_links import TableLink, TableLinks, organisation_of
 
 PATIENCE_S = 15.0
 
 Lost = Callable[[str, str, int, bytes], bool]  # (from, to, kind of frame, payload)
-
-
-def organisation_of(node: str) -> str:
-    """`health@2` is another node of health."""
-    return node.partition("@")[0]
 
 
 Slot = tuple[str, int, int, int, int]  # organisation, epoch, kind, view, height
@@ -64,68 +58,6 @@ Slot = tuple[str, int, int, int, int]  # organisation, epoch, kind, view, height
 
 class Died(OSError):
     """The process ended here."""
-
-
-class TableLink:
-    """One direction of a link: what `owner` sends goes to `other`'s handler, in order, a moment later."""
-
-    waiting_bytes = 0
-
-    def __init__(self, table: Table, owner: str, other: str) -> None:
-        self.table, self.owner = table, owner
-        self.node, self.organisation = other, organisation_of(other)
-        self.peer = PeerIdentity(other, self.organisation)
-        self.is_closed = False
-        self._queue: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
-        self.task = asyncio.get_running_loop().create_task(self._deliver())
-
-    def send(self, kind: int, payload: bytes, *, urgent: bool = False) -> bool:
-        if self.is_closed:
-            return False
-        self.table.hear(self.owner, kind, payload)
-        if not self.table.lost(self.owner, self.node, kind, payload):
-            self._queue.put_nowait((kind, payload))
-        return True
-
-    async def _deliver(self) -> None:
-        while True:
-            kind, payload = await self._queue.get()
-            await asyncio.sleep(self.table.delay_s)
-            target = self.table.nodes.get(self.node)
-            back = self.table.links.get((self.node, self.owner))
-            if target is None or back is None or back.is_closed:
-                continue
-            try:
-                await target.on_message(cast(Link, back), kind, payload)
-            except PeerRefused as refused:
-                self.table.refused.append((self.owner, self.node, refused.code))
-
-
-class TableLinks:
-    """The links of one node as a transport has them."""
-
-    def __init__(self, table: Table, node: str) -> None:
-        self._table, self._node = table, node
-
-    def values(self) -> list[Any]:
-        return [Asking(link) for (owner, _), link in self._table.links.items() if owner == self._node]
-
-
-class Asking:
-    """A link with questions: the answer comes from the other's handler, unless what is lost says otherwise."""
-
-    def __init__(self, link: TableLink) -> None:
-        self._link = link
-        self.peer, self.node, self.organisation = link.peer, link.node, link.organisation
-        self.is_closed, self.send = link.is_closed, link.send
-
-    async def request(self, payload: bytes, timeout_ms: int, *, urgent: bool = False) -> bytes:
-        link, table = self._link, self._link.table
-        back = table.links.get((link.node, link.owner))
-        target = table.nodes.get(link.node)
-        if link.is_closed or back is None or target is None or table.lost(link.owner, link.node, REQUEST, payload):
-            raise RequestTimedOut(link.node)
-        return await target.on_request(cast(Link, back), payload)
 
 
 class Table:
