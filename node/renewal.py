@@ -34,11 +34,12 @@ def fresh_journal(data: Path, *, anew: bool = False) -> bytes:
     journal = data / "journal"
     waiting, last = _look_at(journal)
     with _held(journal):
-        if waiting is not None and not anew:
-            return waiting
         log = BlockLog.open_read_only(data / "blocks")
-        last = max(last, log.last_journal_sequence)
+        named = log.last_journal_sequence
         log.close()
+        if waiting is not None and last >= named and not anew:  # below it, an old state of it was put back
+            return waiting
+        last = max(last, named)
         number = secrets.token_bytes(32)
         shutil.rmtree(data / FRESH, ignore_errors=True)  # of a renewal that was cut short here
         # One number is left out: a node that gave its journal up says in its blocks that something came after it.

@@ -65,6 +65,8 @@ def renew(
         output.note(f"a fresh journal waits for renewal {number.hex()[:16]}")
         outcome = signing.send_operation(client, config.organisation, key, Renew(number), wait)
     outcome = {**outcome, "node": config.name, "number": number.hex()}
+    if outcome.get("repeated"):
+        output.note("it was recorded before; if the node does not vote two blocks later, take another number: --anew")
     if as_json:
         output.print_json(outcome)
     else:

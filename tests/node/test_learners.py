@@ -314,3 +314,23 @@ async def forget_together(table: Table, place: Path, *faults: str) -> None:
     for name in victims:
         await votes_again(table, name, table.renew(name))
     table.verify_same()
+
+
+async def test_a_fresh_journal_that_was_put_back_after_it_was_used_waits_for_nothing(
+    table: Table, tmp_path: Path
+) -> None:
+    """Its number opened an epoch already: the next renewal takes another."""
+    await without_journal(table, VICTIM)
+    first = table.renew(VICTIM)
+    unused = (table.place / VICTIM / "journal" / "journal.log").read_bytes()
+    await votes_again(table, VICTIM, first)
+    before = table.votes_of(VICTIM)
+    while table.votes_of(VICTIM) < before + 4:
+        await grow(table, 1)
+    await table.stop(VICTIM)
+    (table.place / VICTIM / "journal" / "journal.log").write_bytes(unused)
+    table.start(VICTIM)
+    assert table.nodes[VICTIM].learner_reason == JOURNAL_BEHIND
+    assert table.renew(VICTIM).entries != first.entries
+    await follows_silently(table, VICTIM)
+    table.verify_same()
