@@ -137,6 +137,7 @@ PROBLEMS: dict[str, Problem] = {
     # nothing was kept: try again
     "no_numbers": Problem(503, "No numbers are left here", "号码已用尽"),
     "outbox_full": Problem(503, "The outbox is full", "待发队列已满"),
+    "disk_nearly_full": Problem(503, "The node's disk is nearly full", "节点磁盘空间不足"),
     "mempool_full": Problem(503, "Too much waits already", "待处理交易过多"),
     "unavailable": Problem(503, "Not available at the moment", "服务暂不可用"),
     "storage_failed": Problem(503, "The node's disk took no write", "节点存储写入失败"),

@@ -31,7 +31,9 @@ RETRY_S = 1.0  # grows by half each time, to RETRY_S_MAX
 RETRY_S_MAX = 5.0
 WAIT_S = 10  # of `Prefer: wait`
 CHINA = timezone(timedelta(hours=8))
-NOT_KEPT = frozenset({"no_numbers", "outbox_full", "unavailable", "mempool_full"})  # worth another try
+NOT_KEPT = frozenset(
+    {"no_numbers", "outbox_full", "disk_nearly_full", "unavailable", "mempool_full"}
+)  # worth another try
 NO_OTHER = frozenset({"already_issued", "already_recorded"})  # the bill is there: under this or another number
 
 Reader = Callable[..., Iterator[tuple[str, BillRequest | FormatRefused]]]

@@ -11,6 +11,8 @@ from chain.errors import BlockInvalid
 from chain.execute import Parent, verify_transaction
 from chain.signature import is_signature
 from chain.transaction import ReceivedTransaction, Transaction, receive_transaction
+from node.disk_space import CODE as DISK_NEARLY_FULL
+from node.disk_space import DiskSpace, boundless
 from node.mempool import CheckedSignatures, Mempool, PoolFull
 
 INLINE_SIGNATURES_MAX = 2  # so few are checked at once: a hand-over costs more than they do
@@ -28,15 +30,20 @@ class Admission:
         pool: Mempool,
         checked: CheckedSignatures,
         threads: Executor,
+        space: DiskSpace | None = None,
     ) -> None:
         self._chain_id, self._parent, self._pool, self._checked = chain_id, parent, pool, checked
         self._threads = threads
+        self._space = space or boundless()
         self.refused: Counter[str] = Counter()  # code -> how many; codes are few
 
     async def admit(self, transactions: Sequence[Transaction]) -> tuple[list[ReceivedTransaction], list[str]]:
         """Put what may run into the pool. Returns what is new there, and a code per transaction ("" if taken)."""
         new: list[tuple[int, ReceivedTransaction, bytes]] = []
         codes = [""] * len(transactions)
+        if self._space.is_low():  # whoever sent them goes on sending, here and elsewhere
+            self.refused[DISK_NEARLY_FULL] += len(transactions)
+            return [], [DISK_NEARLY_FULL] * len(transactions)
         parent = self._parent()
         operations = 0  # since others had their turn
         for number, transaction in enumerate(transactions):

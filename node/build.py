@@ -27,6 +27,7 @@ from chain.records import HolderBody
 from chain.signature import verify_library
 from chain.transaction import key_id
 from node.config import GATEWAY, VALIDATOR, NodeConfig, load_node_config
+from node.disk_space import DiskSpace
 from node.errors import KeyFileRefused
 from node.home import NodeHome
 from node.keystore import load_secret, load_signing_key
@@ -153,6 +154,7 @@ def _open_mirror(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: St
         unit_key=load_signing_key(place.unit_key) if place.unit_key.exists() else None,
         seal_key=load_signing_key(place.seal_key) if place.seal_key.exists() else None,
         on_halt=stop.ask,
+        space=_space(config),
     )
 
 
@@ -169,8 +171,14 @@ def _open_gateway(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: S
         storage_key=load_secret(place.storage_key),
         peers=peers,
         on_failure=stop.ask,
+        space=_space(config),
     )
     return GatewayNode(gateway, peers)
+
+
+def _space(config: NodeConfig) -> DiskSpace:
+    reserve = config.disk_reserve_mib
+    return DiskSpace(config.data_dir, None if reserve is None else reserve << 20)
 
 
 def _peers(config: NodeConfig) -> LivePeers:
@@ -197,7 +205,7 @@ def _open_validator(place: NodeHome, config: NodeConfig, genesis: Genesis, stop:
         if holder is not None and holder.organisation != config.organisation:
             detail = f"not a key of {config.organisation} but of {holder.organisation}; put the right file in its place"
             raise KeyFileRefused(place.vote_key, detail)
-    return Validator(config.name, config.organisation, ledger, memory, stop.ask)
+    return Validator(config.name, config.organisation, ledger, memory, stop.ask, _space(config))
 
 
 def _log_replay(done: int, total: int) -> None:

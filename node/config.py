@@ -46,6 +46,7 @@ __all__ = [
 
 HOST = r"[A-Za-z0-9_.:-]{1,253}"
 HOST_HINT = "a host name or address"
+RESERVE_MIB_MAX = 1 << 20  # a tebibyte
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -87,6 +88,7 @@ class NodeConfig(msgspec.Struct, frozen=True):
     lease_threshold: int  # and below how many left it takes the next
     transaction_window_blocks: int  # its transactions may run so many blocks later; at most genesis' replay_window
     office: Office | None  # of a gateway
+    disk_reserve_mib: int | None = None  # free room below which no new work is taken; None: disk_space.py's own
 
 
 def load_network_config(path: Path) -> NetworkConfig:
@@ -130,6 +132,9 @@ def parse_node_config(data: bytes, home: Path, path: str = "node.yaml") -> NodeC
             root, kind, "transaction_window_blocks", PARAMETERS["replay_window"][2]
         ),
         office=_office(root) if "office" in root or kind == GATEWAY else None,
+        disk_reserve_mib=root.read_integer("disk_reserve_mib", 0, RESERVE_MIB_MAX)
+        if "disk_reserve_mib" in root
+        else None,
     )
     root.finish()
     _check_node(config, root)

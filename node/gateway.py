@@ -23,6 +23,8 @@ from node.bill_pages import BillPages
 from node.block_pages import BlockPages
 from node.config import NodeConfig
 from node.details_post import DetailsPost
+from node.disk_space import CODE as DISK_NEARLY_FULL
+from node.disk_space import DiskSpace, boundless
 from node.gateway_follow import GatewayFollow
 from node.gateway_recovery import GatewayRecovery
 from node.gateway_servers import Servers
@@ -63,6 +65,7 @@ class Gateway:
         peers: Peers,
         on_failure: Callable[[str], None] = lambda reason: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        space: DiskSpace | None = None,
     ) -> None:
         """Opens the store below `config.data_dir`. Raises StorageDamaged, StorageLocked."""
         self.name, self.organisation = config.name, config.organisation
@@ -70,6 +73,7 @@ class Gateway:
         self.ledger = Ledger.of(genesis, config.organisation)
         self.chain_id = self.ledger.chain_id.hex()
         self.store = store = GatewayStore.open(config.data_dir / "gateway", self.ledger.chain_id)
+        self._space = space or boundless()
         archive = config.office.name if config.office else ""
         parameters = genesis.parameters
         self._servers = Servers(peers, self.ledger)
@@ -113,9 +117,18 @@ class Gateway:
         self._settling.sender = self._sender
         self._post = DetailsPost(store, DetailsBox(storage_key), peers, archive)
         self._issuing = Issuing(
-            parameters, config.places, mac_key, store, self._outbox, self._leases, self._standings, self._post, now_ms
+            parameters,
+            config.places,
+            mac_key,
+            store,
+            self._outbox,
+            self._leases,
+            self._standings,
+            self._post,
+            now_ms,
+            self._space,
         )
-        self._submitting = Submitting(genesis, self.ledger, store, self._sender, self._follow)
+        self._submitting = Submitting(genesis, self.ledger, store, self._sender, self._follow, self._space)
         self._blocks = BlockPages(genesis, store, self._follow)
         self._desk = HospitalDesk(
             config.organisation,
@@ -169,7 +182,7 @@ class Gateway:
 
     def not_ready(self) -> list[str]:
         """Why a bill given in now would not get far; empty when all is well."""
-        reasons = []
+        reasons = [DISK_NEARLY_FULL] if self._space.is_low() else []
         if not self._follow.caught_up.is_set():
             reasons.append("not_caught_up")
         if not self._peers.validators():

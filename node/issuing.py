@@ -30,6 +30,8 @@ from chain.rules.bills import bill_code, negated
 from chain.rules.context import local_date
 from node.business_time import business_date, local_text, parse_business_time
 from node.details_post import DetailsPost
+from node.disk_space import CODE as DISK_NEARLY_FULL
+from node.disk_space import DiskSpace, boundless
 from node.gateway_store import BillRow, BusinessRow, GatewayStore, bill_key, business_key
 from node.lease_book import LeaseBook
 from node.outbox import Outbox
@@ -51,10 +53,12 @@ class Issuing:
         standings: Standings,
         post: DetailsPost,
         now_ms: Callable[[], int],
+        space: DiskSpace | None = None,
     ) -> None:
         self._parameters, self._places, self._mac_key = parameters, frozenset(places), mac_key
         self._store, self._outbox, self._leases = store, outbox, leases
         self._standings, self._post, self._now_ms = standings, post, now_ms
+        self._space = space or boundless()
 
     def business_mac(self, business_no: str) -> bytes:
         return business_mac(self._mac_key, business_no)
@@ -151,6 +155,8 @@ class Issuing:
         return self._keep(operation, details, "" if original.code else bill_id)
 
     def _number(self, kind: int, date: int, place: str) -> tuple[str, int]:
+        if self._space.is_low():
+            raise ServiceRefused(DISK_NEARLY_FULL, "no room for new bills on this node's disk")
         if not self._outbox.has_room():
             raise ServiceRefused("outbox_full", "too many bills wait for the ledger")
         parameters = self._parameters

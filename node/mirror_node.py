@@ -20,6 +20,8 @@ from chain.records import BillBody
 from chain.signature import SigningKey
 from node.answers import Answers
 from node.details_store import DetailsStore
+from node.disk_space import CODE as DISK_NEARLY_FULL
+from node.disk_space import DiskSpace, boundless
 from node.errors import PeerRefused
 from node.feed import Feed
 from node.follow import BlockFollower
@@ -59,6 +61,7 @@ class MirrorNode:
         unit_key: SigningKey | None,
         seal_key: SigningKey | None,
         on_halt: Callable[[str], None],
+        space: DiskSpace | None = None,
     ) -> None:
         """Opens the details below `data`. Raises StorageDamaged, StorageLocked."""
         self.name, self.organisation = name, organisation
@@ -70,7 +73,8 @@ class MirrorNode:
         self.details = DetailsStore.open(data, storage_key, issuers, self._body_of, self._details_writer)
         self._index = SealIndex(self.details.database, ledger)
         send = send_to_validators(peers)
-        self._submissions = Submissions(ledger, self.details.database, self._details_writer, send)
+        self._space = space or boundless()
+        self._submissions = Submissions(ledger, self.details.database, self._details_writer, send, space=self._space)
         self.sealer: Sealer | None = None
         if seal_key is not None:
             self.sealer = Sealer(
@@ -155,6 +159,8 @@ class MirrorNode:
         match question:
             case PutDetails():
                 self._verify_supervised(organisation)
+                if self._space.is_low():  # the gateway keeps them and sends them again
+                    raise PeerRefused(DISK_NEARLY_FULL)
                 try:
                     return encode(DetailsKept(await self.details.put(organisation, question.details)))
                 except (StorageFailed, StorageDamaged) as error:
@@ -183,7 +189,8 @@ class MirrorNode:
     # ── operators ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def not_ready(self) -> list[str]:
-        return [] if self._peers.validators() else ["no_validator_link"]
+        reasons = [DISK_NEARLY_FULL] if self._space.is_low() else []
+        return reasons if self._peers.validators() else [*reasons, "no_validator_link"]
 
     def status(self) -> dict[str, Any]:
         head = self.ledger.head

@@ -37,6 +37,7 @@ class Replay:
         start_store(store, genesis)
         self.ledger = Ledger(genesis, store, self._log, indexes)
         self.ledger.load()
+        self._is_closed = False
         self.transactions = 0
         self.certificate: Certificate | None = None  # of the last block
 
@@ -76,7 +77,8 @@ class Replay:
 
     def close(self) -> None:
         """Flush; the state lies in `directory/state` then. A second call does nothing."""
-        if self._log is not None:
+        if not self._is_closed:
+            self._is_closed = True
             self.ledger.close()
 
     def move_state(self, place: Path) -> None:

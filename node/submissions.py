@@ -18,6 +18,8 @@ from chain.final_view import FinalView
 from chain.ledger import Ledger, signature_holds
 from chain.state import Store
 from chain.transaction import ReceivedTransaction, Transaction, receive_transaction
+from node.disk_space import CODE as DISK_NEARLY_FULL
+from node.disk_space import DiskSpace, boundless
 from node.messages import BUNDLE, encode_bundles
 from node.peers import Peers
 from node.service import ServiceRefused
@@ -57,9 +59,11 @@ class Submissions:
         thread: Executor,
         send: Callable[[Sequence[Transaction]], None],
         now_s: Callable[[], float] = time.monotonic,
+        space: DiskSpace | None = None,
     ) -> None:
         self._ledger, self._database, self._thread = ledger, database, thread
         self._send, self._now_s = send, now_s
+        self._space = space or boundless()
         self._waiting: dict[bytes, _Waiting] = {}  # transaction digest -> ..., at most SUBMISSIONS_MAX
         self._operations: dict[bytes, bytes] = {}  # operation digest -> transaction; those of the waiting ones
         self._done: list[bytes] = []  # digests to be forgotten on disk with the next batch
@@ -85,8 +89,10 @@ class Submissions:
         return received
 
     async def keep(self, received: ReceivedTransaction) -> None:
-        """Keep and send what has been checked. Raises ServiceRefused `mempool_full`."""
+        """Keep and send what has been checked. Raises ServiceRefused `mempool_full`, `disk_nearly_full`."""
         if received.digest not in self._waiting:
+            if self._space.is_low():
+                raise ServiceRefused(DISK_NEARLY_FULL, "no room for new transactions on this node's disk")
             size = received.size_bytes + sum(entry.received.size_bytes for entry in self._waiting.values())
             if len(self._waiting) >= SUBMISSIONS_MAX or size > SUBMISSIONS_BYTES_MAX:
                 raise ServiceRefused("mempool_full", "too many transactions are on their way; try again later")

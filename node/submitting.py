@@ -9,6 +9,8 @@ from chain.operation import IssueBill, ReverseBill
 from chain.records import SEAL, UNIT
 from chain.signature import ED25519, is_signature
 from chain.transaction import OPERATIONS_MAX, ReceivedTransaction, Transaction, key_id, receive_transaction
+from node.disk_space import CODE as DISK_NEARLY_FULL
+from node.disk_space import DiskSpace, boundless
 from node.gateway_follow import GatewayFollow
 from node.gateway_store import GatewayStore, OperationRow, operation_key
 from node.part_check import Ledger
@@ -18,10 +20,17 @@ from node.service import ServiceRefused, Standing
 
 class Submitting:
     def __init__(
-        self, genesis: Genesis, ledger: Ledger, store: GatewayStore, sender: Sender, follow: GatewayFollow
+        self,
+        genesis: Genesis,
+        ledger: Ledger,
+        store: GatewayStore,
+        sender: Sender,
+        follow: GatewayFollow,
+        space: DiskSpace | None = None,
     ) -> None:
         self._ledger, self._store, self._sender, self._follow = ledger, store, sender, follow
         self._parameters = genesis.parameters
+        self._space = space or boundless()
         self._keys: dict[tuple[str, bytes], bytes] = {  # (organisation, key id) -> public key
             (key.organisation, key_id(key.public)): key.public for key in genesis.keys if key.purpose in (UNIT, SEAL)
         }
@@ -34,6 +43,8 @@ class Submitting:
             raise ServiceRefused(malformed.code) from None
         received = receive_transaction(self._ledger.chain_id, transaction, len(data))
         self._verify(received)
+        if self._space.is_low():
+            raise ServiceRefused(DISK_NEARLY_FULL, "no room for new transactions on this node's disk")
         if not self._sender.has_room():
             raise ServiceRefused("outbox_full", "too many transactions wait for the ledger")
         for entry, digest in zip(transaction.entries, received.operation_digests, strict=True):

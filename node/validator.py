@@ -17,6 +17,8 @@ from consensus.errors import JournalDamaged
 from consensus.events import Started
 from consensus.model import Head, JournalRecord, ViewChangeSaved, record_height
 from consensus.replica import Replica, Settings
+from node.disk_space import CODE as DISK_NEARLY_FULL
+from node.disk_space import DiskSpace, boundless
 from node.errors import PeerRefused
 from node.follow import BlockFollower
 from node.link import Link
@@ -40,11 +42,19 @@ class Validator:
 
     kind = "validator"
 
-    def __init__(self, name: str, organisation: str, ledger: Ledger, memory: VoteMemory, on_halt: OnHalt) -> None:
+    def __init__(
+        self,
+        name: str,
+        organisation: str,
+        ledger: Ledger,
+        memory: VoteMemory,
+        on_halt: OnHalt,
+        space: DiskSpace | None = None,
+    ) -> None:
         self.name, self.organisation = name, organisation
         self.ledger, self.memory = ledger, memory
         self._on_halt = on_halt
-        self.parts = ValidatorParts(organisation, ledger, memory)
+        self.parts = ValidatorParts(organisation, ledger, memory, space or boundless())
         self.effects = Effects(self.parts, self._start, self._stop_for, self._leave)
         self.intake = Intake(self.parts, self.effects)
         self.pool, self.feed, self.saver = self.parts.pool, self.parts.feed, self.parts.saver
@@ -266,7 +276,7 @@ class Validator:
 
     def not_ready(self) -> list[str]:
         """Why it does not take part fully; empty when ready."""
-        reasons = []
+        reasons = [DISK_NEARLY_FULL] if self.parts.space.is_low() else []
         runtime = self.runtime
         linked, needed = len(self.parts.seats), self.parts.seats.members.quorum - 1 if runtime is not None else 1
         if linked < needed:

@@ -217,7 +217,7 @@ class Effects:
     def _proposal(self, effect: Propose) -> list[Event]:
         now = self.now_ms()
         execution = None
-        if effect.parent == self._ledger.head.digest:
+        if effect.parent == self._ledger.head.digest and not self._parts.space.is_low():  # another primary will
             proposer = self._parts.organisation
             execution = self._proposals.build(max(effect.time_min_ms, now), proposer, effect.may_be_empty)
         if execution is None:

@@ -10,6 +10,7 @@ from chain.ledger import Ledger
 from node.admission import Admission
 from node.answers import Answers
 from node.answers_due import AnswersDue
+from node.disk_space import DiskSpace
 from node.feed import Feed
 from node.mempool import CheckedSignatures, Mempool
 from node.proposals import Proposals
@@ -19,13 +20,14 @@ from node.vote_memory import VoteMemory
 
 
 class ValidatorParts:
-    def __init__(self, organisation: str, ledger: Ledger, memory: VoteMemory) -> None:
+    def __init__(self, organisation: str, ledger: Ledger, memory: VoteMemory, space: DiskSpace) -> None:
         self.organisation, self.ledger, self.memory = organisation, ledger, memory
+        self.space = space
         self.pool = Mempool()
         self.checked = CheckedSignatures()
         self.threads = ThreadPoolExecutor(2, "verify")
         self.writer = ThreadPoolExecutor(1, "writer")
-        self.admission = Admission(ledger.chain_id, ledger.parent, self.pool, self.checked, self.threads)
+        self.admission = Admission(ledger.chain_id, ledger.parent, self.pool, self.checked, self.threads, space)
         self.proposals = Proposals(ledger.chain_id, ledger.parent, self.pool, self.checked, self.admission)
         self.feed = Feed(ledger.head.height)
         self.saver = Saver(ledger, memory.journal, self.writer, self.feed.publish)

@@ -151,7 +151,7 @@ CONTENT = (
     "invalid_time",
     "date_out_of_window",
 )
-NOTHING_KEPT = ("no_numbers", "outbox_full", "unavailable")
+NOTHING_KEPT = ("no_numbers", "outbox_full", "disk_nearly_full", "unavailable")
 
 ROUTES = (
     Route(

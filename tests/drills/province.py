@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.network.running import GATEWAYS, VALIDATORS, Network, bill_request
+from tests.network.running import GATEWAYS, ROOT, VALIDATORS, Network, bill_request
 
 AGENCIES = (*VALIDATORS, "archive")
 EVERYBODY = (*AGENCIES, *GATEWAYS)
@@ -62,6 +64,20 @@ class Province(Network):
     def stop(self, *names: str) -> None:
         chosen = [part for name in names for part in ("--node", name)]
         self.medbill("network", "down", "--home", str(self.home), *chosen)
+
+    def start(self, name: str) -> None:
+        """Start a node that need not become ready; returns when it answers."""
+        home = self.node_home(name)
+        with (home / "logs" / "node.log").open("ab") as log:
+            subprocess.Popen(
+                [sys.executable, "-m", "cli.main", "node", "start", "--home", str(home)],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.until(lambda: self.status(name), f"{name} answers")
 
     def last_block(self, name: str) -> tuple[int, str]:
         """(height, digest) that a running node stands at."""
