@@ -15,6 +15,7 @@ from pathlib import Path
 
 from chain.directory import flush_directory, lock_directory
 from chain.errors import StorageDamaged, StorageFailed
+from chain.failpoint import failpoint, is_forced
 from chain.segment import RECORD_BYTES_MAX, Segment
 
 SEGMENT_BYTES_MAX = 64 << 20  # a block that does not fit any more opens a new segment
@@ -132,7 +133,7 @@ class BlockLog:
         if height != tail.last + 1 or not 0 < len(block) <= RECORD_BYTES_MAX:
             raise ValueError(f"block {height} of {len(block)} bytes after block {tail.last}")
         try:
-            if not tail.fits(block, self._segment_bytes_max):
+            if not tail.fits(block, self._segment_bytes_max) or is_forced("block_log.roll"):
                 self.flush()  # a segment is whole before the next one exists
                 tail = self._add_segment(height)
             tail.append(height, block, journal_sequence, height - 1 - self.flushed_height)
@@ -265,8 +266,11 @@ class BlockLog:
 
     def _add_segment(self, first: int) -> Segment:
         path = self._path(first)
+        failpoint("block_log.new_segment")
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        failpoint("block_log.segment_made")
         flush_directory(self.directory)
+        failpoint("block_log.segment_flushed")
         with self._reading:
             if self._tail is not None:
                 self._tail.close()  # opened again as a closed one when it is read

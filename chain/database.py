@@ -18,6 +18,7 @@ from typing import Any
 
 from chain.directory import flush_directory
 from chain.errors import StorageDamaged, StorageFailed, StorageLocked
+from chain.failpoint import failpoint
 
 if sys.version_info >= (3, 13):
     import plyvel_next as leveldb
@@ -53,10 +54,12 @@ class Database:
             if any(path.iterdir()):
                 raise StorageFailed(str(path), "not empty: a database is made only where nothing is")
             handle = _open(path, create=True)
+            failpoint("database.made")
             with open(path / MARKER, "xb") as marker:
                 marker.write(b"medbill/1\n")
                 marker.flush()
                 os.fsync(marker.fileno())
+            failpoint("database.marked")
             flush_directory(path)
             flush_directory(path.parent)
         except (OSError, leveldb.Error) as error:
@@ -77,6 +80,7 @@ class Database:
         if is_derived and (path / DAMAGED).exists():
             raise StorageDamaged(str(path), "a read met damage here")
         try:
+            failpoint(f"{path.name}.open", leveldb.IOError)
             return cls(path, _open(path, create=False), is_derived)
         except leveldb.IOError as error:
             if "lock" in str(error).lower():
@@ -163,7 +167,9 @@ class Database:
                 batch.delete(key)
             for key, value in puts.items():
                 batch.put(key, _checksum(key, value) + value)
+            failpoint(f"{self.path.name}.{'before_write' if sync else 'before_unsynced_write'}", leveldb.IOError)
             batch.write()
+            failpoint(f"{self.path.name}.after_write")
         except BaseException as error:
             self._failed = f"{type(error).__name__}: {error}"
             if isinstance(error, (leveldb.Error, OSError, MemoryError)):

@@ -7,13 +7,16 @@ import os
 from pathlib import Path
 
 from chain.errors import StorageLocked
+from chain.failpoint import failpoint
 
 
 def flush_directory(path: Path) -> None:
     """Return when the names in `path` (made, renamed, removed) survive a loss of power. Raises OSError."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        failpoint("directory.flush")
         os.fsync(handle)
+        failpoint("directory.flushed")
     finally:
         os.close(handle)
 

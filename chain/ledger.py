@@ -19,6 +19,7 @@ from chain.codec import Count, Digest, Height, Milliseconds, Wire, decode, encod
 from chain.database import Database
 from chain.errors import CertificateRefused, ChainError, GenesisRefused, Malformed, StorageDamaged, StorageFailed
 from chain.execute import Execution, KeyWitness, Parent, SignatureHolds, verify_block
+from chain.failpoint import failpoint
 from chain.final_view import CodeRun, FinalView, outcomes_of, runs_of
 from chain.genesis import Genesis
 from chain.history import History, HistoryAt
@@ -113,7 +114,9 @@ class Ledger:
             if ledger is not None:
                 ledger.state.store.close()
             shutil.rmtree(data / "state", ignore_errors=True)
+            failpoint("ledger.state_dropped")
             cls.create_state(data, genesis)
+            failpoint("ledger.state_made")
             ledger = cls._open_state(data, genesis, log, indexes)
         try:
             ledger.replay(progress)
@@ -177,6 +180,7 @@ class Ledger:
             except ChainError as error:
                 raise StorageDamaged(f"block log, height {height}", f"does not follow: {error}") from None
             self.adopt(execution, final.certificate)
+            failpoint("ledger.replayed")
             progress(height, self.log.height)
             if self.unflushed_blocks >= BLOCKS_UNFLUSHED_MAX:
                 self.flush()

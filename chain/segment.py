@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chain.errors import StorageDamaged
+from chain.failpoint import failpoint, failpoint_write
 
 RECORD_BYTES_MAX = 32 << 20  # a block with its certificate fits one frame between nodes
 READ_BYTES = 1 << 20  # at a time, when headers are walked
@@ -64,9 +65,11 @@ class Segment:
         """Write the record after the last one, without a flush. Raises OSError."""
         covered = _COVERED.pack(height, len(block), sequence, unflushed)
         data = memoryview(_HEADER.pack(len(block), height, sequence, unflushed, _checksum(covered, block)) + block)
+        failpoint_write("segment.write", self._handle, data, self.end)
         written = 0
         while written < len(data):
             written += os.pwrite(self._handle, data[written:], self.end + written)
+        failpoint("segment.written")
         self._add(len(block))
 
     def fits(self, block: bytes, bytes_max: int) -> bool:
@@ -75,7 +78,9 @@ class Segment:
 
     def flush(self) -> None:
         """Return when what was appended is on the disk. Raises OSError."""
+        failpoint("segment.flush")
         os.fdatasync(self._handle)
+        failpoint("segment.flushed")
 
     def read(self, height: int) -> tuple[bytes, int]:
         """The block and the journal sequence beside it, checked again."""
@@ -151,7 +156,9 @@ class Segment:
 
     def cut(self) -> None:
         """Drop what lies behind `end`, and flush. Raises OSError."""
+        failpoint("segment.cut")
         os.ftruncate(self._handle, self.end)
+        failpoint("segment.cut_flush")
         os.fsync(self._handle)
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import structlog
 from chain.codec import encode
 from chain.details import Details, details_root
 from chain.errors import ChainError, StorageDamaged
+from chain.failpoint import failpoint
 from node.errors import PeerError
 from node.gateway_store import BillRow, GatewayStore, details_due_key, details_key
 from node.messages import DETAILS_MAX, DetailsAnswer, DetailsKept, GetDetails, PutDetails, decode_answer
@@ -42,6 +43,7 @@ class DetailsPost:
         """Keep a new bill's details, to be sent when they are on the disk."""
         self._store.put(details_key(details.bill), self._box.seal(details))
         self._store.put(details_due_key(details.bill), b"")
+        failpoint("details_post.added")
         self._wake.set()
 
     async def run(self) -> None:
@@ -84,12 +86,14 @@ class DetailsPost:
             chosen.append(self._box.open(box, bill))
         if not chosen:
             return True
+        failpoint("details_post.asking")
         try:
             payload = await link.request(encode(PutDetails(chosen)), PUT_TIMEOUT_S)
             kept = set(decode_answer(payload, DetailsKept).bills)  # type: ignore[union-attr]
         except (PeerError, ChainError) as error:
             structlog.get_logger("gateway").warning("details_not_sent", peer=self._archive, code=error.code)
             return False
+        failpoint("details_post.kept")
         self._after = chosen[-1].bill
         for details in chosen:
             if details.bill in kept:

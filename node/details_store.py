@@ -25,6 +25,7 @@ from chain.database import Database
 from chain.details import FIELDS, LISTS, Details, details_root, expand, field_values
 from chain.digest import EMPTY_DIGEST
 from chain.errors import Malformed
+from chain.failpoint import failpoint
 from chain.final_view import FinalView
 from chain.operation import IssueBill, ReverseBill
 from chain.records import BillBody
@@ -120,9 +121,11 @@ class DetailsStore:
                 if body is None or body.issuer == issuer:
                     wanted[entry.bill] = (entry, root)
             now_ms = time.time_ns() // 1_000_000
+            failpoint("details_store.checked")
             kept = await loop.run_in_executor(self._thread, self._write, issuer, wanted, bodies, now_ms)
             for bill in kept:
                 self._remember(issuer, bill, wanted[bill][0], now_ms)
+        failpoint("details_store.written")
         for heard in self.on_kept:
             heard(issuer, kept)
         return list(wanted)

@@ -16,7 +16,8 @@ import structlog
 
 from chain.bill import BillRequest
 from chain.details import check_code
-from chain.errors import ChainError, StorageFailed
+from chain.errors import ChainError, StorageDamaged, StorageFailed
+from chain.failpoint import failpoint
 from chain.genesis import Genesis
 from chain.signature import SigningKey
 from node.bill_pages import BillPages
@@ -168,12 +169,14 @@ class Gateway:
         except Exception as error:  # a part that is gone is missed later, by people: stop now, and say why
             code = error.code if isinstance(error, ChainError) else type(error).__name__
             log.critical("part_failed", part=name, code=code, exc_info=not isinstance(error, ChainError))
-            self._on_failure(f"{name}: {code}")
+            places = f": {error}" if isinstance(error, StorageDamaged | StorageFailed) else ""
+            self._on_failure(f"{name}: {code}{places}")
 
     async def _watch_store(self) -> None:
         await self.store.failed.wait()
-        log.critical("store_failed", code=self.store.failure.code if self.store.failure else "")
-        self._on_failure("storage_failed")
+        failure = self.store.failure
+        log.critical("store_failed", code=failure.code if failure else "")
+        self._on_failure(f"{type(failure).__name__}: {failure}")
 
     def _settle(self, checked: CheckedPart, again: bool) -> None:
         self._settling.settle(checked, again)
@@ -225,6 +228,7 @@ class Gateway:
     async def issue(self, request: BillRequest) -> Standing:
         standing = self._issuing.issue(request)
         await self._saved()
+        failpoint("gateway.saved")
         return await self._with_check_code(standing)
 
     async def issue_many(self, requests: list[BillRequest]) -> list[Standing | ServiceRefused]:

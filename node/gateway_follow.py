@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from chain.block import Header, history_leaf
 from chain.errors import ChainError, ProofMismatch, StorageDamaged
+from chain.failpoint import failpoint
 from chain.merkle import hash_leaf, root_of_peaks, updated_nodes
 from chain.proof import CurrentRecord
 from chain.set_history import SetHistory
@@ -90,7 +91,9 @@ class GatewayFollow:
             return (clock() - asked) * 1000 >= wait_ms / 2 > 0
         self._servers.preferred = link.node
         for part in checked:
+            failpoint("gateway_follow.checked")
             self._adopt(part)
+            failpoint("gateway_follow.settled")
             await asyncio.sleep(0)  # catching up must not hold up the counter
             if self._store.pending > PENDING_MAX:
                 await self._store.flushed()
@@ -110,6 +113,7 @@ class GatewayFollow:
         if checked.voters.epoch == header.height + 1:
             self._keep_set(checked.voters)
         self.before = Before.block(header, checked.voters)
+        failpoint("gateway_follow.put")
         self._settle(checked, False)
 
     def _keep_set(self, members: ValidatorSet) -> None:

@@ -20,6 +20,7 @@ from chain.block import Header
 from chain.codec import BillId, Count, Digest, Height, Milliseconds, Wire, decode, encode
 from chain.database import Database
 from chain.errors import ChainError, StorageDamaged
+from chain.failpoint import failpoint
 from chain.operation import IssueBill, Operation, ReverseBill
 from chain.state import SavedState
 from chain.validators import Certificate, ValidatorSet
@@ -211,6 +212,7 @@ class GatewayStore:
             self._waiting, self._writing = [], self._waiting
             puts, deletes = self._state.begin_flush()
             self._is_writing = True
+            failpoint("gateway_store.batch_taken")
             try:
                 await asyncio.shield(loop.run_in_executor(self._thread, self._database.write, puts, deletes, True))
             except ChainError as error:
@@ -218,6 +220,7 @@ class GatewayStore:
                 return
             self._is_writing = False
             self._state.end_flush()
+            failpoint("gateway_store.batch_written")
             _wake(self._writing, None)
 
     async def between_writes(self, work: Callable[[], object]) -> None:

@@ -24,6 +24,7 @@ from chain.details import (
     reversal_details,
 )
 from chain.errors import ChainError, ContentRefused, TextRefused
+from chain.failpoint import failpoint
 from chain.operation import IssueBill, Payments, ReverseBill
 from chain.records import ParametersBody
 from chain.rules.bills import bill_code, negated
@@ -92,6 +93,7 @@ class Issuing:
                 return msgspec.structs.replace(self._standings.of_bill(row), repeated=True)
         date = business_date(time_ms, now_ms, self._parameters)  # 4
         bill, lease_first = self._number(kind, date, request.place_code)  # 5
+        failpoint("issuing.numbered")
         details = details_of(bill, os.urandom(SEED_BYTES), request)
         parts = request.payments
         operation = IssueBill(
@@ -171,6 +173,7 @@ class Issuing:
         self._post.add(details)
         digest = self._outbox.add(operation, after)
         self._store.put(bill_key(operation.bill), BillRow(operation, digest, "", 0, 0, 0, "", "", "", 0, 0, 0))
+        failpoint("issuing.kept")
         code = check_code(details.seed, operation.bill)
         return Standing(digest.hex(), "queued", bill_id=operation.bill, check_code=code)
 

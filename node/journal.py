@@ -27,6 +27,7 @@ from zlib import crc32
 
 from chain.directory import flush_directory, lock_directory
 from chain.errors import StorageDamaged, StorageFailed
+from chain.failpoint import failpoint, failpoint_write, is_forced
 from node.errors import JournalCopied, JournalMissing
 from node.file_identity import FileIdentity, identity_of
 
@@ -139,9 +140,11 @@ class Journal:
         sequence = self.last_sequence + 1
         data = _entry(payload, height, sequence)
         try:
+            failpoint_write("journal.write", self._handle, data, self._end)
             _write(self._handle, data, self._end)
         except OSError as error:
             raise self._failure(error) from None
+        failpoint("journal.written")
         self._add(height, len(payload))
         return sequence
 
@@ -150,9 +153,11 @@ class Journal:
         self._verify_usable()
         sequence = self.last_sequence
         try:
+            failpoint("journal.flush")
             os.fdatasync(self._handle)
         except OSError as error:
             raise self._failure(error) from None
+        failpoint("journal.flushed")
         self.flushed_sequence = sequence
 
     def records(self) -> Iterator[JournalEntry]:
@@ -172,7 +177,7 @@ class Journal:
         smaller than `bytes_min` or more than half of it would stay: forgotten entries may come back at the next start.
         """
         self._verify_usable()
-        if self._end < bytes_min:
+        if self._end < bytes_min and not is_forced("journal.prune"):
             return False
         ends = [*self._offsets[1:], self._end]
         staying = [number for number, entry in enumerate(self._heights) if entry > height]
@@ -232,14 +237,20 @@ class Journal:
 
     def _cut(self, size: int) -> None:
         self.torn_bytes = size - self._end
-        os.ftruncate(self._handle, self._end)
-        os.fsync(self._handle)
+        try:
+            failpoint("journal.cut")
+            os.ftruncate(self._handle, self._end)
+            failpoint("journal.cut_flush")
+            os.fsync(self._handle)
+        except OSError as error:  # the disk's refusal: nothing is lost, so it is no reason to stop voting for good
+            raise self._failure(error) from None
 
     def _rewrite(self, floor: tuple[int, bytes] | None, first_sequence: int, entries: list[tuple[int, bytes]]) -> None:
         """Put a new file in the place of the old one: flushed, renamed, the directory flushed."""
         height, digest = floor or (0, b"\0" * 32)
         new_path, handle = self.directory / NEW_FILE_NAME, -1
         try:
+            failpoint("journal.rewrite")
             handle = os.open(new_path, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600)
             head = _HEAD.pack(
                 _MAGIC, self.renewal, b"".join(self.keys), *identity_of(handle), first_sequence, height, digest, b""
@@ -253,9 +264,13 @@ class Journal:
                 offsets.append(end)
                 heights.append(entry_height)
                 end += len(data)
+            failpoint("journal.rewrite_flush")
             os.fsync(handle)
+            failpoint("journal.rename")
             os.rename(new_path, self.path)
+            failpoint("journal.renamed")
             flush_directory(self.directory)
+            failpoint("journal.rewritten")
         except OSError as error:
             if handle >= 0:
                 os.close(handle)

@@ -15,6 +15,7 @@ import structlog
 from chain import keyspace
 from chain.bill import KIND_NAMES
 from chain.block import RECORDED
+from chain.failpoint import failpoint
 from chain.genesis import Genesis
 from chain.operation import RangeRef, TakeLease
 from chain.proof import CurrentRecord
@@ -84,6 +85,7 @@ class LeaseBook:
         number = row.next
         row = LeaseRow(row.code, row.first, row.count, row.place, number + 1)
         self._store.put(lease_key(row.code, row.first), row)
+        failpoint("lease_book.taken")
         if row.next < row.first + row.count:
             leases[0] = row
         else:
@@ -140,6 +142,7 @@ class LeaseBook:
             self._store.put(lease_key(row.code, row.first), row)
             self._leases.setdefault(pair, []).append(row)
             self._not_before.pop(pair, None)
+            failpoint("lease_book.recorded")
         elif code != "range_moved":
             self._not_before[pair] = asyncio.get_running_loop().time() + RETRY_MS / 1000
             structlog.get_logger("gateway").error("lease_refused", code=code, lease_code=pair[0], place=pair[1])
@@ -184,6 +187,7 @@ class LeaseBook:
             count = min(self._count, end - first)
             digest = self._outbox.add(TakeLease(ref, first, count, self._name, place))
             self._asked[digest] = (code, place)
+            failpoint("lease_book.asked")
             pieces[0] = (ref, first + count, end)
             if first + count >= end:
                 pieces.pop(0)

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import structlog
 
+from chain.failpoint import failpoint
 from node.errors import LinkBusy, LinkClosed, PeerRefused, RequestTimedOut
 from node.frame import (
     CODE,
@@ -227,8 +228,10 @@ class Link:
             self._has_output.clear()
             while (self._urgent or self._gossip) and not self.is_closed:
                 self._write_since = self._loop.time()
-                self._writer.write(self._take_output())
                 try:
+                    failpoint("link.write")
+                    self._writer.write(self._take_output())
+                    failpoint("link.written")
                     await self._writer.drain()
                 except OSError:
                     self.close("closed_by_peer")
@@ -270,6 +273,7 @@ class Link:
         while not self.is_closed:
             head = await self._reader.readexactly(1)  # between frames a peer may fall silent or leave
             self._frame_since = self._loop.time()
+            failpoint("link.read")
             head += await self._reader.readexactly(LENGTH_BYTES)
             length, kind = int.from_bytes(head[:LENGTH_BYTES], "big"), head[LENGTH_BYTES]
             if not 1 <= length <= self._limits.frame_bytes_max:

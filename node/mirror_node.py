@@ -14,6 +14,7 @@ import structlog
 from chain import keyspace
 from chain.codec import encode
 from chain.errors import ChainError, StorageDamaged, StorageFailed
+from chain.failpoint import failpoint
 from chain.final_view import FinalView
 from chain.ledger import Ledger
 from chain.records import BillBody
@@ -162,7 +163,9 @@ class MirrorNode:
                 if self._space.is_low():  # the gateway keeps them and sends them again
                     raise PeerRefused(DISK_NEARLY_FULL)
                 try:
-                    return encode(DetailsKept(await self.details.put(organisation, question.details)))
+                    kept = await self.details.put(organisation, question.details)
+                    failpoint("mirror.details_kept")
+                    return encode(DetailsKept(kept))
                 except (StorageFailed, StorageDamaged) as error:
                     raise self._stopping(error) from None
                 except ChainError as error:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from chain.codec import encode
+from chain.failpoint import failpoint
 from chain.operation import IssueBill, Operation, ReverseBill, operation_digest
 from node.gateway_store import GatewayStore, OperationRow, OutboxItem, operation_key, outbox_key
 
@@ -56,6 +57,7 @@ class Outbox:
         bill = operation.bill if isinstance(operation, IssueBill | ReverseBill) else ""
         self._store.put(operation_key(digest), OperationRow(bill, "", 0))
         self._insert(item, digest)
+        failpoint("outbox.added")
         self.on_added()
         return digest
 
@@ -65,6 +67,7 @@ class Outbox:
         if item is not None:
             self.bytes -= self._sizes.pop(digest)
             self._store.delete(outbox_key(item.sequence))
+            failpoint("outbox.resolved")
         return item
 
     def take(self, count: int, size: int) -> list[bytes]:

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from chain.database import Database
 from chain.errors import ChainError
+from chain.failpoint import arm_from_environment, failpoint
 from chain.genesis import (
     GENESIS_VERSION,
     Genesis,
@@ -89,6 +90,7 @@ class _Keys(msgspec.Struct, frozen=True):
 
 def provision(network: NetworkConfig, home: Path, now_ms: int) -> None:
     """Make `network` at `home`. Raises ProvisionRefused if `home` exists or cannot be written; nothing stays then."""
+    arm_from_environment()
     with _built_beside(home) as directory:
         keys = _draw_keys(network, datetime.fromtimestamp(now_ms / 1000, UTC))
         genesis = _build_genesis(network, keys, now_ms)
@@ -124,7 +126,9 @@ def _built_beside(home: Path) -> Iterator[Path]:
         ) from None
     try:
         yield directory
+        failpoint("provision.rename")
         directory.rename(home)
+        failpoint("provision.renamed")
     except OSError as error:
         raise ProvisionRefused("home_not_writable", f"{home}: {error.strerror}; name a place to write to") from None
     finally:

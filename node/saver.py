@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from chain.codec import Wire, encode
+from chain.failpoint import failpoint
 from chain.ledger import BLOCKS_UNFLUSHED_MAX, Ledger
 from chain.transaction import Transaction
 from node.journal import Journal
@@ -115,9 +116,13 @@ class Saver:
         jobs, self._jobs = self._jobs, []
         if any(job.send is None for job in jobs):
             await self._write_whole(loop, jobs)
-        for job in jobs:
-            if job.send is not None:
-                job.send()
+        sends = [job.send for job in jobs if job.send is not None]
+        for number, send in enumerate(sends):
+            send()
+            if number == 0 and len(sends) > 1:
+                failpoint("saver.sent_one")
+        if sends:
+            failpoint("saver.sent_all")
 
     async def _write_whole(self, loop: asyncio.AbstractEventLoop, jobs: list[_Job]) -> None:
         """Cancelled, it waits until the writing has ended: what comes after it must not overtake it."""
@@ -141,12 +146,14 @@ class Saver:
         if batch is not None:
             ledger.state.end_flush()
             self.figures.state_flushes += 1
+        failpoint("saver.saved")
         if heights:
             self._on_flushed(heights[-1])
 
     def _save(self, jobs: list[_Job], batch: tuple[dict[bytes, bytes], list[bytes]] | None) -> None:
         """In the writer thread."""
         ledger, journal = self._ledger, self.journal
+        failpoint("saver.taken")
         last = None
         for job in jobs:
             if job.block is not None:
@@ -156,7 +163,9 @@ class Saver:
         # Before a byte of the journal is written, which may hold votes that follow from the block: after a loss of
         # power a journal ahead of the log is damage. Nothing was said yet that follows from entries before the block.
         if last is not None:
+            failpoint("saver.blocks_appended")
             ledger.log.flush()
+            failpoint("saver.blocks_flushed")
         entries = [job.entry for job in jobs if job.entry is not None]
         if entries and journal is None:
             raise RuntimeError("a vote without a journal to keep it")
@@ -164,14 +173,18 @@ class Saver:
             for height, payload in entries:
                 journal.append(payload, height)
             if entries:
+                failpoint("saver.entries_appended")
                 journal.flush()
+                failpoint("saver.entries_flushed")
             if last is not None:
                 journal.prune(last[0], last[1], self.keep)
+                failpoint("saver.pruned")
         for job in jobs:
             if job.work is not None:
                 job.work()
         if batch is not None:
             ledger.state.store.write(batch[0], batch[1], sync=True)
+            failpoint("saver.state_written")
 
     def sequence(self) -> int:
         """What a block record says of the journal: only what it is sure to hold after any crash, and never less than

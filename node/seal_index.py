@@ -13,6 +13,7 @@ from typing import NamedTuple
 from chain import keyspace
 from chain.block import RECORDED
 from chain.codec import Digest, Wire, decode, encode
+from chain.failpoint import failpoint
 from chain.final_view import FinalView
 from chain.ledger import Ledger
 from chain.operation import SealBills
@@ -71,6 +72,7 @@ class SealIndex:
         puts[_INDEXED] = self.indexed.to_bytes(8, "big")
         puts[_SETTLED] = self.settled.to_bytes(8, "big")
         self._database.write(puts, gone, sync=False)
+        failpoint("seal_index.saved")
         self._saved = self.indexed
 
     def withheld(self, issuer: str, limit: int | None = None) -> Iterator[tuple[str, str]]:

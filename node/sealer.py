@@ -19,6 +19,7 @@ import structlog
 
 from chain import keyspace
 from chain.block import RECORDED
+from chain.failpoint import failpoint
 from chain.final_view import FinalView
 from chain.ledger import Ledger
 from chain.operation import IssueBill, ReverseBill, SealBills, operation_digest
@@ -206,7 +207,9 @@ class Sealer:
         until = ledger.head.height + min(VALID_BLOCKS, self._window)
         transaction = sign_transaction(ledger.chain_id, self.office, self._key, until, [Entry(False, seal)])
         self._in_flight = _InFlight(seal, operation_digest(seal), transaction, now + AGAIN_FIRST_S)
+        failpoint("sealer.signed")
         self._send([transaction])
+        failpoint("sealer.sent")
 
     def _has_more_blocks(self) -> bool:
         return self._tracked < self._ledger.head.height and self.book.open_count < OPEN_BILLS_MAX

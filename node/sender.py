@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from chain.codec import decode, encode
+from chain.failpoint import failpoint
 from chain.signature import SigningKey
 from chain.transaction import OPERATIONS_MAX, Entry, Transaction, receive_transaction, sign_transaction
 from node.gateway_follow import GatewayFollow
@@ -139,7 +140,9 @@ class Sender:
         if digest in self.sent:  # the very same operations again at the same height: it is on its way already
             return
         self.sent[digest] = sent
+        failpoint("sender.signed")
         self._servers.send_bundle(payload, to_all=False)
+        failpoint("sender.sent")
 
     def _insert_submitted(self, transaction: Transaction, size: int) -> bytes:
         received = receive_transaction(self._ledger.chain_id, transaction, size)
@@ -160,6 +163,7 @@ class Sender:
                 if self._follow.height >= sent.transaction.valid_until_height:
                     self._expire(digest, sent)
                 elif sent.next_s <= now:
+                    failpoint("sender.again")
                     self._servers.send_bundle(sent.payload, to_all=True)
                     sent.next_s = now + sent.interval_ms / 1000
                     sent.interval_ms = min(2 * sent.interval_ms, RESEND_LAST_MS)

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from chain.block import RECORDED
+from chain.failpoint import failpoint
 from chain.operation import IssueBill, Operation, ReportUnused, ReverseBill, SealBills, TakeLease
 from node.gateway_store import (
     BillRow,
@@ -68,6 +69,7 @@ class Settling:
         part, height = checked.part, checked.height
         if part.transactions or part.seals:
             self._store.put(part_key(height), part)
+            failpoint("settling.part_put")
         changed: list[bytes] = []
         for place, transaction in enumerate(checked.transactions):
             if self.sender is not None:
@@ -159,6 +161,7 @@ class Settling:
         row = BillRow(operation, digest, RECORDED, height, place, index, "", reversed_by, "", 0, 0, 0)
         self._store.put(bill_key(operation.bill), row)
         self.recorded_bills += 1
+        failpoint("settling.bill_recorded")
         if isinstance(operation, IssueBill):
             business = BusinessRow(operation.bill, operation.content_mac)
             self._store.put(business_key(operation.business_mac), business)
@@ -233,6 +236,7 @@ class Settling:
                 self._on_gap(mark, height)  # an earlier answer left a seal out
             store.put(seal_key(segment.upto), SealRow(segment.after, segment.upto, height, index))
             store.put(watermark_key(office), max(mark, segment.upto).to_bytes(8, "big"))
+            failpoint("settling.sealed")
         for exception in operation.exceptions:
             row = store.bill(exception.bill)
             if row is not None and row.code == RECORDED and row.released_height < height:

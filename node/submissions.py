@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from chain.codec import decode, encode
 from chain.errors import BlockInvalid, ChainError
 from chain.execute import verify_transaction
+from chain.failpoint import failpoint
 from chain.final_view import FinalView
 from chain.ledger import Ledger, signature_holds
 from chain.state import Store
@@ -101,7 +102,9 @@ class Submissions:
             puts = {_PREFIX + received.digest: encode(received.transaction)}
             gone = [_PREFIX + digest for digest in done if digest != received.digest]
             loop = asyncio.get_running_loop()
+            failpoint("submissions.keeping")
             await finished(loop.run_in_executor(self._thread, self._database.write, puts, gone, True))
+            failpoint("submissions.kept")
         self._send([received.transaction])
 
     def is_waiting(self, operation: bytes) -> Transaction | None:

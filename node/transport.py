@@ -15,6 +15,7 @@ from asyncio import StreamReader, StreamReaderProtocol, StreamWriter
 from collections.abc import Coroutine
 from typing import Any
 
+from chain.failpoint import failpoint
 from node.errors import AddressTaken, PeerRefused
 from node.frame import KIND_MAX, exchange_hello
 from node.incidents import Incidents
@@ -94,6 +95,7 @@ class Transport:
         with listener:
             while True:
                 try:
+                    failpoint("transport.accept")
                     accepted, address = await self._loop.sock_accept(listener)
                 except OSError as error:  # out of handles, or the peer was gone already
                     self.incidents.record("accept_failed", detail=error.strerror)
@@ -139,6 +141,7 @@ class Transport:
                 connecting = socket.socket(family, kind, protocol)
                 try:
                     connecting.setblocking(False)
+                    failpoint("transport.dial")
                     await self._loop.sock_connect(connecting, address)
                 except BaseException:
                     connecting.close()
@@ -163,6 +166,7 @@ class Transport:
                 peer = self._contexts.identify(ssl_object.getpeercert(binary_form=True))
                 if expected is not None and peer != expected:
                     raise PeerRefused("wrong_peer")
+                failpoint("transport.hello")
                 await exchange_hello(reader, writer, self._chain_id)
         except PeerRefused as refused:
             self.incidents.record(refused.code, address=address)

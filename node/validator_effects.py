@@ -12,6 +12,7 @@ import structlog
 
 from chain.codec import encode
 from chain.execute import Execution
+from chain.failpoint import failpoint
 from chain.final_view import FinalView
 from chain.transaction import Transaction
 from consensus.effects import (
@@ -124,6 +125,7 @@ class Effects:
         if execution is None:
             raise RuntimeError(f"block {effect.header.height} is final and was not executed here")
         view = self._ledger.adopt(execution, effect.certificate)
+        failpoint("effects.adopted")
         self._saver.block(effect.header.height, digest, final_block_bytes(view))
         self._proposals.decided()
         self._pool.remove(effect.transactions)
@@ -219,6 +221,7 @@ class Effects:
         execution = None
         if effect.parent == self._ledger.head.digest and not self._parts.space.is_low():  # another primary will
             proposer = self._parts.organisation
+            failpoint("effects.proposing")
             execution = self._proposals.build(max(effect.time_min_ms, now), proposer, effect.may_be_empty)
         if execution is None:
             nothing: list[Event] = [ProposalReady(effect.view, effect.height, None, [], now)]
@@ -261,6 +264,7 @@ class Effects:
     def _verdict(self, checked: Checked) -> BlockChecked:
         if not checked.valid:
             log.warning("block_invalid", code=checked.code, digest=checked.digest.hex()[:16])
+        failpoint("effects.checked")
         execution = self._proposals.execution(checked.digest)
         next_epoch = self._next_epoch(execution) if execution is not None else None
         return BlockChecked(checked.digest, checked.valid, checked.code, self.now_ms(), next_epoch)

@@ -8,6 +8,7 @@ import structlog
 
 from chain.block import FinalBlock
 from chain.errors import ChainError
+from chain.failpoint import failpoint
 from chain.transaction import Transaction
 from consensus.errors import ConsensusError, ForeignEpoch
 from consensus.events import BlockFetched, MessageReceived, PeerConnected
@@ -95,6 +96,7 @@ class Intake:
             log.warning("message_refused", organisation=name, error=type(error).__name__)
             return
         self.connected(self._seats.speaks(link))
+        failpoint("intake.message")
         match message:
             case PrePrepare() | Prepare() | Commit() | ViewChange() | NewView() | Status() | Fetch():
                 self._effects.take(MessageReceived(seat, message, self._effects.now_ms()))
@@ -214,6 +216,8 @@ class Intake:
         for code in codes:
             if code:
                 log.debug("transaction_refused", code=code)
+        if not from_validator:
+            failpoint("intake.bundle_admitted")
         if admitted and not from_validator:  # rule 10: passed on once
             send_bundles([received.transaction for received in admitted], self._seats.links())
         self._effects.tell_work()
