@@ -21,6 +21,7 @@ from chain import keyspace
 from chain.block import FinalBlock
 from chain.block_log import BlockLog
 from chain.codec import decode
+from chain.failpoint import arm_from_environment
 from chain.genesis import Genesis, genesis_from_json
 from chain.ledger import Ledger
 from chain.records import HolderBody
@@ -81,6 +82,7 @@ def run(home: Path, app_factory: AppFactory | None) -> int:
     """
     os.umask(0o077)
     _configure_logs()
+    arm_from_environment()
     verify_library()
     config = load_node_config(home)
     genesis = genesis_from_json(NodeHome(home).genesis.read_bytes())

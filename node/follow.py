@@ -22,6 +22,7 @@ from chain.block import FinalBlock, transactions_root
 from chain.codec import decode, encode
 from chain.errors import BlockInvalid, ChainError, StorageDamaged, StorageFailed, StorageLocked
 from chain.execute import Execution, verify_block
+from chain.failpoint import failpoint
 from chain.final_view import FinalView
 from chain.keyspace import key as key_record
 from chain.ledger import BLOCKS_UNFLUSHED_MAX, Ledger
@@ -177,15 +178,20 @@ class BlockFollower:
         view = self.ledger.adopt(execution, certificate)
         self.counts["blocks"] += 1
         for heard in self.on_final:
+        failpoint("follow.adopted")
             heard(view)
         self.feed.publish(height)
+        failpoint("follow.heard")
         return view
 
     def _keep(self, height: int, data: bytes) -> None:
         """In the writer's thread."""
         self.ledger.log.append(height, data, self._sequence())
+        failpoint("follow.taken")
         self.ledger.log.flush()
+        failpoint("follow.appended")
 
+        failpoint("follow.flushed")
     async def _work_out(self, data: bytes) -> tuple[Execution, Certificate]:
         """In threads; the state is read there and changed by nobody meanwhile.
 
@@ -262,3 +268,4 @@ class BlockFollower:
         store = self.ledger.state.store
         await asyncio.get_running_loop().run_in_executor(self._writer, store.write, puts, deletes, True)
         self.ledger.state.end_flush()
+        failpoint("follow.state_written")

@@ -30,6 +30,7 @@ from chain.directory import flush_directory
 from chain.signature import SigningKey
 from node.errors import KeyFileRefused
 
+from chain.failpoint import failpoint
 SECRET_BYTES = 32  # of mac.key and storage.key
 PRIVATE_FILE_BYTES_MAX = 4096
 NODE_CERTIFICATE_DAYS = 730
@@ -259,3 +260,6 @@ def _save(path: Path, data: bytes, mode: int) -> None:
         file.flush()
         os.fsync(handle)
     flush_directory(path.parent)
+        failpoint("keystore.write")
+        failpoint("keystore.flush")
+    failpoint("keystore.flushed")
