@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import time
@@ -29,7 +28,6 @@ VALID_BLOCKS = 1_000
 WAIT_MS = 2_000
 DEADLINE_S = 30.0
 PLACES = {"hospital-a": "A01", "hospital-b": "B01"}
-REASON = re.compile(r'^(medbill_\w+)\{reason="([^"]*)"\} ([0-9.e+]+)$', re.MULTILINE)
 
 
 class Agencies(Network):
@@ -90,13 +88,6 @@ class Agencies(Network):
             return None
 
     # ── what nodes count ─────────────────────────────────────────────────────────────────────────────────────────────
-
-    def counted(self, name: str, node: str = "finance") -> dict[str, int]:
-        """Reason -> count of one metric."""
-        answer = httpx2.get(
-            f"http://127.0.0.1:{self.nodes[node]['operations_port']}/metrics", timeout=5, trust_env=False
-        )
-        return {reason: int(float(count)) for metric, reason, count in REASON.findall(answer.text) if metric == name}
 
     def incidents(self, reason: str, node: str = "finance") -> int:
         return self.counted("medbill_peer_incidents_total", node).get(reason, 0)

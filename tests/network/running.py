@@ -22,6 +22,7 @@ from cli.client import make_token
 ROOT = Path(__file__).resolve().parents[2]
 VALIDATORS = ("finance", "health", "insurance", "bigdata")
 GATEWAYS = ("hospital-a", "hospital-a-2", "hospital-b")
+REASON = re.compile(r'^(medbill_\w+)\{reason="([^"]*)"\} ([0-9.e+]+)$', re.MULTILINE)
 
 
 def with_free_ports(text: str) -> str:
@@ -48,6 +49,7 @@ class Network:
         file = json.loads((self.home / "network.json").read_text("utf-8"))
         self.nodes: dict[str, dict[str, Any]] = {node["name"]: node for node in file["nodes"]}
         self.chain_id: str = file["chain_id"]
+        self.killed_s = 0.0  # when the last signal was sent
         self._clients: dict[tuple[str, str], httpx2.Client] = {}
 
     # ── the command line ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -92,6 +94,7 @@ class Network:
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         pid = self.pid(name)
         os.kill(pid, number)
+        self.killed_s = time.monotonic()
         if number in (signal.SIGKILL, signal.SIGTERM):
             self.until(lambda: not _is_alive(pid), f"{name} ends", 20)
 
@@ -106,6 +109,12 @@ class Network:
         except httpx2.HTTPError:
             return None
         return dict(answer.json())
+
+    def counted(self, name: str, node: str = "finance") -> dict[str, int]:
+        """Reason -> count of one metric."""
+        address = f"http://127.0.0.1:{self.nodes[node]['operations_port']}/metrics"
+        answer = httpx2.get(address, timeout=5, trust_env=False)
+        return {reason: int(float(count)) for metric, reason, count in REASON.findall(answer.text) if metric == name}
 
     def statuses(self, names: tuple[str, ...] = VALIDATORS) -> list[dict[str, Any]]:
         return [status for name in names if (status := self.status(name)) is not None]
