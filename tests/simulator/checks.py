@@ -1,11 +1,16 @@
-"""What must hold in every run. Nothing here uses the core: messages are looked at as anybody could.
-
-Checked at each effect of an honest node, over all its restarts. Raises Broken.
+"""What must hold in every run (I1 - I13 of the catalogue). Nothing here uses the core: messages and blocks are looked at
+as anybody could, over all lives of all honest nodes. Raises Broken.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from chain import keyspace
 from chain.block import Header
+from chain.codec import encode
+from chain.execute import Execution
+from chain.records import DayBookBody
 from chain.validators import COMMIT, Certificate, vote_message
 from consensus.model import (
     Commit,
@@ -19,9 +24,22 @@ from consensus.model import (
     Status,
     ViewChange,
     ViewChangeSaved,
+    Vote,
 )
-from tests.simulator.application import CHAIN_ID
-from tests.simulator.keys import Keys
+from tests.simulator.disk import StoredBlock
+from tests.simulator.province import BASE, HOSPITALS, PLACES, TODAY, first_store, member_name
+from tests.simulator.reference import Contradiction, Reference
+
+if TYPE_CHECKING:
+    from tests.simulator.node import Node
+    from tests.simulator.world import World
+
+# I9: what a replica may hold, by n
+VOTES_PER_MEMBER = 4
+EARLY_PER_MEMBER = 2
+KNOWN_MAX = 16
+FETCHED_MAX = 64
+EARLY_EPOCH_PER_MEMBER = 6
 
 
 class Broken(Exception):
@@ -33,96 +51,245 @@ class Broken(Exception):
 
 
 class Checks:
-    def __init__(self, keys: Keys) -> None:
-        self.keys = keys
-        self.final: dict[int, bytes] = {0: CHAIN_ID}  # height -> digest, of all honest nodes together
-        self.votes: dict[tuple[int, int, int, int, str], bytes] = {}  # (seat, epoch, view, height, kind) -> digest
-        self.view_changes: dict[tuple[int, int, int], ViewChange] = {}  # (seat, epoch, view) -> what was sent
-        self.sent: dict[int, int] = {}  # seat -> highest view of a ViewChange it sent
+    def __init__(self, world: World) -> None:
+        self.world = world
+        genesis = world.genesis
+        self.final: dict[int, bytes] = {0: world.chain_id}  # height -> digest, of all honest nodes together
+        self.acknowledged: dict[int, bytes] = {}  # height -> digest: flushed at an honest node, so it may be spoken of
+        self.votes: dict[tuple[int, int, int, int, str], bytes] = {}  # (number, epoch, view, height, kind) -> digest
+        self.view_changes: dict[tuple[int, int, int], ViewChange] = {}  # (number, epoch, view) -> what was sent
+        self.left: dict[tuple[int, int], int] = {}  # (number, epoch) -> highest view of a ViewChange it sent
+        self.reference = Reference(
+            sets=[(1, {member.organisation: member.key for member in genesis.validators})],
+            range_next=dict(BASE),
+            digests={0: world.chain_id},
+            time_ms=genesis.created_ms,
+            keys={entry.public for entry in genesis.keys} | {member.key for member in genesis.validators},
+        )
+        self.halted: set[str] = set()
 
-    def on_finalise(self, seat: int, height_before: int, header: Header, certificate: Certificate) -> None:
-        """Agreement, contiguous heights, links, and a certificate that anybody can check."""
-        digest, height = header.digest(), header.height
-        if height != height_before + 1:
-            raise Broken("BROKEN", f"seat {seat} went from height {height_before} to {height}")
+    # -- blocks --------------------------------------------------------------------------------------------------------
+
+    def on_start(self, node: Node) -> None:
+        """I1 over restarts: what lies on its disk is what was final."""
+        if not node.is_honest:
+            return
+        for stored in node.disk.blocks[-3:]:
+            if self.final.get(stored.header.height) != stored.digest:
+                raise Broken("DIVERGED", f"{node.organisation} starts with another block {stored.header.height}")
+
+    def on_finalise(self, node: Node, header: Header, certificate: Certificate, execution: Execution) -> None:
+        """I1, I2, I13: agreement, contiguous heights, links, a certificate that anybody can check, allowed content."""
+        digest, height, name = header.digest(), header.height, node.organisation
+        if height != node.height + 1:
+            raise Broken("BROKEN", f"{name} went from height {node.height} to {height}")
         if header.parent != self.final.get(height - 1):
-            raise Broken("DIVERGED", f"seat {seat}: block {height} does not follow the final block before it")
+            raise Broken("DIVERGED", f"{name}: block {height} does not follow the final block before it")
+        is_first = height not in self.final
         other = self.final.setdefault(height, digest)
         if other != digest:
-            raise Broken("DIVERGED", f"height {height}: {other.hex()[:8]} and, at seat {seat}, {digest.hex()[:8]}")
-        self.check_certificate(seat, height, digest, certificate)
+            raise Broken("DIVERGED", f"height {height}: {other.hex()[:8]} and, at {name}, {digest.hex()[:8]}")
+        self.check_certificate(name, height, digest, certificate)
+        if is_first:
+            try:
+                self.reference.take(
+                    height,
+                    header.time_ms,
+                    digest,
+                    execution.transactions,
+                    execution.outcomes,
+                    self.world.clients.asked,
+                )
+            except Contradiction as contradiction:
+                raise Broken("BROKEN", str(contradiction)) from None
 
-    def check_certificate(self, seat: int, height: int, digest: bytes, certificate: Certificate) -> None:
-        members = self.keys.members
-        n = len(members.members)
+    def check_certificate(self, name: str, height: int, digest: bytes, certificate: Certificate) -> None:
+        """I13: exactly a quorum of distinct members of the height's set, every signature true."""
+        epoch, members = self.reference.set_at(height)
+        keys = [key for _organisation, key in sorted(members.items())]
+        n = len(keys)
         signers = {entry.seat for entry in certificate.signatures}
         if len(signers) != n - (n - 1) // 3 or len(certificate.signatures) != len(signers):
-            raise Broken("BROKEN", f"seat {seat}: {len(signers)} signers make block {height} final")
-        message = vote_message(CHAIN_ID, members.epoch, COMMIT, certificate.view, height, digest)
+            raise Broken("BROKEN", f"{name}: {len(signers)} signers of {n} make block {height} final")
+        message = vote_message(self.world.chain_id, epoch, COMMIT, certificate.view, height, digest)
         for entry in certificate.signatures:
-            if not self.keys.verify(members.members[entry.seat].key, message, entry.signature):
-                raise Broken("BROKEN", f"seat {seat}: a signature under block {height} does not hold")
+            if not self.world.signers.verify(keys[entry.seat], message, entry.signature):
+                raise Broken("BROKEN", f"{name}: a signature under block {height} does not hold")
 
-    def on_persist(self, seat: int, record: JournalRecord) -> None:
+    def on_flushed(self, node: Node) -> None:
+        """I3: from here on a client may have been told."""
+        if node.is_honest:
+            for stored in node.disk.blocks[-4:]:
+                self.acknowledged.setdefault(stored.header.height, stored.digest)
+
+    # -- words ---------------------------------------------------------------------------------------------------------
+
+    def on_persist(self, node: Node, record: JournalRecord) -> None:
         """A new vote is never for a view that was left."""
         match record:
             case ProposalSaved(_, vote) | PreparedSaved(_, vote):
-                if vote.view < self.sent.get(seat, 0):
-                    raise Broken("BROKEN", f"seat {seat} votes in view {vote.view}, which it has left")
+                if vote.view < self.left.get((node.number, vote.epoch), 0):
+                    raise Broken("BROKEN", f"{node.organisation} votes in view {vote.view}, which it has left")
 
-    def on_send(self, seat: int, message: Message, flushed: list[JournalRecord], flushed_height: int) -> None:
-        """One vote per slot and one ViewChange per view, for ever; each of them is on disk before it leaves."""
+    def on_send(self, node: Node, message: Message) -> None:
+        """I7: one vote per slot and one ViewChange per view, for ever; each of them is on disk before it leaves."""
         match message:
             case PrePrepare():
-                vote = (message.epoch, message.view, message.height, "prepare")
-                self._vote(seat, vote, message.header.digest(), flushed, flushed_height)
+                digest = message.header.digest()
+                self._vote(node, message.epoch, message.view, message.height, "prepare", digest)
             case Prepare() | Commit():
-                if message.seat == seat:
-                    vote = (message.epoch, message.view, message.height, type(message).__name__.lower())
-                    self._vote(seat, vote, message.digest, flushed, flushed_height)
+                if self._is_mine(node, message):
+                    kind = type(message).__name__.lower()
+                    self._vote(node, message.epoch, message.view, message.height, kind, message.digest)
             case Status():
                 for given in message.votes:
-                    if given.seat == seat:
-                        self.on_send(seat, given, flushed, flushed_height)
+                    self.on_send(node, given)
             case ViewChange():
-                self._view_change(seat, message, flushed)
+                if self._name(message.epoch, message.seat) == node.organisation:
+                    self._view_change(node, message)
             case NewView():
-                if message.view % len(self.keys.members.members) == seat and message.prepare is not None:
+                seats = len(self._members(message.epoch))
+                is_mine = self._name(message.epoch, message.view % seats) == node.organisation
+                if is_mine and message.prepare is not None:
                     base = max(change.height for change in message.view_changes)
                     prepared = [change.prepared for change in message.view_changes if change.prepared is not None]
                     above = [entry for entry in prepared if entry.header.height == base + 1]
                     highest = max(above, key=lambda entry: entry.certificate.view)
-                    vote = (message.epoch, message.view, base + 1, "prepare")
-                    self._vote(seat, vote, highest.header.digest(), flushed, flushed_height)
+                    digest = highest.header.digest()
+                    self._vote(node, message.epoch, message.view, base + 1, "prepare", digest)
 
-    def _vote(
-        self,
-        seat: int,
-        slot: tuple[int, int, int, str],
-        digest: bytes,
-        flushed: list[JournalRecord],
-        flushed_height: int,
-    ) -> None:
-        epoch, view, height, kind = slot
-        earlier = self.votes.setdefault((seat, epoch, view, height, kind), digest)
-        if earlier != digest:
-            raise Broken("BROKEN", f"seat {seat} signed two digests: {kind}, view {view}, height {height}")
-        if height <= flushed_height:
+    def _members(self, epoch: int) -> list[str]:
+        return sorted(next(members for start, members in self.reference.sets if start == epoch))
+
+    def _name(self, epoch: int, seat: int) -> str:
+        return self._members(epoch)[seat]
+
+    def _is_mine(self, node: Node, vote: Vote) -> bool:
+        return self._name(vote.epoch, vote.seat) == node.organisation
+
+    def _vote(self, node: Node, epoch: int, view: int, height: int, kind: str, digest: bytes) -> None:
+        name = node.organisation
+        earlier = self.votes.setdefault((node.number, epoch, view, height, kind), digest)
+        if earlier != digest and node.number not in self.world.set_back:
+            raise Broken("BROKEN", f"{name} signed two digests: {kind}, view {view}, height {height}")
+        if height <= len(node.disk.blocks):
             return
         wanted = ProposalSaved if kind == "prepare" else PreparedSaved
-        for record in reversed(flushed):
+        for entry in reversed(node.disk.journal.entries):
+            record = entry.record
             if isinstance(record, wanted):
-                saved = record.prepare if isinstance(record, ProposalSaved) else record.commit  # type: ignore[attr-defined]
+                saved = record.prepare if isinstance(record, ProposalSaved) else record.commit  # type: ignore[union-attr]
                 if (saved.view, saved.height, saved.digest) == (view, height, digest):
                     return
-        raise Broken("BROKEN", f"seat {seat} said before it saved: {kind}, view {view}, height {height}")
+        raise Broken("BROKEN", f"{name} said before it saved: {kind}, view {view}, height {height}")
 
-    def _view_change(self, seat: int, message: ViewChange, flushed: list[JournalRecord]) -> None:
-        if message.seat != seat:
+    def _view_change(self, node: Node, message: ViewChange) -> None:
+        name, slot = node.organisation, (node.number, message.epoch, message.view)
+        earlier = self.view_changes.setdefault(slot, message)
+        if earlier != message and node.number not in self.world.set_back:
+            raise Broken("BROKEN", f"{name} sent two ViewChanges to view {message.view}")
+        entries = node.disk.journal.entries
+        saved = [entry.record for entry in entries if isinstance(entry.record, ViewChangeSaved)]
+        if not any(record.view_change == message for record in saved):
+            raise Broken("BROKEN", f"{name} said before it saved: ViewChange to view {message.view}")
+        place = (node.number, message.epoch)
+        self.left[place] = max(self.left.get(place, 0), message.view)
+
+    def on_accuse(self, node: Node, first: Vote, second: Vote) -> None:
+        """I8: evidence is two votes of one key in one slot, and never against an honest one."""
+        if not node.is_honest:
             return
-        earlier = self.view_changes.setdefault((seat, message.epoch, message.view), message)
-        if earlier != message:
-            raise Broken("BROKEN", f"seat {seat} sent two ViewChanges to view {message.view}")
-        if not any(isinstance(record, ViewChangeSaved) and record.view_change == message for record in flushed):
-            raise Broken("BROKEN", f"seat {seat} said before it saved: ViewChange to view {message.view}")
-        self.sent[seat] = max(self.sent.get(seat, 0), message.view)
+        name = self._name(first.epoch, first.seat)
+        if int(name[-2:]) not in {*self.world.options.liars, *self.world.set_back}:
+            raise Broken("BROKEN", f"{node.organisation} accuses the honest {name}")
+        if encode(first) == encode(second) or first.digest == second.digest:
+            raise Broken("BROKEN", f"{node.organisation} keeps evidence that proves nothing")
+        self.world.sometimes["I8 evidence"] += 1
+
+    def on_halt(self, node: Node, reason: str) -> None:
+        """I11, in runs with too many liars: who meets a fork stops and says why."""
+        if node.is_honest:
+            self.halted.add(reason.split(":")[0])
+            node.shut_down(reason)
+
+    # -- now and then, and at the end ------------------------------------------------------------------------------
+
+    def check_bounds(self, node: Node) -> None:
+        """I9: every buffer of the core stays within its formula."""
+        if node.replica is None:
+            return
+        state = node.replica._state
+        n = state.n
+        bounds = {
+            "votes": (len(state.votes), VOTES_PER_MEMBER * n),
+            "early": (len(state.early), EARLY_PER_MEMBER * n),
+            "known": (len(state.known), KNOWN_MAX),
+            "checked": (len(state.checked), KNOWN_MAX),
+            "view changes": (len(state.view_changes), n),
+            "claims": (len(state.claims), n),
+            "fetched": (len(state.fetched), FETCHED_MAX),
+            "early epoch": (len(state.early_epoch), EARLY_EPOCH_PER_MEMBER * (n + 2)),
+            "accused": (len(state.accused), 64),
+        }
+        for name, (size, bound) in bounds.items():
+            if size > bound:
+                raise Broken("BROKEN", f"{node.organisation} holds {size} {name}, at most {bound} are allowed")
+
+    def check_end(self, honest: list[Node]) -> None:
+        """I1, I3, I5, I6, I12, I13 on every honest node, after all has healed."""
+        height = max(self.final)
+        for node in honest:
+            on_the_way = [*node.disk.blocks, *node.disk.unflushed, *node.writing]
+            digests = [item.digest for item in on_the_way if isinstance(item, StoredBlock)]
+            if digests != [self.final[number] for number in range(1, len(digests) + 1)]:
+                raise Broken("DIVERGED", f"{node.organisation} ends with another chain")
+            for number, digest in self.acknowledged.items():
+                if number > len(digests) or digests[number - 1] != digest:
+                    raise Broken("BROKEN", f"{node.organisation} has lost the acknowledged block {number}")
+            self._check_books(node)
+            seated = member_name(node.number) in self.reference.set_at(height + 1)[1]
+            if seated and (node.replica is None or not node.replica.may_vote):
+                raise Broken("STALLED", f"{node.organisation} does not vote again: {node.where()}")
+        self._check_certificates(honest[0])
+        if self.world.options.is_executed_everywhere or self.world.options.seed % 10 == 0:
+            self._check_state(honest)
+
+    def _check_books(self, node: Node) -> None:
+        """I5: the day books say what the model adds up; issued = open + reversed, per hospital and in all."""
+        assert node.ledger is not None
+        for hospital in HOSPITALS:
+            count, total, red_count, red_total = self.reference.books[hospital]
+            reversed_fen = -red_total
+            if total != self.reference.open_fen(hospital) + reversed_fen:
+                raise Broken("BROKEN", f"{hospital}: {total} fen issued, but not open or reversed")
+            body = node.ledger.state.get(keyspace.day_book(hospital, PLACES[hospital], TODAY), DayBookBody)
+            found = body.kinds[0] if body is not None else None
+            said = (found.count, found.sum_fen, found.red_count, found.red_sum_fen) if found else (0, 0, 0, 0)
+            if said != (count, total, red_count, red_total):
+                raise Broken("BROKEN", f"{node.organisation}: the day book of {hospital} says {said}")
+            parts = found.payments if found else None
+            if parts is not None and total + red_total != parts.insurance_fund_fen + parts.cash_fen:
+                raise Broken("BROKEN", f"{hospital}: the payment parts do not add up")
+
+    def _check_certificates(self, node: Node) -> None:
+        """I13: the whole chain of a node, from genesis."""
+        for stored in node.disk.blocks:
+            self.check_certificate(node.organisation, stored.header.height, stored.digest, stored.certificate)
+
+    def _check_state(self, honest: list[Node]) -> None:
+        """I6: all records equal on all nodes, and what a replay from genesis gives."""
+        from tests.simulator.ledger import SimulatedLedger
+
+        found: dict[int, dict[bytes, bytes]] = {}
+        nodes = [(node.organisation, node.ledger) for node in honest if node.ledger is not None]
+        fresh = honest[0].disk.copied()
+        fresh.store = first_store(self.world.options.n, self.world.options.heartbeat_ms)
+        nodes.append(("a replay", SimulatedLedger.opened(self.world, fresh)))
+        for name, ledger in nodes:
+            assert ledger is not None
+            records = dict(ledger.state.store.scan(b"r"))
+            for key, value in ledger.state.pending.items():
+                if key.startswith(b"r") and value is not None:
+                    records[key] = value
+            if found.setdefault(ledger.head.height, records) != records:
+                raise Broken("DIVERGED", f"{name}: other records at height {ledger.head.height}")

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.simulator.options import Options
+from tests.simulator.options import QUIET, Options
 
 
 def hunting(seed: int, **changes: object) -> Options:
-    """n = 4; seat 1, the primary of view 1, opens views of its own making and signs whatever it sees."""
+    """n = 4; member 1, the primary of view 1, opens views of its own making and signs whatever it sees."""
     options = replace(
         Options.from_seed(seed),
         n=4,
         liars=(1,),
         lies=("views", "yes"),
+        forgetful=(),
+        losses=(),
+        is_too_many=False,
         is_real_crypto=False,
         is_bytes_on_wire=False,
+        is_executed_everywhere=False,
         is_hunted=True,
         fault_ms=6_000,
-        loss=0.0,
-        kind_loss=0.0,
-        duplicate=0.0,
-        replay=0.0,
-        delay_ms=5,
-        flush_ms=1,
-        execute_ms=1,
+        **QUIET,  # type: ignore[arg-type]
+        drip=0.0,
         crash_every_ms=0,
-        partition_every_ms=0,
+        crash_all=0.0,
+        storm=0.0,
         submit_every_ms=300,
         heartbeat_ms=600_000,
-        skew_ms=0,
+        change_every_ms=0,
     )
     return replace(options, **changes)  # type: ignore[arg-type]
