@@ -112,6 +112,7 @@ class BlockFollower:
             except (StorageFailed, StorageDamaged, StorageLocked):
                 raise
             except ChainError as error:
+                _stop_if_cancelled()  # `finished` tells of the lie that was being worked out, not of the cancelling
                 self._avoid(link, "lies", error.code)
             except PeerError as error:
                 self._avoid(link, "silences", error.code)
@@ -177,21 +178,21 @@ class BlockFollower:
         await asyncio.get_running_loop().run_in_executor(self._writer, self._keep, height, data)
         view = self.ledger.adopt(execution, certificate)
         self.counts["blocks"] += 1
-        for heard in self.on_final:
         failpoint("follow.adopted")
+        for heard in self.on_final:
             heard(view)
-        self.feed.publish(height)
         failpoint("follow.heard")
+        self.feed.publish(height)
         return view
 
     def _keep(self, height: int, data: bytes) -> None:
         """In the writer's thread."""
-        self.ledger.log.append(height, data, self._sequence())
         failpoint("follow.taken")
-        self.ledger.log.flush()
+        self.ledger.log.append(height, data, self._sequence())
         failpoint("follow.appended")
-
+        self.ledger.log.flush()
         failpoint("follow.flushed")
+
     async def _work_out(self, data: bytes) -> tuple[Execution, Certificate]:
         """In threads; the state is read there and changed by nobody meanwhile.
 
@@ -267,5 +268,11 @@ class BlockFollower:
         self.ledger.unflushed_blocks = 0
         store = self.ledger.state.store
         await asyncio.get_running_loop().run_in_executor(self._writer, store.write, puts, deletes, True)
-        self.ledger.state.end_flush()
         failpoint("follow.state_written")
+        self.ledger.state.end_flush()
+
+
+def _stop_if_cancelled() -> None:
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
