@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from chain.database_log import verify_end
 from chain.directory import flush_directory
 from chain.errors import StorageDamaged, StorageFailed, StorageLocked
 from chain.failpoint import failpoint
@@ -79,6 +80,11 @@ class Database:
             raise StorageDamaged(str(path / "CURRENT"), "missing: the database lost its table of contents")
         if is_derived and (path / DAMAGED).exists():
             raise StorageDamaged(str(path), "a read met damage here")
+        try:
+            for file in [*path.glob("*.log"), *path.glob("MANIFEST-*")]:
+                verify_end(file)
+        except OSError as error:
+            raise StorageDamaged(str(path), f"does not open: {error}") from None
         try:
             failpoint(f"{path.name}.open", leveldb.IOError)
             return cls(path, _open(path, create=False), is_derived)
