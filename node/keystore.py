@@ -1,5 +1,7 @@
 """Key files and certificates: Ed25519 keys as PKCS8 PEM, secrets of 32 bytes as hex, the TLS CA of an organisation.
 
+A private file that is written here ends in a line with its own check, because another key is as good a key as the right
+one: a flipped bit in `mac.key` would issue one business number twice. A file without that line is taken as it is.
 A private file belongs to the user who runs the node and to nobody else: mode 0600, or the start is refused.
 Sources: RFC 8410 (Ed25519 in PKIX), RFC 5280 (certificates); DESIGN sections 2, 8, 9.
 """
@@ -13,6 +15,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 from cryptography import x509
@@ -27,12 +30,13 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from chain.directory import flush_directory
+from chain.failpoint import failpoint
 from chain.signature import SigningKey
 from node.errors import KeyFileRefused
 
-from chain.failpoint import failpoint
 SECRET_BYTES = 32  # of mac.key and storage.key
 PRIVATE_FILE_BYTES_MAX = 4096
+CHECK_PREFIX = b"# check "  # then the first 16 hexadecimal digits of SHA-256 over what stands before the line
 NODE_CERTIFICATE_DAYS = 730
 AUTHORITY_DAYS = 7300  # 20 years: its certificate stands in genesis
 BACKDATED = timedelta(hours=1)  # clocks of two machines differ
@@ -76,7 +80,7 @@ def save_secret(path: Path, secret: bytes) -> None:
 def load_secret(path: Path) -> bytes:
     """32 bytes. Raises KeyFileRefused as `load_signing_key` does."""
     try:
-        secret = bytes.fromhex(read_private(path).decode("ascii").strip())
+        secret = bytes.fromhex(_checked(path).decode("ascii").strip())
     except ValueError:
         secret = b""
     if len(secret) != SECRET_BYTES:
@@ -235,7 +239,7 @@ def _pem(key: Ed25519PrivateKey) -> bytes:
 
 def _load_ed25519(path: Path) -> Ed25519PrivateKey:
     try:
-        key = load_pem_private_key(read_private(path), password=None)
+        key = load_pem_private_key(_checked(path), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise KeyFileRefused(path, "not an unencrypted private key in PEM; put the right file in its place") from None
     if not isinstance(key, Ed25519PrivateKey):
@@ -244,7 +248,23 @@ def _load_ed25519(path: Path) -> Ed25519PrivateKey:
 
 
 def _save_private(path: Path, data: bytes) -> None:
-    _save(path, data, 0o600)
+    _save(path, data + _check_line(data), 0o600)
+
+
+def _check_line(data: bytes) -> bytes:
+    return CHECK_PREFIX + sha256(data).hexdigest()[:16].encode() + b"\n"
+
+
+def _checked(path: Path) -> bytes:
+    """A private file without its check, which must fit. Raises KeyFileRefused."""
+    data = read_private(path)
+    lines = data.splitlines(keepends=True)
+    if not lines or not lines[-1].startswith(b"#"):
+        return data
+    body = b"".join(lines[:-1])
+    if lines[-1] != _check_line(body):
+        raise KeyFileRefused(path, "altered since it was written; put the right file in its place")
+    return body
 
 
 def _save(path: Path, data: bytes, mode: int) -> None:
@@ -256,10 +276,10 @@ def _save(path: Path, data: bytes, mode: int) -> None:
         raise KeyFileRefused(path, f"cannot be written: {error.strerror}") from None
     with os.fdopen(handle, "wb") as file:
         os.fchmod(handle, mode)  # whatever the umask says
+        failpoint("keystore.write")
         file.write(data)
         file.flush()
-        os.fsync(handle)
-    flush_directory(path.parent)
-        failpoint("keystore.write")
         failpoint("keystore.flush")
+        os.fsync(handle)
     failpoint("keystore.flushed")
+    flush_directory(path.parent)

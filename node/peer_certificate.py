@@ -61,7 +61,11 @@ class PeerContexts:
                 context.load_cert_chain(certificate_path, key_path)
             except (OSError, ssl.SSLError) as error:
                 raise KeyFileRefused(certificate_path, f"not usable with {key_path.name}: {error}") from None
-        self.me = self.identify(ssl.PEM_cert_to_DER_cert(certificate_path.read_text()))
+        try:
+            own = ssl.PEM_cert_to_DER_cert(certificate_path.read_text("ascii"))
+        except ValueError:  # OpenSSL passes over what stands around a certificate
+            raise KeyFileRefused(certificate_path, "holds more than one certificate in PEM") from None
+        self.me = self.identify(own)
 
     def identify(self, certificate: bytes | None) -> PeerIdentity:
         """Who a certificate (DER) speaks for, after OpenSSL accepted it. Raises PeerUnknown."""

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -93,10 +94,35 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
 def test_a_secret_comes_back(tmp_path: Path) -> None:
     secret = os.urandom(32)
     keystore.save_secret(tmp_path / "mac.key", secret)
-    assert (tmp_path / "mac.key").read_text() == secret.hex() + "\n"
+    assert (tmp_path / "mac.key").read_text().splitlines()[0] == secret.hex()
     assert keystore.load_secret(tmp_path / "mac.key") == secret
+    (tmp_path / "plain.key").touch(mode=0o600)
+    (tmp_path / "plain.key").write_text(secret.hex() + "\n")  # without a check, as an operator may write it
+    assert keystore.load_secret(tmp_path / "plain.key") == secret
     with pytest.raises(ValueError, match="32 bytes"):
         keystore.save_secret(tmp_path / "short.key", secret[:31])
+
+
+def test_one_flipped_bit_of_a_private_file_is_found_or_changes_nothing(tmp_path: Path) -> None:
+    """Another key would be as good a key: a gateway with another MAC key issues one business number twice."""
+    key, secret = keystore.generate_signing_key(), os.urandom(32)
+    keystore.save_signing_key(tmp_path / "unit.key", key)
+    keystore.save_secret(tmp_path / "mac.key", secret)
+    loads: list[tuple[Path, Callable[[Path], object], object]] = [
+        (tmp_path / "unit.key", lambda path: keystore.load_signing_key(path).seed, key.seed),
+        (tmp_path / "mac.key", keystore.load_secret, secret),
+    ]
+    for path, load, truth in loads:
+        whole = path.read_bytes()
+        refused = 0
+        for offset in range(len(whole)):
+            for bit in range(8):
+                path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1 << bit]) + whole[offset + 1 :])
+                try:
+                    assert load(path) == truth
+                except KeyFileRefused:
+                    refused += 1
+        assert refused > 6 * len(whole)
 
 
 def test_a_node_certificate_says_who_and_where(tmp_path: Path) -> None:
