@@ -95,6 +95,11 @@ async def _main(home: Path, config: NodeConfig, genesis: Genesis, app_factory: A
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.ask)
     contexts = PeerContexts(place.tls_certificate, place.tls_key, genesis.authorities())
+    if contexts.me != PeerIdentity(config.name, config.organisation):
+        named = f"{contexts.me.node} of {contexts.me.organisation}"
+        raise KeyFileRefused(
+            place.tls_certificate, f"of {named}, and node.yaml says {config.name} of {config.organisation}"
+        )
     part, desk = _open(place, config, genesis, stop)
     servers: list[WebServer] = []
     transport = Transport(contexts, genesis.digest(), part)
