@@ -32,7 +32,7 @@ def recorder() -> Recorder:
 @pytest.fixture
 def load(network: Wired, recorder: Recorder) -> Iterator[Load]:
     """Cashiers at work while the story is told; after it all links are whole, all agree, and the history holds."""
-    with Load(network, ["hospital-a", "hospital-b"], cashiers=1, recorder=recorder) as load:
+    with Load(network, ["hospital-a", "hospital-b"], recorder=recorder) as load:
         network.until(lambda: load.recorded, "a first bill")
         yield load
         network.heal()

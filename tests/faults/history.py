@@ -63,14 +63,18 @@ class Recorder:
 
 
 class Cashier(threading.Thread):
-    """Issues bill after bill at one gateway, and reverses some, until it is `over`."""
+    """Issues bill after bill at one gateway, until it is `over`. One that waits goes on when a bill is final, and
+    reverses some; one that does not goes on with the number alone, as a counter does that never waits for the province."""
 
-    def __init__(self, network: Network, gateway: str, recorder: Recorder, number: int, pause_s: float = 0.0) -> None:
+    def __init__(
+        self, network: Network, gateway: str, recorder: Recorder, number: int, pause_s: float = 0.0, waits: bool = True
+    ) -> None:
         super().__init__(name=f"cashier {gateway} {number}", daemon=True)
         self._client = _client(network, gateway)
         self._organisation, self._recorder = network.nodes[gateway]["organisation"], recorder
         self._place = "B01" if gateway == "hospital-b" else "A01"
         self._prefix, self._pause_s = f"{gateway}-{number}-{_now_ms()}", pause_s
+        self._headers = {"Prefer": f"wait={WAIT_S}"} if waits else {}
         self.over = threading.Event()
         self.refusals: list[str] = []  # codes: of a busy or cut-off gateway; at most one a call
 
@@ -79,7 +83,7 @@ class Cashier(threading.Thread):
         while not self.over.is_set():
             done += 1
             bill = self._issue(f"{self._prefix}-{done}", TOTAL_FEN + done)
-            if bill and done % REVERSED_EVERY == 0:
+            if bill and self._headers and done % REVERSED_EVERY == 0:
                 self._reverse(bill, TOTAL_FEN + done)
             self.over.wait(self._pause_s)
         self._client.close()
@@ -95,7 +99,7 @@ class Cashier(threading.Thread):
 
     def _carry_out(self, call: Call, path: str, body: dict[str, Any]) -> str:
         try:
-            answer = self._client.post(path, json=body, headers={"Prefer": f"wait={WAIT_S}"})
+            answer = self._client.post(path, json=body, headers=self._headers)
         except httpx2.HTTPError as error:
             self.refusals.append(type(error).__name__)
             self.over.wait(0.2)
@@ -109,7 +113,9 @@ class Cashier(threading.Thread):
 
 
 class Load:
-    """Cashiers at work. `with Load(network, ["hospital-a"]) as load: …`, then `load.verify()`.
+    """Cashiers at work; at each gateway the first waits for its bills, the second does not, and so on.
+
+    `with Load(network, ["hospital-a"]) as load: …`, then `load.verify()`.
 
     `recorder`: of the network, if others worked there before.
     """
@@ -125,7 +131,7 @@ class Load:
         self.network, self.recorder = network, recorder or Recorder()
         self._began = len(self.recorder.calls)
         self.cashiers = [
-            Cashier(network, gateway, self.recorder, number, pause_s)
+            Cashier(network, gateway, self.recorder, number, *((0.1, False) if number % 2 else (pause_s, True)))
             for gateway in gateways
             for number in range(cashiers)
         ]
