@@ -5,15 +5,20 @@
 PYTHON ?=
 SEEDS ?= 500
 FROM ?= 0
+START ?=
+ONLY ?=
 
 BIN = .venv/bin
 READY = .venv/.ready
 
-.PHONY: help setup demo test simulate lock clean
+.PHONY: help setup demo test simulate failpoints bitflips drills lock clean
 help:
 	@echo 'make demo                     the story of the system in about two minutes'
 	@echo 'make test                     format, lint, types, import contracts, tests, a short simulation'
 	@echo 'make simulate SEEDS=n FROM=s  n simulated networks with faults, from seed s on'
+	@echo 'make failpoints ONLY=part     kills and disk errors at every named place of running nodes (also START=label)'
+	@echo 'make bitflips                 a bit flipped at 200 places of every kind of file: no wrong answer'
+	@echo 'make drills                   losses and repairs over real processes, with a table'
 	@echo 'make setup                    the environment in .venv (PYTHON=... chooses the interpreter)'
 	@echo 'make lock                     the two requirements files again, from pyproject.toml (needs uv)'
 	@echo 'make clean                    remove .venv, caches and built files'
@@ -66,6 +71,16 @@ test: $(READY)
 
 simulate: $(READY)
 	@$(BIN)/python -m tests.simulator --seeds $(SEEDS) --from $(FROM)
+
+failpoints: $(READY)
+	@$(BIN)/python -m tests.failpoints --from '$(START)' --only '$(ONLY)'
+
+bitflips: $(READY)
+	@$(BIN)/python -m tests.drills.bitflips
+
+# The last one mounts small file systems: it needs the right to.
+drills: $(READY)
+	@$(BIN)/python -m tests.drills
 
 # The files hold hashes and no address: uv.lock and other makers write where packages came from.
 lock:

@@ -28,6 +28,7 @@ app.command("init-validator")(membership.init_validator)
 app.command("backup")(node_storage.backup)
 app.command("restore")(node_storage.restore)
 app.command("rebuild")(node_storage.rebuild)
+app.command("doctor")(node_storage.doctor)
 app.command("unsafe-new-journal")(node_storage.unsafe_new_journal)
 
 

@@ -1,4 +1,4 @@
-"""`medbill node backup|restore|rebuild|unsafe-new-journal`: what an operator does about a node's disk."""
+"""`medbill node backup|restore|rebuild|doctor|unsafe-new-journal`: what an operator does about a node's disk."""
 
 from __future__ import annotations
 
@@ -90,6 +90,23 @@ def rebuild(
         )
     _print(msgspec.to_builtins(rebuilt), as_json)
     return ExitCode.OK
+
+
+@output.reported
+def doctor(home: NodeHome, as_json: Json = False) -> ExitCode:
+    """Look at what an operator would look at, and say what to do. Exit 1 if something fails; changes nothing."""
+    from node.doctor import examine
+
+    findings = examine(home)
+    worst = next((state for state in ("fail", "warn") if any(found.state == state for found in findings)), "ok")
+    if as_json:
+        output.print_json({"state": worst, "findings": [msgspec.to_builtins(found) for found in findings]})
+    else:
+        for found in findings:
+            advice = f"  -> {found.advice}" if found.advice else ""
+            output.print_line(f"{found.state:<4}  {found.name:<14}  {found.detail}{advice}")
+        output.print_line(worst)
+    return ExitCode.FAILED if worst == "fail" else ExitCode.OK
 
 
 @output.reported

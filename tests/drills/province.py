@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import httpx2
+
 from tests.network.running import GATEWAYS, ROOT, VALIDATORS, Network, bill_request
 
 AGENCIES = (*VALIDATORS, "archive")
@@ -21,6 +23,7 @@ class Province(Network):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.acknowledged: dict[str, dict[str, Any]] = {}  # business number -> the answer
+        self._gateways: dict[str, str] = {}  # business number -> where it was issued
         self._serial = 0
 
     def issue(self, count: int, gateway: str = "hospital-a", place: str = "A01", wait: int = 30) -> list[str]:
@@ -34,6 +37,7 @@ class Province(Network):
             answer = client.post("/bills", json=bill_request(business_no, place_code=place), headers=prefer)
             assert answer.status_code in (201, 202), answer.text
             self.acknowledged[business_no] = answer.json()
+            self._gateways[business_no] = gateway
             ids.append(answer.json()["bill_id"])
         return ids
 
@@ -44,12 +48,12 @@ class Province(Network):
         assert status is not None
         return int(status["height"])
 
-    def verify_nothing_lost(self, gateway: str = "hospital-a") -> None:
+    def verify_nothing_lost(self) -> None:
         """Every acknowledged bill stands on the ledger, sealed, under the number it was given."""
-        client = self.api(gateway)
         for business_no, answer in self.acknowledged.items():
+            client = self.api(self._gateways[business_no])
 
-            def is_sealed(bill: str = answer["bill_id"]) -> bool:
+            def is_sealed(client: httpx2.Client = client, bill: str = answer["bill_id"]) -> bool:
                 found = client.get(f"/bills/{bill}")
                 return found.status_code == 200 and found.json()["status"] == "sealed"
 
