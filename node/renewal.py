@@ -19,6 +19,7 @@ from chain.directory import flush_directory, lock_directory
 from chain.errors import StorageDamaged
 from node.errors import JournalCopied, JournalMissing
 from node.journal import FIRST_RENEWAL, Journal
+from node.vote_keys import noted_keys
 from node.vote_memory import MARK
 
 FRESH, FORMER = "journal.fresh", "journal.former-"  # beside `journal`, in `data`
@@ -42,8 +43,9 @@ def fresh_journal(data: Path, *, anew: bool = False) -> bytes:
         last = max(last, named)
         number = secrets.token_bytes(32)
         shutil.rmtree(data / FRESH, ignore_errors=True)  # of a renewal that was cut short here
-        # One number is left out: a node that gave its journal up says in its blocks that something came after it.
-        Journal.create(data / FRESH, renewal=number, first_sequence=last + 2).close()
+        # One number is left out: a node that gave its journal up says in its blocks that something came after it. Keys
+        # that were only noted have never voted: the journal that would have taken them did not come to it.
+        Journal.create(data / FRESH, noted_keys(journal), number, last + 2).close()
         if journal.exists():
             journal.rename(_free_name(data))
         (data / FRESH).rename(journal)

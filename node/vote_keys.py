@@ -7,7 +7,6 @@ by it. Source: PROTOCOL rule 14.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,5 +81,5 @@ def noted_keys(journal: Path) -> list[bytes]:
 
 
 def forget_note(journal: Path, public: bytes) -> None:
-    """After the journal has taken it over."""
-    os.unlink(journal / f"{NOTE_PREFIX}{public.hex()}")
+    """After the journal has taken it over, which may be asked for twice before it is done."""
+    (journal / f"{NOTE_PREFIX}{public.hex()}").unlink(missing_ok=True)

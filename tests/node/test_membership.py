@@ -342,3 +342,21 @@ async def test_a_key_that_is_not_here_makes_a_learner_and_one_that_comes_late_ne
     await table.carry_out(PRIMARY, table.renew(name))
     await until_votes(table, name, await table.switched())
     verify_certificates(table)
+
+
+async def test_a_key_made_before_a_renewal_is_known_to_the_fresh_journal(table: Table) -> None:
+    """Its note lay beside the journal that was put aside; nothing was ever signed with it."""
+    table.start()
+    await grow(table, 2)
+    name = VALIDATORS[2]
+    data = table.place / name
+    await table.kill(name)
+    _, public = make_vote_key(data / "config", data / "journal")
+    (data / "journal" / "journal.log").unlink()
+    renewal = table.renew(name)
+    table.start(name)
+    await table.carry_out(PRIMARY, renewal)
+    await until_votes(table, name, await table.switched())
+    await until_votes(table, name, await switch(table, SeatChange(name, [public])))
+    assert not table.nodes[name].learner_reason
+    verify_certificates(table)
