@@ -16,7 +16,7 @@ from chain.codec import decode, encode
 from chain.errors import CertificateRefused
 from chain.genesis import genesis_to_json
 from chain.operation import Renew
-from chain.proof import check_proof
+from chain.proof import Proof, check_proof
 from node.feed import Feed
 from node.follow import BlockFollower
 from node.messages import BlocksAnswer, GetBlocks, MineAnswer, RecordAnswer
@@ -26,7 +26,7 @@ from tests.chain.moving_sets import BLOCKS, walk
 from tests.node.following import FakeLink, FakePeers, drop_ledger, make_ledger, open_ledger, threads
 from tests.node.gateway_province import PATIENCE_S, STAFF, Province, bill, sealed, until
 from tests.node.test_follow import follow_up_to
-from tests.node.test_mirror import Archive
+from tests.node.test_mirror import AUDITOR, Archive
 from tests.node.test_verify import GATEWAY_YAML
 
 # ── mirrors ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -135,6 +135,26 @@ async def test_a_mirror_s_pages_name_those_who_signed_each_block(tmp_path: Path)
     network = archive.mirror.network()
     assert (network["epoch"], network["quorum"]) == (height, 3)
     assert network["validators"] == ["finance-city", "health", "hospital-a", "insurance"]
+    archive.close()
+
+
+async def test_a_mirror_s_proofs_hold_the_changes_up_to_their_head(tmp_path: Path) -> None:
+    """The list grows with the chain; a change that no header names yet is in none."""
+    archive = Archive(tmp_path)
+    issued = await archive.issue(1)
+    steps: list[Any] = [[seat("finance-city")], [], [], [no_seat("bigdata")], [seat("health", 2)], [], []]
+    counts = []
+    for changes in steps:
+        if changes:
+            archive.chain.change_set(*changes)
+        else:
+            archive.chain.block()
+        data = await archive.mirror.proof(issued, AUDITOR, [], None)
+        assert data is not None
+        verdict = check_proof(data, archive.chain.genesis)
+        assert verdict.valid, verdict.checks
+        counts.append(len(decode(data, Proof).set_changes))
+    assert counts == [0, 0, 1, 1, 1, 2, 3]
     archive.close()
 
 
