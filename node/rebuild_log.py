@@ -108,8 +108,6 @@ class LogMender:
                 self._progress(height, max(segment.last, height))
         finally:
             segment.close()
-        if not trouble and last is not None and self._replay.height < last:
-            trouble = f"{path}: ends at block {self._replay.height}, before {last + 1}"
         if trouble:
             self.damage.append(trouble)
             if last is None:
