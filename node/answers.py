@@ -50,6 +50,7 @@ class Answers:
     def __init__(self, ledger: Ledger, feed: Feed) -> None:
         self._ledger, self._feed = ledger, feed
         self._old = asyncio.Lock()  # whoever reads blocks from the disk
+        self._turn = asyncio.Lock()  # whoever works on an answer: one part of one at a time, then all else has its turn
 
     async def answer(self, question: Question, organisation: str) -> BlocksAnswer | MineAnswer | RecordAnswer:
         """Raises PeerRefused: `forbidden` for blocks whole that go to no agency, `not_served_here`."""
@@ -98,8 +99,10 @@ class Answers:
             view = await self._final(height)
             if view is None:
                 break
-            parent = before.header if before else self._parent_header(height)
-            part = part_of(view, parent, organisation, self._is_of, self._next_set(view.header))
+            async with self._turn:
+                parent = before.header if before else self._parent_header(height)
+                part = part_of(view, parent, organisation, self._is_of, self._next_set(view.header))
+                await asyncio.sleep(0)
             before = view
             size += 1_000 + sum(400 * len(own.entries) for own in part.transactions)
             if parts and size > ANSWER_BYTES_MAX:
@@ -121,14 +124,21 @@ class Answers:
         """A record and its path to the newest state root; none if it is not there or not the asker's."""
         ledger = self._ledger
         for _ in range(FLUSH_WAITS_MAX):  # the head is spoken of once it is flushed
-            if self._feed.height >= ledger.head.height:
-                break
+            async with self._turn:
+                if self._feed.height >= ledger.head.height:
+                    answer = self._record(question, organisation)
+                    await asyncio.sleep(0)
+                    return answer
             await self._feed.above(ledger.head.height - 1, 1.0)
+        return RecordAnswer(None)
+
+    def _record(self, question: GetRecord, organisation: str) -> RecordAnswer:
+        ledger = self._ledger
         entry = ledger.state.entry(question.key)
         if entry is None or not _is_own(question.key, entry[1], organisation):
             return RecordAnswer(None)
         view = ledger.final(ledger.head.height)
-        if view is None or self._feed.height < ledger.head.height:
+        if view is None:
             return RecordAnswer(None)  # at height 0 there is no certificate; the asker has the genesis
         place, record = entry
         return RecordAnswer(

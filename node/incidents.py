@@ -15,9 +15,10 @@ LOG_INTERVAL_MS = 60_000  # one line per reason; the next one says how many were
 class Incidents(Counter[str]):
     """Reason -> how often. Reasons are words of this program, never of a peer; so there are few."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, event: str = "link_incident") -> None:
+        """`event`: how lines of the log begin."""
         super().__init__()
-        self._clock = clock  # seconds
+        self._clock, self._event = clock, event  # seconds
         self._logged: dict[str, tuple[float, int]] = {}  # reason -> (when, count then); as few as the reasons
 
     def record(self, reason: str, **fields: Any) -> None:
@@ -28,5 +29,5 @@ class Incidents(Counter[str]):
         if (now - when) * 1000 >= LOG_INTERVAL_MS:
             self._logged[reason] = (now, self[reason])
             structlog.get_logger("transport").warning(
-                "link_incident", reason=reason, left_out=self[reason] - count - 1, **fields
+                self._event, reason=reason, left_out=self[reason] - count - 1, **fields
             )

@@ -31,6 +31,7 @@ from node.frame import (
 )
 from node.incidents import Incidents
 from node.peer_certificate import PeerIdentity
+from node.work_share import LARGE_FRAME_BYTES, Allowance, WorkShare
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,9 @@ class Link:
         handler: LinkHandler,
         limits: LinkLimits,
         incidents: Incidents,
+        allowance: Allowance | None = None,
     ) -> None:
+        """`allowance`: for large frames, shared by the links of the peer's organisation."""
         self.peer = peer
         self.is_dialled = is_dialled  # by us
         self.close_reason: str | None = None
@@ -100,6 +103,7 @@ class Link:
         self._frame_since: float | None = None  # a frame has begun and not ended
         self._write_since: float | None = None  # the peer does not take what was written
         self._closed = asyncio.Event()
+        self._share, self._allowance = WorkShare(), allowance or Allowance()
         writer.transport.set_write_buffer_limits(high=limits.write_bytes)
 
     @property
@@ -157,6 +161,10 @@ class Link:
             del self._asked[number]
             if not answer.cancel() and not answer.cancelled():
                 answer.exception()  # seen, if only by us
+
+    def spend(self, seconds: float) -> None:
+        """Of the loop's time, on what this peer sent; beyond its share the link is read later."""
+        self._share.spend(seconds)
 
     def close(self, reason: str = "closed") -> None:
         """End the link at once; what is queued is lost. The first reason counts."""
@@ -280,13 +288,23 @@ class Link:
                 return self.refuse("wrong_length")
             if kind > KIND_MAX and kind not in (PING, REQUEST, URGENT_REQUEST, RESPONSE, REFUSAL):
                 return self.refuse("unknown_kind")
-            payload = await self._reader.readexactly(length - 1)
-            self._heard_at, self._frame_since = self._loop.time(), None
-            if kind <= KIND_MAX:
-                await self._on_message(kind, payload)
-            elif kind != PING:
-                self._on_numbered(kind, payload)
+            is_large = length > LARGE_FRAME_BYTES
+            if is_large:
+                await self._allowance.take(length)
+            try:
+                await self._read_payload(kind, length - 1)
+            finally:
+                if is_large:
+                    self._allowance.give(length)
         return None
+
+    async def _read_payload(self, kind: int, length: int) -> None:
+        payload = await self._reader.readexactly(length)
+        self._heard_at, self._frame_since = self._loop.time(), None
+        if kind <= KIND_MAX:
+            await self._on_message(kind, payload)
+        elif kind != PING:
+            self._on_numbered(kind, payload)
 
     async def _on_message(self, kind: int, payload: bytes) -> None:
         try:
@@ -296,6 +314,10 @@ class Link:
         except Exception:
             structlog.get_logger("transport").exception("message_handler_failed", peer=self.peer.node, kind=kind)
             self.refuse("handler_failed")
+        waits = self._share.waits
+        await self._share.wait()
+        if self._share.waits != waits:
+            self._incidents.record("over_its_share", peer=self.peer.node)
         self._heard_at = self._loop.time()  # the time that we took is not the peer's silence
 
     def _on_numbered(self, kind: int, payload: bytes) -> None:

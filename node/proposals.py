@@ -18,6 +18,7 @@ from node.mempool import CheckedSignatures, Mempool
 
 ASK_AGAIN_SECONDS = 0.3  # for bodies, at the next holder
 BODIES_MAX = 200_000  # of proposals at one height, from peers; the chain's own limits are far lower
+BODIES_BYTES_MAX = 256 << 20  # of those asked for, at one height: sixteen of the largest blocks
 
 Ask = Callable[[int, int, list[bytes]], None]  # (turn, seat, digests)
 
@@ -43,6 +44,7 @@ class Proposals:
         self._chain_id, self._parent, self._pool = chain_id, parent, pool
         self._checked, self._admission = checked, admission
         self._bodies: dict[bytes, ReceivedTransaction] = {}  # of this height's proposals, until it is decided
+        self._offered_bytes = 0  # of bodies that peers sent for this height, at most BODIES_BYTES_MAX
         self._ahead: dict[int, list[ReceivedTransaction]] = {}  # height -> a fetched block's; BLOCKS_PER_FETCH_MAX
         self._missing: dict[bytes, frozenset[bytes]] = {}  # header digest -> bodies that its check waits for
         self._executions: dict[bytes, Execution] = {}  # header digest -> worked out on the current state
@@ -82,8 +84,10 @@ class Proposals:
         for transaction in transactions:
             received = receive_transaction(self._chain_id, transaction)
             is_missing = any(received.digest in missing for missing in self._missing.values())
-            if is_missing and len(self._bodies) < BODIES_MAX:
-                self._bodies.setdefault(received.digest, received)
+            has_room = len(self._bodies) < BODIES_MAX and self._offered_bytes + received.size_bytes <= BODIES_BYTES_MAX
+            if is_missing and has_room and received.digest not in self._bodies:
+                self._bodies[received.digest] = received
+                self._offered_bytes += received.size_bytes
         self._arrived.set()
 
     def keep_block(self, height: int, transactions: Iterable[Transaction]) -> None:
@@ -104,6 +108,7 @@ class Proposals:
     def decided(self) -> None:
         """The height is decided: its bodies and executions are of no use any more. Call it when the head has moved."""
         self._executions.clear()
+        self._offered_bytes = 0
         following = self._parent().height + 1
         for height in [height for height in self._ahead if height < following]:
             del self._ahead[height]
@@ -187,6 +192,7 @@ class Proposals:
             self._pool.remove([received.digest])
             if self._bodies.get(received.digest) is received:
                 del self._bodies[received.digest]
+                self._offered_bytes = max(0, self._offered_bytes - received.size_bytes)
         return None if wrong else bodies
 
     def _execute(self, effect: CheckBlock, bodies: Sequence[ReceivedTransaction]) -> Checked:

@@ -21,6 +21,7 @@ from node.thread_work import finished
 
 STATE_FLUSH_SECONDS = 1.0
 WAITING_MAX = 100_000  # effects; more means that the disk has stopped
+WAITING_BYTES_MAX = 512 << 20  # of blocks, journal entries and messages among them: some 30 of the largest blocks
 
 
 class SavedEntry(Wire, frozen=True):
@@ -38,6 +39,7 @@ class _Job:
     entry: tuple[int, bytes] | None = None  # height, payload
     work: Callable[[], None] | None = None  # in the writer's thread
     send: Callable[[], None] | None = None
+    size_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -58,7 +60,8 @@ class Saver:
     ) -> None:
         self._ledger, self._thread, self._on_flushed = ledger, thread, on_flushed
         self.journal = journal
-        self._jobs: list[_Job] = []
+        self._jobs: list[_Job] = []  # at most WAITING_MAX, and WAITING_BYTES_MAX with those being written
+        self._jobs_bytes = 0
         self._wake = asyncio.Event()
         self._flushed_state_at = time.monotonic()
         self.keep: list[bytes] = []  # payloads that outlive pruning: the epoch's highest ViewChange
@@ -66,10 +69,10 @@ class Saver:
         self.figures = Figures()
 
     def block(self, height: int, digest: bytes, record: bytes) -> None:
-        self._put(_Job(block=(height, digest, record)))
+        self._put(_Job(block=(height, digest, record), size_bytes=len(record)))
 
     def entry(self, height: int, payload: bytes) -> None:
-        self._put(_Job(entry=(height, payload)))
+        self._put(_Job(entry=(height, payload), size_bytes=len(payload)))
 
     def work(self, work: Callable[[], None]) -> None:
         """On the journal's file, after the entries before it were flushed."""
@@ -87,13 +90,15 @@ class Saver:
 
         self.work(drop)
 
-    def send(self, send: Callable[[], None]) -> None:
-        self._put(_Job(send=send))
+    def send(self, send: Callable[[], None], size_bytes: int = 0) -> None:
+        """`size_bytes`: of the message, if it is held until then."""
+        self._put(_Job(send=send, size_bytes=size_bytes))
 
     def _put(self, job: _Job) -> None:
-        if len(self._jobs) >= WAITING_MAX:
+        if len(self._jobs) >= WAITING_MAX or self._jobs_bytes + job.size_bytes > WAITING_BYTES_MAX:
             raise RuntimeError("the disk does not keep up: too many effects wait")
         self._jobs.append(job)
+        self._jobs_bytes += job.size_bytes
         self._wake.set()
 
     async def run(self) -> None:

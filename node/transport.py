@@ -21,6 +21,7 @@ from node.frame import KIND_MAX, exchange_hello
 from node.incidents import Incidents
 from node.link import Link, LinkHandler, LinkLimits
 from node.peer_certificate import PeerContexts, PeerIdentity, PeerUnknown, tls_incident
+from node.work_share import Allowance
 
 LINKS_PER_ORGANISATION_MAX = 16
 HANDSHAKES_MAX = 32  # accepted, and not known yet
@@ -55,6 +56,7 @@ class Transport:
         self._limits = limits or LinkLimits()
         self._redial_max_seconds = redial_max_seconds
         self._handshakes = 0
+        self._allowances: dict[str, Allowance] = {}  # organisation -> ; as many as have an authority in genesis
         self._tasks: set[asyncio.Task[None]] = set()  # listeners, dialers, links and HANDSHAKES_MAX handshakes
         self._loop = asyncio.get_running_loop()
 
@@ -176,7 +178,8 @@ class Transport:
             _abort(transport, connected)
             raise
         else:
-            return Link(peer, expected is not None, reader, writer, self.handler, limits, self.incidents)
+            allowance = self._allowances.setdefault(peer.organisation, Allowance())
+            return Link(peer, expected is not None, reader, writer, self.handler, limits, self.incidents, allowance)
         _abort(transport, connected)
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any
@@ -154,7 +155,7 @@ class Effects:
 
     def broadcast(self, effect: Broadcast) -> None:
         payload, names = encode_message(effect.message), self._seats.organisations()
-        self._saver.send(lambda: self._send_all(payload, names))
+        self._saver.send(lambda: self._send_all(payload, names), len(payload))
 
     def _send_all(self, payload: bytes, organisations: list[str]) -> None:
         for name in organisations:
@@ -174,6 +175,7 @@ class Effects:
         """Flushed blocks from the log, as many as fit."""
         if link is None or link.waiting_bytes > ANSWER_BYTES_MAX:  # it asks again; what waits must be taken first
             return
+        began_s = time.thread_time()
         blocks: list[msgspec.Raw] = []
         size = 0
         for height in range(max(from_height, 1), min(from_height + count, self._parts.feed.height + 1)):
@@ -184,6 +186,7 @@ class Effects:
             blocks.append(msgspec.Raw(data))
         if blocks:
             link.send(CONSENSUS, encode([BLOCKS_TAG, blocks]))
+        link.spend(time.thread_time() - began_s)
 
     def fetch_blocks(self, effect: FetchBlocks) -> None:
         name = self._seats.name(effect.seat)
@@ -322,8 +325,7 @@ class Effects:
         log.error("equivocation", organisation=member.organisation, key=member.key.hex(), height=effect.first.height)
 
     def refuse(self, effect: Refuse) -> None:
-        self._parts.refusals[type(effect.error).__name__] += 1
-        log.info("message_not_taken", seat=effect.seat, error=type(effect.error).__name__)
+        self._parts.refusals.record(type(effect.error).__name__, seat=effect.seat)
 
     def halt(self, effect: Halt) -> None:
         self._stop_for(effect.reason)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -78,7 +81,8 @@ class Intake:
             self._refusals["unasked"] += 1
             return
         try:
-            message = decode_message(payload)
+            with charged(link):
+                message = decode_message(payload)
             if runtime is None or members.seat_of(name) is None:
                 await self._on_stranger(link, message, has_replica=runtime is not None)
             former = self._ledger.former
@@ -87,13 +91,13 @@ class Intake:
             seat = members.seat_of(name)
             if runtime is None or seat is None:
                 return
-            verify_message(message, members, self._ledger.chain_id, former=former)
+            with charged(link):
+                verify_message(message, members, self._ledger.chain_id, former=former)
         except ForeignEpoch:  # at a switch some are a block ahead
             self._refusals[ForeignEpoch.__name__] += 1
             return
         except (ChainError, ConsensusError) as error:
-            self._refusals[type(error).__name__] += 1
-            log.warning("message_refused", organisation=name, error=type(error).__name__)
+            self._refusals.record(type(error).__name__, organisation=name)
             return
         self.connected(self._seats.speaks(link))
         failpoint("intake.message")
@@ -103,9 +107,10 @@ class Intake:
             case FetchBodies():
                 if link.waiting_bytes > ANSWER_BYTES_MAX:  # it asks again; what waits must be taken first
                     return
-                bodies = self._proposals.bodies_within(message.transactions, ANSWER_BYTES_MAX)
-                if bodies:
-                    link.send(CONSENSUS, encode_message(Bodies(bodies)))
+                with charged(link):
+                    bodies = self._proposals.bodies_within(message.transactions, ANSWER_BYTES_MAX)
+                    if bodies:
+                        link.send(CONSENSUS, encode_message(Bodies(bodies)))
             case Bodies():
                 self._proposals.offer(message.transactions)
             case Blocks():
@@ -167,8 +172,7 @@ class Intake:
             try:
                 digests = verify_final_block(final, sets[named], ledger.chain_id)
             except (ChainError, ConsensusError) as error:
-                self._refusals[type(error).__name__] += 1
-                log.warning("block_refused", seat=seat, error=type(error).__name__)
+                self._refusals.record(type(error).__name__, seat=seat)
                 break
             taken.append((final, digests))
             if len(taken) == BLOCKS_PER_FETCH_MAX:
@@ -221,3 +225,13 @@ class Intake:
         if admitted and not from_validator:  # rule 10: passed on once
             send_bundles([received.transaction for received in admitted], self._seats.links())
         self._effects.tell_work()
+
+
+@contextmanager
+def charged(link: Link) -> Iterator[None]:
+    """What is done here, on the loop, counts towards the link's share of its time."""
+    began_s = time.thread_time()
+    try:
+        yield
+    finally:
+        link.spend(time.thread_time() - began_s)

@@ -3,7 +3,6 @@ out what the core wants done."""
 
 from __future__ import annotations
 
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from chain.ledger import Ledger
@@ -12,6 +11,7 @@ from node.answers import Answers
 from node.answers_due import AnswersDue
 from node.disk_space import DiskSpace
 from node.feed import Feed
+from node.incidents import Incidents
 from node.mempool import CheckedSignatures, Mempool
 from node.proposals import Proposals
 from node.saver import Saver
@@ -34,7 +34,7 @@ class ValidatorParts:
         self.answers = Answers(ledger, self.feed)
         self.answers_due = AnswersDue()
         self.seats = Seats(ledger.members, organisation)
-        self.refusals: Counter[str] = Counter()  # class of a refused message -> how many
+        self.refusals = Incidents(event="message_refused")  # class of a refused message -> how many
 
     def close(self) -> None:
         self.threads.shutdown(wait=True, cancel_futures=True)

@@ -35,8 +35,8 @@ class Wired(Network):
             peer["port"] = wire.port
         file.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), "utf-8")
 
-    def start(self) -> None:
-        self.up(*NODES)
+    def start(self, names: Iterable[str] = NODES) -> None:
+        self.up(*names)
 
     def down(self) -> None:
         try:

@@ -32,6 +32,9 @@ class TableLink:
         self._queue: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
         self.task = asyncio.get_running_loop().create_task(self._deliver())
 
+    def spend(self, seconds: float) -> None:
+        """A table's links are not held back."""
+
     def send(self, kind: int, payload: bytes, *, urgent: bool = False) -> bool:
         if self.is_closed:
             return False
