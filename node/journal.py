@@ -4,9 +4,11 @@ To this file an entry is opaque bytes with a height. One file, `journal.log`: a 
 that it was made for, which file it is itself, the floor (height and digest of a block that was flushed, at the last
 rewriting) and the number of the first entry; then entries
 
-    length 4 · height 8 · sequence 8 · CRC-32 of these 20 bytes · checksum 8 · payload (`length` bytes)
+    length 4 · height 8 · sequence 8 · unflushed 4 · CRC-32 of these 24 bytes · checksum 8 · payload (`length` bytes)
 
-big-endian; the checksum is the first 8 bytes of SHA-256 over length, height, sequence and payload. The head of an
+big-endian; the checksum is the first 8 bytes of SHA-256 over these 24 bytes and the payload. `unflushed`
+is how many entries before it were not flushed yet when it was written: so a batch that a loss of power left in any
+order is told from a flushed entry that does not read any more. The head of an
 entry has a checksum of its own so that a damaged length cannot make a flushed vote look like an unfinished one.
 A journal is made together with the vote key or for a renewal, never copied, never restored: `open` finds out a file
 that is not the one that was written, moves to another disk included. What it cannot see is a file overwritten in its
@@ -33,7 +35,9 @@ from node.file_identity import FileIdentity, identity_of
 
 PAYLOAD_BYTES_MAX = 64 << 20  # a proposal with its bodies
 PRUNE_BYTES_MIN = 64 << 20  # smaller files are not worth a rewriting: it costs two flushes and holds up the writer
-SECTOR_BYTES = 512  # a run of zeros this long at the end is a page that never reached the disk
+SECTOR_BYTES = 512  # is written whole or not at all; one that never was reads as zeros
+HOLE_BYTES_MIN = 8  # of an entry in one sector: a length, at least, is not all zeros
+LOOKED_FOR = 64  # entries behind one that does not read
 FILE_NAME = "journal.log"
 NEW_FILE_NAME = "journal.new"
 KEYS_MAX = 8  # that a journal remembers; a seat changes its key seldom
@@ -41,7 +45,7 @@ FIRST_RENEWAL = bytes(32)  # the number of a journal that was made together with
 _MAGIC = b"medbill/2/journal"
 _HEAD = struct.Struct(f">17s32s{32 * KEYS_MAX}sQQQQ32s8s")
 # magic, renewal, keys (zeros: none), inode, generation, first sequence, floor height, floor digest, checksum
-_ENTRY = struct.Struct(">IQQ")
+_ENTRY = struct.Struct(">IQQI")
 _ENTRY_BYTES = _ENTRY.size + 4 + 8
 
 
@@ -138,7 +142,7 @@ class Journal:
         if not 0 < len(payload) <= PAYLOAD_BYTES_MAX:
             raise ValueError(f"an entry of {len(payload)} bytes")
         sequence = self.last_sequence + 1
-        data = _entry(payload, height, sequence)
+        data = _entry(payload, height, sequence, sequence - 1 - self.flushed_sequence)
         try:
             failpoint_write("journal.write", self._handle, data, self._end)
             _write(self._handle, data, self._end)
@@ -219,21 +223,48 @@ class Journal:
         self._end = _HEAD.size
         while self._end < size:
             head = os.pread(self._handle, _ENTRY_BYTES, self._end)
-            length, height, _sequence = _ENTRY.unpack_from(head) if len(head) == _ENTRY_BYTES else (0, 0, 0)
+            length, height, *_ = _ENTRY.unpack_from(head) if len(head) == _ENTRY_BYTES else (0, 0)
             if len(head) < _ENTRY_BYTES or (_is_head(head) and self._end + len(head) + length > size):
                 return self._cut(size)
             try:
                 self._add(height, len(self._read_at(self._end, self.last_sequence + 1).payload))
             except StorageDamaged:
-                if self._ends_in_zeros(size):
+                if self._was_never_flushed(size):
                     return self._cut(size)
                 raise
         return None
 
-    def _ends_in_zeros(self, size: int) -> bool:
-        """Whether the file's length reached the disk before its last bytes did, which then read as zeros."""
-        length = min(size - self._end, SECTOR_BYTES)
-        return not os.pread(self._handle, length, size - length).strip(b"\0")
+    def _was_never_flushed(self, size: int) -> bool:
+        """Of an entry at `_end` that does not read: whether a loss of power explains it, and no rot.
+
+        Then part of a sector in it or behind it was never written, which reads as zeros; and no later entry was
+        written after its flush. What a flipped bit leaves has no such hole.
+        """
+        rest = os.pread(self._handle, size - self._end, self._end)
+        first = SECTOR_BYTES - self._end % SECTOR_BYTES
+        pieces = [
+            rest[:first],
+            *(rest[start : start + SECTOR_BYTES] for start in range(first, len(rest), SECTOR_BYTES)),
+        ]
+        if not any(len(piece) >= HOLE_BYTES_MIN and not piece.strip(b"\0") for piece in pieces):
+            return False
+        missing = self.last_sequence + 1
+        return all(flushed < missing for flushed in self._flushed_before_later(rest))
+
+    def _flushed_before_later(self, rest: bytes) -> Iterator[int]:
+        """Of each whole entry behind the one that does not read: up to where entries were flushed when it was written."""
+        for sequence in range(self.last_sequence + 2, self.last_sequence + 2 + LOOKED_FOR):
+            wanted = sequence.to_bytes(8, "big")
+            found = rest.find(wanted, 12)  # length and height stand before it
+            while found >= 0:
+                try:
+                    self._read_at(self._end + found - 12, sequence)
+                except StorageDamaged:
+                    found = rest.find(wanted, found + 1)
+                    continue
+                (unflushed,) = struct.unpack_from(">I", rest, found + 8)
+                yield sequence - 1 - unflushed
+                break
 
     def _cut(self, size: int) -> None:
         self.torn_bytes = size - self._end
@@ -291,7 +322,7 @@ class Journal:
             head = os.pread(self._handle, _ENTRY_BYTES, offset)
             if not _is_head(head):
                 raise StorageDamaged(place, f"not the head of entry {sequence}")
-            length, height, actual = _ENTRY.unpack_from(head)
+            length, height, actual, _unflushed = _ENTRY.unpack_from(head)
             payload = os.pread(self._handle, length, offset + _ENTRY_BYTES)
         except OSError as error:
             raise StorageDamaged(place, f"entry {sequence}: {error}") from None
@@ -315,8 +346,8 @@ class Journal:
         return StorageFailed(str(self.path), self._failed)
 
 
-def _entry(payload: bytes, height: int, sequence: int) -> bytes:
-    fields = _ENTRY.pack(len(payload), height, sequence)
+def _entry(payload: bytes, height: int, sequence: int, unflushed: int = 0) -> bytes:
+    fields = _ENTRY.pack(len(payload), height, sequence, unflushed)
     return fields + crc32(fields).to_bytes(4, "big") + sha256(fields + payload).digest()[:8] + payload
 
 

@@ -19,7 +19,7 @@ from node.file_identity import FileIdentity
 from node.journal import FILE_NAME, FIRST_RENEWAL, KEYS_MAX, NEW_FILE_NAME, Journal
 
 HEAD_BYTES = 377
-ENTRY_BYTES = 32
+ENTRY_BYTES = 36
 LENGTHS = (40, 1, 300, 7, 90)
 DIGEST = b"\x11" * 32
 
@@ -128,7 +128,7 @@ def test_one_flipped_bit_at_every_byte_is_found(tmp_path: Path) -> None:
         assert file.read_bytes() == damaged
 
 
-@pytest.mark.parametrize("lost", [600, 900, 1032])
+@pytest.mark.parametrize("lost", [600, 900, 1036])
 def test_pages_that_never_reached_the_disk_are_cut(tmp_path: Path, lost: int) -> None:
     """A loss of power may leave the new length of the file, and zeros where the last bytes belong."""
     file = small_journal(tmp_path / "journal")
@@ -139,7 +139,7 @@ def test_pages_that_never_reached_the_disk_are_cut(tmp_path: Path, lost: int) ->
     file.write_bytes(data[:-lost] + bytes(lost))
 
     journal = Journal.open(tmp_path / "journal")
-    assert (journal.last_sequence, journal.torn_bytes) == (5, 1032)
+    assert (journal.last_sequence, journal.torn_bytes) == (5, 1036)
     journal.close()
 
 

@@ -111,7 +111,7 @@ def test_a_damaged_segment_is_mended_and_the_old_one_kept(made: Path, home: Path
     if spoil == "remove":
         path.unlink()
     elif spoil == "cut":
-        path.write_bytes(data[: len(data) // 2])
+        path.write_bytes(data[: len(data) // 2 + 1])
     else:
         data[len(data) // 3 : len(data) // 3 + (1 if spoil == "flip" else 64)] = (
             bytes([data[len(data) // 3] ^ 4]) if spoil == "flip" else bytes(64)
