@@ -162,6 +162,8 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.store.stop()
+        if self.store.failure is not None:  # of the last batch: nobody watched it any more
+            self._stop_for_store()
 
     async def _guard(self, name: str, part: Coroutine[Any, Any, None]) -> None:
         try:
@@ -174,6 +176,9 @@ class Gateway:
 
     async def _watch_store(self) -> None:
         await self.store.failed.wait()
+        self._stop_for_store()
+
+    def _stop_for_store(self) -> None:
         failure = self.store.failure
         log.critical("store_failed", code=failure.code if failure else "")
         self._on_failure(f"{type(failure).__name__}: {failure}")

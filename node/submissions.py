@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from chain.codec import decode, encode
-from chain.errors import BlockInvalid, ChainError
+from chain.errors import BlockInvalid, ChainError, StorageFailed
 from chain.execute import verify_transaction
 from chain.failpoint import failpoint
 from chain.final_view import FinalView
@@ -67,6 +67,7 @@ class Submissions:
         self._space = space or boundless()
         self._waiting: dict[bytes, _Waiting] = {}  # transaction digest -> ..., at most SUBMISSIONS_MAX
         self._operations: dict[bytes, bytes] = {}  # operation digest -> transaction; those of the waiting ones
+        self._failure: StorageFailed | None = None  # of a write: nothing may be kept here any more
         self._done: list[bytes] = []  # digests to be forgotten on disk with the next batch
         for _key, value in database.scan(_PREFIX):
             received = receive_transaction(ledger.chain_id, decode(value, Transaction), len(value))
@@ -90,7 +91,8 @@ class Submissions:
         return received
 
     async def keep(self, received: ReceivedTransaction) -> None:
-        """Keep and send what has been checked. Raises ServiceRefused `mempool_full`, `disk_nearly_full`."""
+        """Keep and send what has been checked. Raises ServiceRefused `mempool_full`, `disk_nearly_full`,
+        `storage_failed`: then whether it was kept is not known, and `run` ends."""
         if received.digest not in self._waiting:
             if self._space.is_low():
                 raise ServiceRefused(DISK_NEARLY_FULL, "no room for new transactions on this node's disk")
@@ -103,7 +105,11 @@ class Submissions:
             gone = [_PREFIX + digest for digest in done if digest != received.digest]
             loop = asyncio.get_running_loop()
             failpoint("submissions.keeping")
-            await finished(loop.run_in_executor(self._thread, self._database.write, puts, gone, True))
+            try:
+                await finished(loop.run_in_executor(self._thread, self._database.write, puts, gone, True))
+            except StorageFailed as error:
+                self._failure = error
+                raise ServiceRefused(error.code) from None
             failpoint("submissions.kept")
         self._send([received.transaction])
 
@@ -125,9 +131,11 @@ class Submissions:
                 self._remove(digest)
 
     async def run(self) -> None:
-        """Until cancelled: send again what is not in a block yet."""
+        """Until cancelled: send again what is not in a block yet. Raises StorageFailed: the node stops."""
         while True:
             await asyncio.sleep(LOOK_S)
+            if self._failure is not None:
+                raise self._failure
             self.send_due()
 
     def send_due(self) -> None:

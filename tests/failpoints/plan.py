@@ -29,6 +29,7 @@ class Case:
     trigger: str = ""
     torn: str = ""
     goes_on: bool = False
+    is_lowest: bool = False  # of the validators the one with the lowest name: it dials all others
 
     @property
     def label(self) -> str:
@@ -50,6 +51,7 @@ class _Way:
     trigger: str = ""
     torn: str = ""
     goes_on: bool = False
+    is_lowest: bool = False
 
 
 _LOG = (VALIDATOR, MIRROR)
@@ -85,7 +87,7 @@ WAYS: dict[str, _Way] = {
     "saver.state_written": _Way((VALIDATOR,), 1),
     "effects.proposing": _Way((VALIDATOR,), 1, trigger=PRIMARY),
     "intake.bundle_admitted": _Way((VALIDATOR,), 1, trigger=OUTAGE),
-    "transport.dial": _Way((VALIDATOR, GATEWAY), 2, goes_on=True),
+    "transport.dial": _Way((VALIDATOR, GATEWAY), 2, goes_on=True, is_lowest=True),
     "transport.accept": _Way((VALIDATOR, MIRROR), 2, goes_on=True),
     "transport.hello": _Way((VALIDATOR, GATEWAY), 2, goes_on=True),
     "link.write": _Way((VALIDATOR, MIRROR, GATEWAY), 20, goes_on=True),
@@ -130,7 +132,7 @@ def cases() -> list[Case]:
             errors = point.errors if number == 0 or name.startswith(("segment", "block_log", "state")) else ()
             for action in [KILL, *torn, *errors]:
                 goes_on = way.goes_on and action != KILL
-                found.append(Case(name, node, action, way.at, way.more, way.trigger, way.torn, goes_on))
+                found.append(Case(name, node, action, way.at, way.more, way.trigger, way.torn, goes_on, way.is_lowest))
     return found
 
 

@@ -190,6 +190,8 @@ class Stage(Network):
         if case.trigger == PRIMARY:  # the one that comes after the present primary
             members = sorted(VALIDATORS)
             return members[(members.index(self._primary()) + 1) % len(members)]
+        if case.is_lowest:
+            return min(VALIDATORS)
         self._turn += 1
         return VALIDATORS[self._turn % len(VALIDATORS)]
 

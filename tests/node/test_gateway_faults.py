@@ -569,6 +569,23 @@ async def test_a_disk_that_takes_no_write_answers_nobody_and_stops_the_node(
     assert province.recorded_bills() == []
 
 
+async def test_a_last_batch_that_the_disk_does_not_take_is_told(
+    province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that was asked to stop, and could not write what was pending, does not end as if all were well."""
+    gateway = await province.start()
+    reasons: list[str] = []
+    monkeypatch.setattr(gateway, "_on_failure", reasons.append)
+
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise StorageFailed("gateway", "no space left on device")
+
+    monkeypatch.setattr("chain.database.Database.write", fail)
+    gateway.store.put(b"z", b"pending")
+    await gateway.stop()
+    assert "StorageFailed: gateway: no space left on device" in reasons
+
+
 async def test_a_full_outbox_keeps_nothing(province: Province, monkeypatch: pytest.MonkeyPatch) -> None:
     """DESIGN 10: 503 only if nothing was kept."""
     gateway = await province.start()

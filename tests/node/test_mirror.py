@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from chain import keyspace
+from chain import failpoint, keyspace
 from chain.codec import encode
 from chain.details import check_code, token
+from chain.errors import StorageFailed
 from chain.operation import AllotRange, RangeRef, operation_digest
 from chain.proof import check_proof
 from chain.records import BillBody
@@ -451,6 +452,20 @@ async def test_seals_tell_watermark_and_lag(archive: Archive) -> None:
 
 
 # ── what others send ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_submission_that_the_disk_does_not_take_stops_the_node(archive: Archive) -> None:
+    """RELIABILITY 3.2: any write error. The one who asked hears of it, and the task that the node guards ends with it."""
+    operation = AllotRange(RangeRef("finance-city", CODE, 1), 200_001, 10, "hospital-b")
+    failpoint.arm("details.before_write=ENOSPC@1")
+    try:
+        with pytest.raises(ServiceRefused, match="storage_failed"):
+            await archive.mirror.submit(encode(archive.chain.sign("finance-city", operation)))
+    finally:
+        failpoint.arm("")
+    with pytest.raises(StorageFailed, match="No space left on device"):
+        await archive.submissions.run()
+    assert archive.sent() == []
 
 
 async def test_a_submitted_transaction_is_kept_sent_again_and_forgotten_when_final(archive: Archive) -> None:
