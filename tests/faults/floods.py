@@ -220,8 +220,10 @@ class Cost:
         return self.end[node] / self.warm[node] - 1
 
 
-def flood(network: Wired, recorder: Recorder, quiet_s: float, warm_s: float, flood_s: float) -> Cost:
-    """Honest work alone, then under a flood; FLOODER does not run."""
+def flood(
+    network: Wired, recorder: Recorder, quiet_s: float, warm_s: float, flood_s: float, bills_min: int = 3
+) -> Cost:
+    """Honest work alone, then under a flood, until so many of its bills are final too; FLOODER does not run."""
     arsenal, over = Arsenal(network), threading.Event()
     peers = [Peer(network, arsenal, node, over) for node in HONEST]
     client = Client(network, over)
@@ -234,6 +236,7 @@ def flood(network: Wired, recorder: Recorder, quiet_s: float, warm_s: float, flo
             _pass(network, warm_s, arsenal)
             warm, done = _memory(network), len(load.calls)
             _pass(network, flood_s, arsenal)
+            network.until(lambda: len(_latencies(load, done)) >= bills_min, "honest bills under the flood", 60)
             end, during = _memory(network), _latencies(load, done)
         finally:
             over.set()

@@ -15,9 +15,9 @@ from tests.network.running import VALIDATORS
 
 pytestmark = pytest.mark.processes
 
-FAULT_S = 4.0  # longer than two timers of rule 10
-PRIMARY_GAP_S = 5.0  # without a block, if the victim is the primary: its timer, and one more on a busy machine
-BACKUP_GAP_S = 2.5  # if it is not: nobody waits for it; a busy machine only
+FAULT_S = 1.5  # then it is felt: what was on its way has come, and the timer of a view has ended
+GO_ON_S = 8.0  # from the fault until blocks come in spite of it; a change of view takes 1 s, a busy machine some more
+BLOCKS = 3  # so many
 BACK_S = 20.0  # until the victim stands where the others stand: an idle timeout and a dial at most
 
 FAULTS: dict[str, Callable[[Wire], None]] = {
@@ -46,9 +46,7 @@ def test_one_validators_links_go_wrong_and_the_others_go_on(network: Wired, load
         began = time.monotonic()
         for wire in network.between([victim]):
             FAULTS[fault](wire)
-        network.until(lambda: time.monotonic() - began > FAULT_S, "the fault lasts")
-        gap_s = watches.gap_s(began, time.monotonic())
-        assert gap_s < (PRIMARY_GAP_S if is_primary else BACKUP_GAP_S), f"{victim}: {gap_s:.1f} s without a block"
+        network.until(lambda: len(watches.arrivals(began + FAULT_S)) >= BLOCKS, "the others go on", GO_ON_S)
         height = watches.height
         network.heal()
     network.until(lambda: (network.status(victim) or {}).get("height", 0) >= height, f"{victim} is back", BACK_S)
@@ -65,7 +63,7 @@ def test_halves_that_do_not_hear_each_other_stand_still_and_go_on_together(netwo
     )
     heights = [status["height"] for status in network.statuses()]
     began = time.monotonic()
-    network.until(lambda: time.monotonic() - began > FAULT_S, "the cut lasts")
+    network.until(lambda: time.monotonic() - began > 2 * FAULT_S, "the cut lasts")
     assert [status["height"] for status in network.statuses()] == heights
     network.heal()
     network.until(lambda: network.height() > max(heights) + 2, "blocks come again", BACK_S)
