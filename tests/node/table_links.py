@@ -55,6 +55,8 @@ class TableLink:
                 await target.on_message(cast(Link, back), kind, payload)
             except PeerRefused as refused:
                 self.table.refused.append((self.owner, self.node, refused.code))
+            except Exception as error:  # of ours: a real link would be closed for it
+                self.table.halted[self.node] = f"on_message: {error!r}"
 
 
 class TableLinks:
