@@ -5,13 +5,14 @@
 PYTHON ?=
 SEEDS ?= 500
 FROM ?= 0
+FILES ?=
 START ?=
 ONLY ?=
 
 BIN = .venv/bin
 READY = .venv/.ready
 
-.PHONY: help setup demo test simulate failpoints bitflips drills lock clean
+.PHONY: help setup demo test simulate failpoints bitflips drills mutants coverage mutation faults floods lock clean
 help:
 	@echo 'make demo                     the story of the system in about two minutes'
 	@echo 'make test                     format, lint, types, import contracts, tests, a short simulation'
@@ -19,6 +20,11 @@ help:
 	@echo 'make failpoints ONLY=part     kills and disk errors at every named place of running nodes (also START=label)'
 	@echo 'make bitflips                 a bit flipped at 200 places of every kind of file: no wrong answer'
 	@echo 'make drills                   losses and repairs over real processes, with a table'
+	@echo 'make mutants                   every seeded bug must be found; the table goes to tests/mutants/README.md'
+	@echo 'make coverage                  branch coverage of consensus/ and chain/'
+	@echo 'make mutation FILES="..."      mutation score of consensus/, file by file; takes hours, can be stopped'
+	@echo 'make faults                   real processes: 20 kills, two of four down for a minute, catching up'
+	@echo 'make floods                   ten minutes of a flooding validator and a flooding client'
 	@echo 'make setup                    the environment in .venv (PYTHON=... chooses the interpreter)'
 	@echo 'make lock                     the two requirements files again, from pyproject.toml (needs uv)'
 	@echo 'make clean                    remove .venv, caches and built files'
@@ -81,6 +87,28 @@ bitflips: $(READY)
 # The last one mounts small file systems: it needs the right to.
 drills: $(READY)
 	@$(BIN)/python -m tests.drills
+
+mutants: $(READY)
+	@$(BIN)/python -m tests.mutants --resume .mutants.jsonl --write
+
+# Branches that the stories of the two packages and a few simulated networks go through.
+coverage: $(READY)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest tests/consensus tests/chain
+	$(BIN)/coverage run --append -m tests.simulator --seeds 8 --verbose >/dev/null
+	$(BIN)/coverage report -m
+
+# Hours: goes on where it was stopped. FILES="evidence timers" chooses.
+mutation: $(READY)
+	@$(BIN)/python -m tests.mutants.mutation $(FILES)
+
+# Kills, an outage of two for a minute, catching up.
+faults: $(READY)
+	@$(BIN)/python -m tests.faults.kills --times 20 --pair 60
+	@$(BIN)/python -m tests.faults.catch_up --seconds 60
+
+floods: $(READY)
+	@$(BIN)/python -m tests.faults.floods --minutes 10
 
 # The files hold hashes and no address: uv.lock and other makers write where packages came from.
 lock:

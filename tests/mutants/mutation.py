@@ -1,0 +1,101 @@
+"""Mutation score of consensus/, file by file: python -m tests.mutants.mutation [--folder F] [--score] [FILE ...].
+
+The tool (cosmic-ray) lives in an environment of its own, from mutation.lock. It changes one place at a time in a clone under the
+folder and runs tests/consensus and one seed of the simulator until the first failure. What is known stays in the folder's session
+files: started again, it goes on; `--score` only prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+from tests.mutants.mutant import FOLDER, ROOT
+
+FILES = (
+    "evidence", "epochs", "restart", "timers", "view_change", "normal_case", "catch_up", "replica", "state", "wire",
+    "model", "effects", "events",
+)  # fmt: skip
+TEST_WITHIN_S = 120
+CONFIG = """[cosmic-ray]
+module-path = "consensus/{name}.py"
+timeout = {timeout}
+excluded-modules = []
+test-command = "{command}"
+[cosmic-ray.distributor]
+name = "local"
+"""
+
+
+def tool(folder: Path) -> Path:
+    """cosmic-ray, installed on first use."""
+    program = folder / "environment" / "bin" / "cosmic-ray"
+    if not program.exists():
+        venv.create(folder / "environment", with_pip=True, clear=True)
+        python = folder / "environment" / "bin" / "python"
+        lock = str(FOLDER / "mutation.lock")
+        subprocess.run([python, "-m", "pip", "install", "-q", "--require-hashes", "-r", lock], check=True)
+    return program
+
+
+def run(folder: Path, names: list[str]) -> None:
+    """Do what is not done yet, at the lowest priority."""
+    program = tool(folder)
+    clone = folder / "clone"
+    if not clone.exists():
+        ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis")
+        shutil.copytree(ROOT, clone, ignore=ignored)
+    tests = f"{sys.executable} -m pytest -x -q -p no:cacheprovider tests/consensus"
+    simulation = f"{sys.executable} -m tests.simulator --seeds 2 --jobs 1"
+    command = f"sh -c '{tests} && {simulation}'"
+    for name in names:
+        config, session = folder / f"{name}.toml", folder / f"{name}.sqlite"
+        if not session.exists():
+            config.write_text(CONFIG.format(name=name, timeout=TEST_WITHIN_S, command=command), encoding="utf-8")
+            subprocess.run([program, "init", config, session], cwd=clone, check=True)
+        # A run that was cut off may have left its change behind.
+        shutil.copy(ROOT / "consensus" / f"{name}.py", clone / "consensus" / f"{name}.py")
+        subprocess.run(["nice", "-n", "15", program, "exec", config, session], cwd=clone, check=True)
+        print(score(folder, name), flush=True)
+
+
+def score(folder: Path, name: str) -> str:
+    """Killed, of those that were tried, of all."""
+    session = folder / f"{name}.sqlite"
+    if not session.exists():
+        return f"{name:<12} not begun"
+    with sqlite3.connect(session) as connection:
+        [total] = connection.execute("select count(*) from mutation_specs").fetchone()
+        outcomes = dict(
+            connection.execute("select test_outcome, count(*) from work_results group by test_outcome").fetchall()
+        )
+    tried = sum(outcomes.values())
+    killed = sum(count for outcome, count in outcomes.items() if str(outcome).upper().endswith("KILLED"))
+    share = f"{killed / tried:.1%}" if tried else "-"
+    return f"{name:<12} {killed} killed of {tried} tried of {total}: {share}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants.mutation", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="FILE", help=f"of {', '.join(FILES)}; all without any")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "medbill-mutation")
+    parser.add_argument("--score", action="store_true", help="only print what is known")
+    arguments = parser.parse_args()
+    names = list(arguments.names or FILES)
+    if unknown := set(names) - set(FILES):
+        parser.error(f"no such file: {', '.join(sorted(unknown))}")
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    if not arguments.score:
+        run(arguments.folder, names)
+    print("\n".join(score(arguments.folder, name) for name in names))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
