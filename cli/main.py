@@ -11,7 +11,21 @@ import typer
 from typer.core import TyperGroup
 
 from cli import output
-from cli.commands import audit, bill, blocks, demo, keys, network, node, numbers, proof, token, validators, verify
+from cli.commands import (
+    audit,
+    bill,
+    blocks,
+    demo,
+    evidence,
+    keys,
+    network,
+    node,
+    numbers,
+    proof,
+    token,
+    validators,
+    verify,
+)
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
 from cli.options import Json
@@ -63,6 +77,7 @@ for name, group in (
     ("token", token.app),
     ("validators", validators.app),
     ("audit", audit.app),
+    ("evidence", evidence.app),
     ("block", blocks.app),
 ):
     app.add_typer(group, name=name)

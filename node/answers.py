@@ -23,10 +23,14 @@ from chain.records import BillBody
 from chain.state import body_of, record_of
 from chain.validators import ValidatorSet
 from node.errors import PeerRefused
+from node.evidence_store import EvidenceStore
 from node.feed import Feed
 from node.messages import (
+    EVIDENCE_PER_ANSWER_MAX,
     BlocksAnswer,
+    EvidenceAnswer,
     GetBlocks,
+    GetEvidence,
     GetMine,
     GetRecord,
     MineAnswer,
@@ -47,13 +51,15 @@ IsOf = Callable[[str, str], bool]  # (bill id, organisation) -> whether it issue
 class Answers:
     """Reads the ledger for others. `feed.height` is what may be spoken of: flushed blocks."""
 
-    def __init__(self, ledger: Ledger, feed: Feed) -> None:
-        self._ledger, self._feed = ledger, feed
+    def __init__(self, ledger: Ledger, feed: Feed, evidence: EvidenceStore | None = None) -> None:
+        self._ledger, self._feed, self._evidence = ledger, feed, evidence
         self._old = asyncio.Lock()  # whoever reads blocks from the disk
         self._turn = asyncio.Lock()  # whoever works on an answer: one part of one at a time, then all else has its turn
 
-    async def answer(self, question: Question, organisation: str) -> BlocksAnswer | MineAnswer | RecordAnswer:
-        """Raises PeerRefused: `forbidden` for blocks whole that go to no agency, `not_served_here`."""
+    async def answer(
+        self, question: Question, organisation: str
+    ) -> BlocksAnswer | MineAnswer | RecordAnswer | EvidenceAnswer:
+        """Raises PeerRefused: `forbidden` for what goes to agencies alone, `not_served_here`."""
         match question:
             case GetBlocks():
                 if not self._may_follow_whole(organisation):
@@ -63,6 +69,11 @@ class Answers:
                 return await self.mine(question, organisation)
             case GetRecord():
                 return await self.record(question, organisation)
+            case GetEvidence() if self._evidence is not None:
+                if not self._may_follow_whole(organisation):
+                    raise PeerRefused("forbidden")
+                some = self._evidence.pieces[question.from_place : question.from_place + EVIDENCE_PER_ANSWER_MAX]
+                return EvidenceAnswer(len(self._evidence.pieces), [piece.data for piece in some])
             case _:
                 raise PeerRefused("not_served_here")
 

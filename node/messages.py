@@ -30,6 +30,7 @@ BUNDLE_BYTES_MAX = 4 << 20  # what is larger holds up whoever decodes it
 BLOCKS_MAX = 64  # in one answer
 PARTS_MAX = 256
 DETAILS_MAX = 500
+EVIDENCE_PER_ANSWER_MAX = 8  # each of at most consensus.evidence.EVIDENCE_BYTES_MAX
 WAIT_MS_MAX = 20_000
 
 Wait = Annotated[int, msgspec.Meta(ge=0, le=WAIT_MS_MAX)]
@@ -114,8 +115,21 @@ class DetailsAnswer(Wire, frozen=True, tag=5):
     details: list[Details]  # those that are there and may be given
 
 
-Question = GetBlocks | GetMine | GetRecord | PutDetails | GetDetails
-Answer = BlocksAnswer | MineAnswer | RecordAnswer | DetailsKept | DetailsAnswer
+class GetEvidence(Wire, frozen=True, tag=6):
+    """Evidence of contradicting votes (PROTOCOL rule 16), from a place in the answerer's list on."""
+
+    from_place: Count
+
+
+class EvidenceAnswer(Wire, frozen=True, tag=6):
+    """`pieces` are files that prove themselves; `count` is how many the answerer has."""
+
+    count: Count
+    pieces: Annotated[list[bytes], msgspec.Meta(max_length=EVIDENCE_PER_ANSWER_MAX)]
+
+
+Question = GetBlocks | GetMine | GetRecord | PutDetails | GetDetails | GetEvidence
+Answer = BlocksAnswer | MineAnswer | RecordAnswer | DetailsKept | DetailsAnswer | EvidenceAnswer
 
 
 def decode_question(data: bytes) -> Question:

@@ -26,6 +26,7 @@ from chain.validators import ValidatorSet
 from node.audit_desk import AuditDesk
 from node.bill_desk import HOSPITAL_STAFF, BillDesk
 from node.details_store import DetailsStore
+from node.evidence_store import EvidenceStore
 from node.feed import Feed
 from node.ledger_pages import bill_of, block_page, block_row, network_page, transaction_pages, utc_text
 from node.membership_page import membership_page
@@ -58,11 +59,13 @@ class Mirror:
         *,
         sealer: Sealer | None = None,
         unit_key: SigningKey | None = None,
+        evidence: EvidenceStore | None = None,
     ) -> None:
         self.name, self.organisation = name, organisation
         self.chain_id = ledger.chain_id.hex()
         self._ledger, self._feed, self._peers = ledger, feed, peers
         self._submissions, self._sealer, self._unit_key = submissions, sealer, unit_key
+        self._evidence = evidence
         self._proofs = ProofDesk(ledger, index)
         self.bills = BillDesk(organisation, ledger, store, index, self._proofs)
         self._audit = AuditDesk(ledger, self.bills.public_page)
@@ -80,7 +83,8 @@ class Mirror:
         links = sorted(link.node for link in self._peers.validators())
         stands = (head.height, head.digest, head.time_ms)
         page = network_page(self._ledger.genesis, self._ledger.members, node, stands, links)
-        return {**page, "membership": membership_page(self._ledger)}
+        evidence = self._evidence.page() if self._evidence is not None else []
+        return {**page, "membership": membership_page(self._ledger), "evidence": evidence}
 
     async def blocks(self, before: int | None, limit: int) -> Page:
         head = self._ledger.head.height

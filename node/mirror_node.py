@@ -24,6 +24,8 @@ from node.details_store import DetailsStore
 from node.disk_space import CODE as DISK_NEARLY_FULL
 from node.disk_space import DiskSpace, boundless
 from node.errors import PeerRefused
+from node.evidence_store import EvidenceStore
+from node.evidence_watch import EvidenceWatch
 from node.feed import Feed
 from node.follow import BlockFollower
 from node.link import Link
@@ -81,6 +83,8 @@ class MirrorNode:
             self.sealer = Sealer(
                 ledger, self.details, self._index, office=organisation, key=seal_key, send=send, thread=self._workers
             )
+        self.evidence = EvidenceStore.open(data, ledger.genesis)
+        self._watch = EvidenceWatch(self.evidence, peers, self._workers)
         self.feed = Feed(ledger.head.height)
         followed: list[Callable[[FinalView], None]] = [
             self.details.on_final,
@@ -103,8 +107,9 @@ class MirrorNode:
             self._submissions,
             sealer=self.sealer,
             unit_key=unit_key,
+            evidence=self.evidence,
         )
-        self._answers = Answers(ledger, self.feed)
+        self._answers = Answers(ledger, self.feed, self.evidence)
         self._tasks: list[asyncio.Task[None]] = []
         self._is_failed = False
 
@@ -115,7 +120,7 @@ class MirrorNode:
 
     def start(self, transport: Transport) -> None:
         self._peers.transport = transport
-        parts: list[Coroutine[Any, Any, None]] = [self.follower.run(), self._submissions.run()]
+        parts: list[Coroutine[Any, Any, None]] = [self.follower.run(), self._submissions.run(), self._watch.run()]
         if self.sealer is not None:
             parts.append(self.sealer.run())
         self._tasks = [asyncio.get_running_loop().create_task(self._guard(part)) for part in parts]
@@ -207,6 +212,8 @@ class MirrorNode:
             "state_count": head.state_count,
             "time_ms": head.time_ms,
             "follows": self.follower.server or None,
+            "evidence": len(self.evidence.pieces),
+            "evidence_against": self.evidence.organisations(),
             "submissions": self._submissions.count,
             "details_not_final": self.details.not_final,
             "seals": seals,
@@ -218,6 +225,7 @@ class MirrorNode:
             "consensus_height": self.ledger.head.height,
             "state_records": self.ledger.state.count,
             "submissions": self._submissions.count,
+            "evidence": len(self.evidence.pieces),
             "details_turned_away_total": self.details.turned_away,
         }
         if self.sealer is not None:
@@ -230,6 +238,7 @@ class MirrorNode:
         incidents = transport.incidents if transport else Counter[str]()
         figures: dict[str, dict[str, float]] = {
             "follow_total": dict(self.follower.counts),
+            "evidence_watch_total": dict(self._watch.counts),
             "peer_incidents_total": dict(incidents),
         }
         if self.sealer is not None:

@@ -15,7 +15,9 @@ from chain.codec import encode
 from chain.execute import Execution
 from chain.failpoint import failpoint
 from chain.final_view import FinalView
+from chain.proving import set_changes
 from chain.transaction import Transaction
+from chain.validators import ValidatorSet
 from consensus.effects import (
     Accuse,
     BecomeLearner,
@@ -33,20 +35,23 @@ from consensus.effects import (
     Send,
     SendBlocks,
 )
+from consensus.errors import ConsensusError
 from consensus.events import BlockChecked, Event, NextEpoch, PassedOver, ProposalReady, WorkChanged
+from consensus.evidence import conviction_of, encode_evidence
 from consensus.model import (
     Blocks,
     Bodies,
-    Commit,
     Fetch,
     FetchBodies,
-    Prepare,
     ProposalSaved,
     ViewChangeSaved,
+    Vote,
     record_height,
 )
 from consensus.wire import encode_message, encode_record
 from node.answers import ANSWER_BYTES_MAX, final_block_bytes
+from node.evidence_store import certified_at
+from node.evidence_watch import raise_alarm
 from node.link import Link
 from node.mempool import PASSED_OVER_BLOCKS
 from node.messages import BUNDLE, CONSENSUS, encode_bundles
@@ -57,7 +62,6 @@ from node.validator_parts import ValidatorParts
 from node.vote_memory import GIVEN_UP, NO_SEAT, VOTE_FORGOTTEN
 
 PASS_ON_MAX = 2_000  # waiting transactions sent to the primary once more
-EVIDENCE_MAX = 1_000  # accusations kept
 BLOCKS_TAG = Blocks.__struct_config__.tag
 BODIES, BLOCKS = encode_message(Bodies([]))[:2], encode_message(Blocks([]))[:2]  # how such messages begin
 
@@ -80,7 +84,7 @@ class Effects:
         self._memory = parts.memory
         self._saver, self._seats, self._answers_due = parts.saver, parts.seats, parts.answers_due
         self._was_waiting = False
-        self.evidence: list[tuple[Prepare | Commit, Prepare | Commit]] = []  # at most EVIDENCE_MAX
+        self.accusations = 0  # pairs of contradicting votes seen in this life
         self.learner_reason = ""
         self.runtime: Runtime | None = None
         self.clock = Clock()
@@ -319,10 +323,23 @@ class Effects:
     # ── for operators ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def accuse(self, effect: Accuse) -> None:
-        if len(self.evidence) < EVIDENCE_MAX:
-            self.evidence.append((effect.first, effect.second))
-        member = self._seats.members.members[effect.first.seat]
-        log.error("equivocation", organisation=member.organisation, key=member.key.hex(), height=effect.first.height)
+        """Rule 16: kept by the writer, once the block before the votes' epoch is flushed, which leads to their set."""
+        self.accusations += 1
+        first, second = effect.first, effect.second
+        if self._parts.evidence.has_room(conviction_of(first, second, self._seats.members)):
+            sets = self._ledger.sets()
+            self._saver.work(lambda: self._keep_evidence(first, second, sets))
+
+    def _keep_evidence(self, first: Vote, second: Vote, sets: list[ValidatorSet]) -> None:
+        ledger = self._ledger
+        changes = set_changes(sets, lambda height: certified_at(ledger.log, height), first.epoch)
+        try:
+            kept = self._parts.evidence.add(encode_evidence(ledger.chain_id, changes, first, second))
+        except ConsensusError as error:  # it convicts nobody: whoever checked the votes was wrong
+            log.error("evidence_refused", code=error.code, seat=first.seat, height=first.height)
+            return
+        if kept is not None:
+            raise_alarm(kept, self._parts.organisation)
 
     def refuse(self, effect: Refuse) -> None:
         self._parts.refusals.record(type(effect.error).__name__, seat=effect.seat)

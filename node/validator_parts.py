@@ -10,6 +10,7 @@ from node.admission import Admission
 from node.answers import Answers
 from node.answers_due import AnswersDue
 from node.disk_space import DiskSpace
+from node.evidence_store import EvidenceStore
 from node.feed import Feed
 from node.incidents import Incidents
 from node.mempool import CheckedSignatures, Mempool
@@ -31,7 +32,8 @@ class ValidatorParts:
         self.proposals = Proposals(ledger.chain_id, ledger.parent, self.pool, self.checked, self.admission)
         self.feed = Feed(ledger.head.height)
         self.saver = Saver(ledger, memory.journal, self.writer, self.feed.publish)
-        self.answers = Answers(ledger, self.feed)
+        self.evidence = EvidenceStore.open(ledger.log.directory.parent, ledger.genesis)
+        self.answers = Answers(ledger, self.feed, self.evidence)
         self.answers_due = AnswersDue()
         self.seats = Seats(ledger.members, organisation)
         self.refusals = Incidents(event="message_refused")  # class of a refused message -> how many

@@ -29,7 +29,8 @@ def status_of(validator: Validator) -> dict[str, Any]:
         "waits_for": validator.memory.waits_for if validator.learner_reason == WAITS_FOR_RENEWAL else None,
         "validators_linked": validator.linked_validators,
         "mempool": {"transactions": len(validator.pool), "bytes": validator.pool.bytes},
-        "evidence": len(validator.effects.evidence),
+        "evidence": len(validator.parts.evidence.pieces),
+        "evidence_against": validator.parts.evidence.organisations(),
     }
 
 
@@ -49,6 +50,7 @@ def figures_of(validator: Validator) -> dict[str, float]:
         "state_records": validator.ledger.state.count,
         "flushes_total": saver.flushes,
         "flush_seconds_total": saver.flush_seconds,
-        "equivocation_total": len(validator.effects.evidence),
+        "equivocation_total": validator.effects.accusations,
+        "evidence": len(validator.parts.evidence.pieces),
         "learner": float(bool(validator.learner_reason)),
     }
