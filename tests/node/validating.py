@@ -48,7 +48,7 @@ from node.vote_memory import VoteMemory
 from tests.chain.making import CODE, VALIDATORS, genesis, key_of
 from tests.node.table_links import TableLink, TableLinks, organisation_of
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0  # a second or two when the machine is idle
 
 Lost = Callable[[str, str, int, bytes], bool]  # (from, to, kind of frame, payload)
 
