@@ -50,7 +50,7 @@ def run(directory: Path, chosen: list[Case]) -> int:
             rows.append(row)
             print(line_of(number, row), flush=True)
             if row.fault:
-                stage.mend()
+                stage.mend(row.node)
         stage.verify_votes()
     finally:
         stage.end()
