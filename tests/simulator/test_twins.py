@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from chain.validators import ValidatorSet
 from consensus import view_change, wire
 from consensus.state import ReplicaState
-from tests.simulator.twins import CHOICES, Round, Tally, run_range, scenario
+from tests.simulator.twins import CHOICES, Round, Tally, main, run_range, scenario
 from tests.simulator.twins_table import HONEST, Contradiction, Table
 
 EVERYBODY = frozenset(range(5))
@@ -97,6 +98,13 @@ def test_a_failure_tells_how_to_play_it_again() -> None:
         tally = run_range(2, HIDDEN, 1)
     assert len(tally.failures) == 1
     assert tally.failures[0].endswith(f"python -m tests.simulator.twins --rounds 2 --from {HIDDEN} --count 1")
+
+
+@pytest.mark.parametrize("words", [["--rounds", "0"], ["--rounds", "1", "--from", "148"], ["--count", "0"]])
+def test_a_range_that_is_none_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with patch.object(sys, "argv", ["twins", *words]), pytest.raises(SystemExit):
+        main()
+    assert "at least one round" in capsys.readouterr().err
 
 
 # -- bent rules ----------------------------------------------------------------------------------------------------

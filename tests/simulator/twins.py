@@ -162,7 +162,10 @@ def main() -> int:
     parser.add_argument("--count", type=int, help="how many; all that follow if not given")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     arguments = parser.parse_args()
-    number = len(CHOICES) ** arguments.rounds
+    number = len(CHOICES) ** max(arguments.rounds, 0)
+    is_none = arguments.count is not None and arguments.count < 1
+    if arguments.rounds < 1 or not 0 <= arguments.first < number or is_none:
+        parser.error(f"at least one round and one scenario, of the {number} that there are")
     end = number if arguments.count is None else min(number, arguments.first + arguments.count)
     tasks = [(arguments.rounds, start, min(RANGE_MAX, end - start)) for start in range(arguments.first, end, RANGE_MAX)]
     started, total = time.monotonic(), Tally()
