@@ -23,10 +23,6 @@ class SetHistory:
         self._epochs = sorted(epochs)  # eight bytes and an int for each set of the chain
         self._kept: OrderedDict[int, ValidatorSet] = OrderedDict()  # epoch -> set, at most SETS_KEPT_MAX
 
-    @property
-    def newest(self) -> ValidatorSet:
-        return self._at(self._epochs[-1])
-
     def add(self, members: ValidatorSet) -> None:
         """A set that is newer than all others; the owner has stored it."""
         if self._epochs and members.epoch <= self._epochs[-1]:
