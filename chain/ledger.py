@@ -34,6 +34,7 @@ from chain.validators import COMMIT, Certificate, ValidatorSet, verify_certifica
 
 BLOCKS_UNFLUSHED_MAX = 64
 RECENT_BLOCKS_MAX = 128  # final blocks kept decoded, for those who follow
+RECENT_BYTES_MAX = 64 << 20  # of their transactions, as they travel; the newest stays whatever its size
 
 _APPLIED = keyspace.META + b"applied"
 
@@ -66,6 +67,7 @@ class Ledger:
         self.indexes = indexes  # whether to keep what only readers need
         self._history = History(self.state)
         self._recent: OrderedDict[int, FinalView] = OrderedDict()
+        self._recent_bytes = 0
         self.unflushed_blocks = 0
         first = genesis.validator_set()
         self.head = Applied(self.chain_id, 0, self.chain_id, genesis.created_ms, bytes(32), 0, first.digest())
@@ -262,8 +264,11 @@ class Ledger:
             execution.digest, block, certificate, execution.transactions, execution.outcomes, execution.witnesses
         )
         self._recent[height] = view
-        while len(self._recent) > RECENT_BLOCKS_MAX:
-            self._recent.popitem(last=False)
+        self._recent_bytes += _bytes_of(view)
+        while len(self._recent) > RECENT_BLOCKS_MAX or (
+            self._recent_bytes > RECENT_BYTES_MAX and len(self._recent) > 1
+        ):
+            self._recent_bytes -= _bytes_of(self._recent.popitem(last=False)[1])
         return view
 
     def flush(self) -> None:
@@ -404,3 +409,7 @@ def start_store(store: Store, genesis: Genesis) -> None:
     puts, deletes = state.begin_flush()
     store.write(puts, deletes, sync=True)
     state.end_flush()
+
+
+def _bytes_of(view: FinalView) -> int:
+    return sum(received.size_bytes for received in view.received)
