@@ -15,6 +15,7 @@ import pytest
 from msgspec import structs
 
 from chain.codec import decode, encode
+from chain.operation import Renew
 from consensus.errors import ConsensusError
 from consensus.evidence import Evidence, check_evidence, encode_evidence
 from consensus.model import Commit, Prepare, Vote
@@ -179,11 +180,11 @@ async def hear(table: Table, target: str, message: Vote) -> None:
     await table.nodes[target].on_message(cast(Link, link), CONSENSUS, encode_message(message))
 
 
-def lies(table: Table, kind: type[Prepare] | type[Commit] = Commit) -> tuple[Vote, Vote]:
+def lies(table: Table, kind: type[Prepare] | type[Commit] = Commit, epoch: int = 1) -> tuple[Vote, Vote]:
     """Two votes by the liar's key in the next slot."""
     height = table.highest() + 1
     first, second = (
-        signed(kind(1, 0, height, sha256(text).digest(), 3, bytes(64)), chain_id=table.chain_id)
+        signed(kind(epoch, 0, height, sha256(text).digest(), 3, bytes(64)), chain_id=table.chain_id)
         for text in (b"one", b"two")
     )
     return first, second
@@ -212,6 +213,31 @@ async def test_all_honest_validators_keep_and_show_who_voted_twice(table: Table)
             check_evidence(piece.data, table.genesis).digests == (second.digest, first.digest)
         )
     await grow(table, 1)
+
+
+async def test_evidence_after_a_change_of_set_is_checked_from_genesis_alone(table: Table) -> None:
+    """Rules 15, 16: the file carries what leads to the set of the votes, and without it nothing is proven."""
+    table.start()
+    await grow(table, 1)
+    await table.carry_out(HONEST[0], table.by(LIAR, Renew(bytes([7]) * 32)))
+    await grow(table, 2)
+    epoch = await table.switched()
+    assert epoch > 1
+    for message in lies(table, epoch=epoch):
+        await hear(table, HONEST[0], message)
+    await table.until(lambda: table.nodes[HONEST[0]].status()["evidence"] == 1)
+    (piece,) = table.nodes[HONEST[0]].parts.evidence.pieces
+    assert check_evidence(piece.data, table.genesis).epoch == epoch
+    right = decode(piece.data, Evidence)
+    assert right.set_changes
+    with pytest.raises(ConsensusError):
+        check_evidence(encode(structs.replace(right, set_changes=[])), table.genesis)
+    change = right.set_changes[0]
+    fewer = structs.replace(change.certificate, signatures=change.certificate.signatures[:-1])
+    with pytest.raises(ConsensusError):
+        check_evidence(
+            encode(structs.replace(right, set_changes=[structs.replace(change, certificate=fewer)])), table.genesis
+        )
 
 
 async def test_forged_votes_leave_nothing_behind(table: Table) -> None:
