@@ -13,7 +13,7 @@ from tests.simulator.hunt import hunting
 from tests.simulator.world import World
 
 MUTANTS = {mutant.name.split("-", 1)[1]: mutant for mutant in all_mutants()}
-QUICK = ("quorum-f-plus-1", "commit-said-before-saved", "view-change-not-saved", "evidence-of-equal-votes")
+QUICK = ("quorum-f-plus-1", "commit-said-before-saved", "view-change-not-saved", "far-votes-kept")
 SEEDS_MAX = 20
 
 
