@@ -121,7 +121,10 @@ _BY_GROUP = {
 
 
 def cases() -> list[Case]:
-    """All runs: at each point a kill, and each error that the system may give there; where bytes are written, a half."""
+    """All runs: at each point a kill, and each error that the system may give there; where bytes are written, a half.
+
+    First those that build a state anew, while the chain is short.
+    """
     found: list[Case] = []
     for name, point in POINTS.items():
         if name in FORCED:  # a helper of others, no place to die
@@ -133,7 +136,7 @@ def cases() -> list[Case]:
             for action in [KILL, *torn, *errors]:
                 goes_on = way.goes_on and action != KILL
                 found.append(Case(name, node, action, way.at, way.more, way.trigger, way.torn, goes_on, way.is_lowest))
-    return found
+    return sorted(found, key=lambda case: case.name != "state.open" and case.more != _STATE_LOST)
 
 
 # Few, for every `make test`: each of another kind of store or step, each where a mistake loses a bill or a vote.

@@ -20,14 +20,14 @@ from chain.failpoint import KILL, TORN, VARIABLE
 from tests.failpoints.load import Load
 from tests.failpoints.plan import ALLOT, GATEWAY, INIT, MIRROR, OUTAGE, PRIMARY, STOP, VALIDATOR, Case
 from tests.failpoints.votes import Votes
-from tests.network.running import ROOT, VALIDATORS, Network
+from tests.network.running import ROOT, VALIDATORS, Network, with_free_ports
 
 ARCHIVE, COUNTER, PLACE = "archive", "hospital-b", "B01"
 NODES = (*VALIDATORS, ARCHIVE, COUNTER)
 STRIKE_S = 60.0
 NUDGE_S = 10.0
 END_S = 20.0  # from a strike to the end of the process
-BACK_S = 40.0
+BACK_S = 90.0
 SEALED_S = 60.0
 
 
@@ -245,7 +245,9 @@ class Stage(Network):
         """A network that is being made: nothing half-made is left where it was wanted."""
         case = row.case
         row.node, home = "network init", self.directory / f"made-{case.name}-{case.action}"
-        command = [sys.executable, "-m", "cli.main", "network", "init", "--config", str(self.config)]
+        config = self.directory / "another.yaml"
+        config.write_text(with_free_ports(self.config.read_text("utf-8")), "utf-8")
+        command = [sys.executable, "-m", "cli.main", "network", "init", "--config", str(config)]
         process = subprocess.run(
             [*command, "--home", str(home)],
             cwd=ROOT,
