@@ -1,18 +1,24 @@
-"""Run seeds: python -m tests.simulator --seeds 500 --from 0."""
+"""Run seeds: python -m tests.simulator --seeds 500 --from 0.
+
+A campaign goes on where its file ends: python -m tests.simulator --campaign FILE --seeds 20000 --from 100000.
+"""
 
 from __future__ import annotations
 
 import argparse
+import gc
 import multiprocessing
 import os
 import sys
 import time
-from collections import Counter
+from pathlib import Path
 
+from tests.simulator.campaign import Summary, load, merged
 from tests.simulator.options import Options
 from tests.simulator.world import Verdict, World
 
 PROGRESS_EVERY_S = 5.0
+RANGE_SEEDS = 500  # of a campaign, one line of its file
 
 
 def run_seed(seed: int) -> Verdict:
@@ -29,49 +35,65 @@ def main() -> int:
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--verbose", action="store_true", help="print what happens; one process")
+    parser.add_argument(
+        "--campaign", type=Path, help="keep summaries of ranges here, and leave out those that are there"
+    )
+    parser.add_argument("--merge", type=Path, help="print the sum of a campaign's file and end")
     arguments = parser.parse_args()
+    if arguments.merge is not None:
+        return tell(merged(load(arguments.merge)))
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     if arguments.verbose:
-        failures = 0
-        for seed in seeds:
-            options = Options.from_seed(seed)
-            print(options.printed())
-            verdict = World(options, log=print).run()
-            print(f"{verdict.result} {verdict.detail} digest={verdict.digest[:16]}")
-            failures += verdict.result != "PASS"
-        return int(failures > 0)
-    return run_many(seeds, max(1, arguments.jobs))
+        return run_aloud(seeds)
+    if arguments.campaign is not None:
+        return run_campaign(seeds, max(1, arguments.jobs), arguments.campaign)
+    return tell(run_many(seeds, max(1, arguments.jobs)))
 
 
-def run_many(seeds: range, jobs: int) -> int:
+def tell(summary: Summary) -> int:
+    print(f"\n{summary.printed()}")
+    return int(summary.verdicts["PASS"] != summary.seeds)
+
+
+def run_aloud(seeds: range) -> int:
+    failures = 0
+    for seed in seeds:
+        options = Options.from_seed(seed)
+        print(options.printed())
+        verdict = World(options, log=print).run()
+        print(f"{verdict.result} {verdict.detail} digest={verdict.digest[:16]}")
+        failures += verdict.result != "PASS"
+    return int(failures > 0)
+
+
+def run_campaign(seeds: range, jobs: int, path: Path) -> int:
+    done = {first for summary in load(path) for first, _count in summary.ranges}
+    for first in range(seeds.start, seeds.stop, RANGE_SEEDS):
+        if first not in done:
+            summary = run_many(range(first, min(first + RANGE_SEEDS, seeds.stop)), jobs)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(summary.to_json() + "\n")
+    return tell(merged(load(path)))
+
+
+def run_many(seeds: range, jobs: int) -> Summary:
+    """Failures are printed as they come, each with the command that replays it."""
     started = printed = time.monotonic()
-    totals, sometimes = Counter[str](), Counter[str]()
-    simulated_ms, slowest = 0, (0, 0)
-    heights = 0
+    summary = Summary(ranges=[[seeds.start, len(seeds)]])
+    gc.freeze()  # what is loaded stays loaded; forked processes share it
     with multiprocessing.Pool(jobs) as pool:
         for done, verdict in enumerate(pool.imap(run_seed, seeds, chunksize=4), 1):
-            totals[verdict.result] += 1
-            for name in verdict.sometimes:
-                sometimes[name] += 1
-            simulated_ms += verdict.simulated_ms
-            heights += verdict.heights
-            slowest = max(slowest, (verdict.heal_ms, verdict.seed))
+            summary.add(verdict)
             if verdict.result != "PASS":
                 print(f"seed {verdict.seed}: {verdict.result}: {verdict.detail}")
                 print(f"  {Options.from_seed(verdict.seed).printed()}")
                 print(f"  {replay_command(verdict.seed)}", flush=True)
             if time.monotonic() - printed > PROGRESS_EVERY_S:
                 printed = time.monotonic()
-                print(f"{done}/{len(seeds)} seeds, {done / (printed - started):.1f}/s", file=sys.stderr, flush=True)
-    took_s = time.monotonic() - started
-    count = len(seeds)
-    print(f"\n{count} seeds in {took_s:.1f} s ({count / took_s:.1f}/s), {heights} blocks, simulated / real time")
-    print(f"{simulated_ms / 1000 / took_s:.0f} : 1; slowest recovery {slowest[0] / 1000:.1f} s (seed {slowest[1]})")
-    print("sometimes, in how many seeds:")
-    for name, number in sorted(sometimes.items()):
-        print(f"  {number:>6}  {name}")
-    print(", ".join(f"{name} {number}" for name, number in sorted(totals.items())))
-    return int(totals["PASS"] != count)
+                rate = done / (printed - started)
+                print(f"{done}/{len(seeds)} seeds, {rate:.1f}/s", file=sys.stderr, flush=True)
+    summary.took_s = time.monotonic() - started
+    return summary
 
 
 if __name__ == "__main__":

@@ -110,10 +110,10 @@ class Faults:
         nodes at a time than may be missing."""
         world, draw = self.world, self.draw
         budget = (world.options.n - 1) // 3 - len(world.faulty | self._damaged - {node.number})
-        if draw.random() >= world.options.damage or (budget < 1 and node.number not in self._damaged):
+        if draw.random() >= world.options.damage:
             return
         disk = node.disk
-        if draw.random() < 0.4 or not disk.blocks:
+        if draw.random() < 0.4 or not disk.blocks or (budget < 1 and node.number not in self._damaged):
             world.sometimes["D5 the state is damaged: dropped and built again"] += 1
             disk.store = first_store(world.options.n, world.options.heartbeat_ms)
             return

@@ -14,7 +14,7 @@ import msgspec
 
 from chain.block import Header
 from chain.errors import BlockInvalid
-from chain.execute import execute_block
+from chain.execute import Execution, execute_block
 from chain.operation import ApproveChange
 from chain.transaction import Entry, ReceivedTransaction
 from chain.validators import COMMIT, PREPARE, vote_message
@@ -315,6 +315,12 @@ class Liar(Node):
             self.alternates = {effect.header.height: alternate}
         super()._finalise(effect)
 
+    def execution_of(self, effect: Finalise) -> Execution:
+        """A wrong block of mine may be right: then others have executed it, and I have not."""
+        assert self.ledger is not None
+        found = self.executions.get(effect.header.digest())
+        return found or self.ledger.executed(effect.header, [self.bodies[entry] for entry in effect.transactions])
+
     def _alternate(self, turn: int = 0) -> tuple[Header, list[bytes]] | None:
         """A valid block on my head that nobody else would make: another time, and a transaction of my own."""
         assert self.ledger is not None
@@ -390,7 +396,6 @@ class Liar(Node):
             )
             self.world.sometimes[f"lie Y7 wrong {field}"] += 1
             wrong = msgspec.structs.replace(event.header, **{field: value})
-            self.executions.pop(event.header.digest(), None)
             return ProposalReady(event.view, event.height, wrong, event.transactions, event.now_ms)
         return event
 

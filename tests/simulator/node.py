@@ -588,7 +588,7 @@ class Node:
     def _finalise(self, effect: Finalise) -> None:
         ledger, world = self.ledger, self.world
         assert ledger is not None
-        execution = self.executions[effect.header.digest()]
+        execution = self.execution_of(effect)
         if self.is_honest:
             world.checks.on_finalise(self, effect.header, effect.certificate, execution)
         world.sometimes[f"final in view {min(effect.certificate.view, 9)}"] += 1
@@ -597,6 +597,9 @@ class Node:
         self._finalised(effect.header, effect.transactions, bodies, effect.certificate)
         self._plan_writer()
         self.after(0, partial(self._work_event))
+
+    def execution_of(self, effect: Finalise) -> Execution:
+        return self.executions[effect.header.digest()]
 
     def _send_seat(self, seat: int, payload: Payload) -> None:
         self.world.send(self.number, self._number_of(seat), payload)

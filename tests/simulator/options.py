@@ -62,8 +62,11 @@ class Options:
         n = draw.choices(SIZES, [64, 12, 10, 9, 5])[0]
         f = (n - 1) // 3
         faulty = draw.sample(range(n), f)
-        liars = sorted(faulty[: draw.choice([0, f, f])])
-        forgetful = [number for number in sorted(faulty) if number not in liars and draw.random() < 0.7]
+        kind = draw.choice(["liars", "liars", "some of both", "forgetful", "damage"])
+        liars = sorted(faulty[: {"liars": f, "some of both": f // 2}.get(kind, 0)])
+        forgetful = [
+            number for number in sorted(faulty) if number not in liars and kind in ("some of both", "forgetful")
+        ]
         lies = sorted(draw.sample(LIES, draw.randint(1, len(LIES)))) if liars else []
         if liars and draw.random() < 0.1:
             lies = ["dead"]
@@ -92,7 +95,7 @@ class Options:
             drip=draw.choice([0.0, 0.5]),
             partition_every_ms=draw.choice([0, 1_000, 4_000]),
             partition_ms=draw.choice([300, 1_500, 4_000]),
-            crash_every_ms=draw.choice([0, 500, 2_000, 5_000]),
+            crash_every_ms=draw.choice([500, 2_000] if kind == "damage" else [0, 500, 2_000, 5_000]),
             crash_all=draw.choice([0.0, 0.0, 0.2]),
             storm=draw.choice([0.0, 0.0, 0.5]),
             down_ms=draw.choice([50, 500, 3_000]),
@@ -104,7 +107,7 @@ class Options:
             flush_ms=draw.choice([1, 1, 5, 50]),
             slow_disk=draw.choice([0.0, 0.0, 0.05]),
             flush_error=draw.choice([0.0, 0.0, 0.001]),
-            damage=draw.choice([0.0, 0.0, 0.3]),
+            damage=0.5 if kind == "damage" else draw.choice([0.0, 0.2]),
             full_after=draw.choice([0, 0, 0, 20, 100]),
             execute_ms=draw.choice([1, 1, 10, 100]),
             submit_every_ms=draw.choice([50, 150, 300]),
@@ -117,8 +120,22 @@ class Options:
         if what < 0.97:  # a quiet network, so that a hunt and a liar that works with it get far
             liars = sorted(draw.sample(range(n), f))
             return _quiet(options, draw, liars)
-        liars = sorted(draw.sample(range(n), draw.randint(f + 1, n - f)))
-        return replace(_quiet(options, draw, liars), is_too_many=True, lies=("twins", "views", "yes"))
+        # Two honest ones can differ, and the first primary is a liar.
+        liars = [0, *sorted(draw.sample(range(1, n), draw.choice([f, max(f, 2 * f - 1)])))]
+        quiet = _quiet(options, draw, liars)
+        lies = draw.choice(
+            [("twins", "two", "yes"), ("hide", "twins", "views", "yes"), ("twins", "two", "views", "yes")]
+        )
+        return replace(
+            quiet,
+            is_too_many=True,
+            is_hunted=False,
+            lies=lies,
+            partition_every_ms=draw.choice([0, 1_000]),
+            partition_ms=1_500,
+            change_every_ms=0,
+            crash_every_ms=0,
+        )
 
     def printed(self) -> str:
         return " ".join(f"{name}={value}" for name, value in asdict(self).items())

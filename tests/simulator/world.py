@@ -45,6 +45,7 @@ class Verdict:
     simulated_ms: int
     heal_ms: int  # from healing to the end
     heights: int
+    is_too_many: bool
     sometimes: Counter[str] = field(default_factory=Counter)
 
 
@@ -240,7 +241,15 @@ class World:
         heights = len(self.checks.final) - 1
         heal_ms = self.now - healed_at
         return Verdict(
-            self.options.seed, result, detail, self._trace.hexdigest(), self.now, heal_ms, heights, self.sometimes
+            self.options.seed,
+            result,
+            detail,
+            self._trace.hexdigest(),
+            self.now,
+            heal_ms,
+            heights,
+            self.options.is_too_many,
+            self.sometimes,
         )
 
     def _account(self, detail: str) -> tuple[str, str]:
