@@ -40,8 +40,9 @@ def join(state: ReplicaState, out: list[Effect]) -> bool:
     above = [change.view for seat, change in state.view_changes.items() if change.view > view and seat != me]
     if not state.may_sign or len(above) <= state.f:
         return False
+    before = state.view
     leave(state, sorted(above, reverse=True)[state.f], out)
-    return True
+    return state.view > before
 
 
 def on_view_change(state: ReplicaState, sender: int | None, message: ViewChange, out: list[Effect]) -> None:

@@ -334,7 +334,10 @@ class Node:
             case SimulatedBodies():
                 self._take_bodies(payload.transactions)
             case SimulatedBlocks():
-                self._take_blocks(source, payload)
+                try:
+                    self._take_blocks(source, payload)
+                except Crashed:  # a follower writes as it takes
+                    self._crash()
             case FetchBodies():
                 found = [self.bodies[digest] for digest in payload.transactions if digest in self.bodies]
                 if found:
