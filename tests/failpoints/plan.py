@@ -15,6 +15,9 @@ OUTAGE = "outage"  # two other validators stand still: what is sent goes round a
 ALLOT = "allot"  # a clerk allots numbers at the archive
 STOP = "stop"  # an operator stops the node
 
+LOWEST = "lowest"  # by name: it dials all others
+BACKUP = "backup"  # a primary has executed its block before it is asked for a verdict
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -29,7 +32,7 @@ class Case:
     trigger: str = ""
     torn: str = ""
     goes_on: bool = False
-    is_lowest: bool = False  # of the validators the one with the lowest name: it dials all others
+    who: str = ""  # of the validators: LOWEST or BACKUP; any, if empty
 
     @property
     def label(self) -> str:
@@ -51,7 +54,7 @@ class _Way:
     trigger: str = ""
     torn: str = ""
     goes_on: bool = False
-    is_lowest: bool = False
+    who: str = ""
 
 
 _LOG = (VALIDATOR, MIRROR)
@@ -86,8 +89,9 @@ WAYS: dict[str, _Way] = {
     "journal.cut_flush": _Way((VALIDATOR,), 1, torn="journal"),
     "saver.state_written": _Way((VALIDATOR,), 1),
     "effects.proposing": _Way((VALIDATOR,), 1, trigger=PRIMARY),
+    "effects.checked": _Way((VALIDATOR,), who=BACKUP),
     "intake.bundle_admitted": _Way((VALIDATOR,), 1, trigger=OUTAGE),
-    "transport.dial": _Way((VALIDATOR, GATEWAY), 2, goes_on=True, is_lowest=True),
+    "transport.dial": _Way((VALIDATOR, GATEWAY), 2, goes_on=True, who=LOWEST),
     "transport.accept": _Way((VALIDATOR, MIRROR), 2, goes_on=True),
     "transport.hello": _Way((VALIDATOR, GATEWAY), 2, goes_on=True),
     "link.write": _Way((VALIDATOR, MIRROR, GATEWAY), 20, goes_on=True),
@@ -135,7 +139,7 @@ def cases() -> list[Case]:
             errors = point.errors if number == 0 or name.startswith(("segment", "block_log", "state")) else ()
             for action in [KILL, *torn, *errors]:
                 goes_on = way.goes_on and action != KILL
-                found.append(Case(name, node, action, way.at, way.more, way.trigger, way.torn, goes_on, way.is_lowest))
+                found.append(Case(name, node, action, way.at, way.more, way.trigger, way.torn, goes_on, way.who))
     return sorted(found, key=lambda case: case.name != "state.open" and case.more != _STATE_LOST)
 
 

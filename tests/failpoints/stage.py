@@ -18,7 +18,7 @@ import httpx2
 
 from chain.failpoint import KILL, TORN, VARIABLE
 from tests.failpoints.load import Load
-from tests.failpoints.plan import ALLOT, GATEWAY, INIT, MIRROR, OUTAGE, PRIMARY, STOP, VALIDATOR, Case
+from tests.failpoints.plan import ALLOT, BACKUP, GATEWAY, INIT, LOWEST, MIRROR, OUTAGE, PRIMARY, STOP, VALIDATOR, Case
 from tests.failpoints.votes import Votes
 from tests.network.running import ROOT, VALIDATORS, Network, with_free_ports
 
@@ -191,9 +191,11 @@ class Stage(Network):
         if case.trigger == PRIMARY:  # the one that comes after the present primary
             members = sorted(VALIDATORS)
             return members[(members.index(self._primary()) + 1) % len(members)]
-        if case.is_lowest:
+        if case.who == LOWEST:
             return min(VALIDATORS)
         self._turn += 1
+        if case.who == BACKUP and VALIDATORS[self._turn % len(VALIDATORS)] == self._primary():
+            self._turn += 1
         return VALIDATORS[self._turn % len(VALIDATORS)]
 
     def _primary(self) -> str:
