@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 from tests.mutants.forger import build_forger
 from tests.mutants.mutant import FOLDER, ROOT, Mutant, mutant_of
+from tests.mutants.trap import TrapWorld
 from tests.simulator.checks import Checks
 from tests.simulator.hunt import hunting
 from tests.simulator.options import Options
@@ -40,6 +41,8 @@ def options_of(mutant: Mutant, seed: int) -> Options:
     }
     changes.pop("forgeries", None)
     if mutant.kind == "hunt":
+        if "forgeries" in mutant.changes:
+            changes.setdefault("fault_ms", 60_000)
         return hunting(seed, **changes)
     return replace(Options.from_seed(seed), **changes)  # type: ignore[arg-type]
 
@@ -59,7 +62,8 @@ def prepared(mutant: Mutant) -> Iterator[None]:
 def run_seed(mutant: Mutant, seed: int) -> tuple[str, str]:
     with prepared(mutant):
         try:
-            verdict = World(options_of(mutant, seed)).run()
+            kind = TrapWorld if "forgeries" in mutant.changes else World
+            verdict = kind(options_of(mutant, seed)).run()
         except Exception as error:  # what the mutant broke so badly that it does not even run on
             return "ERROR", f"{type(error).__name__}: {error}"
     return verdict.result, verdict.detail

@@ -16,6 +16,7 @@ from consensus.wire import base_and_obligation, new_view_message
 from tests.simulator.liar import Liar
 from tests.simulator.node import Node
 from tests.simulator.payloads import Payload
+from tests.simulator.province import member_name
 from tests.simulator.world import World
 
 FORGERIES = (
@@ -27,7 +28,7 @@ FORGERIES = (
     "older",  # a NewView of ViewChanges for earlier views
     "stripped",  # a NewView of others' ViewChanges from which the prepared block was taken out
     "dropped",  # a NewView as it should be, and then another block than the obliged one
-    "high",  # a ViewChange with a height that nobody has reached
+    "high",  # a ViewChange that says that a block which there is not is final
     "votes",  # votes in the name of others
     "status",  # the same inside a Status
 )
@@ -38,6 +39,7 @@ class Forger(Liar):
     def __init__(self, world: World, number: int, brain: int, forgeries: tuple[str, ...]) -> None:
         self.forgeries = forgeries
         self.forged: set[tuple[int, int]] = set()
+        self.answered: set[tuple[int, int, int]] = set()  # (epoch, view, seat) of ViewChanges
         super().__init__(world, number, brain)
 
     def receive(self, source: int, payload: Payload) -> None:
@@ -60,19 +62,60 @@ class Forger(Liar):
             status = Status(self.epoch, proposal.view, True, head.height, head.digest, list(votes), views)
             self._to_some(status, "votes of others inside a Status")
 
+    @property
+    def is_hiding(self) -> bool:
+        """The trap is closed: the others must not learn of the block that is final."""
+        return self.world.cut_off is not None and not self.world.is_healed
+
     def say(self, other: int, message: Message) -> None:
+        if self.is_hiding and other != self.world.cut_off and self.is_seated:
+            return
         if "high" in self.forgeries and isinstance(message, ViewChange) and self.is_seated:
-            certificate = Certificate(0, [SeatSignature(seat, NOISE) for seat in range(self.members.quorum)])
-            message = self.signed_again(
-                msgspec.structs.replace(message, height=message.height + 1_000, certificate=certificate, prepared=None)
-            )
+            message = self._raised(message)
         super().say(other, message)
+
+    def _raised(self, change: ViewChange) -> ViewChange:
+        certificate = Certificate(0, [SeatSignature(seat, NOISE) for seat in range(self.members.quorum)])
+        return self.signed_again(
+            msgspec.structs.replace(
+                change, height=change.height + 1, digest=NOISE[:32], certificate=certificate, prepared=None
+            )
+        )
+
+    def _serve(self, source: int, first: int, count: int) -> None:
+        if not self.is_hiding:
+            super()._serve(source, first, count)
+
+    def _say_yes(self, epoch: int, view: int, height: int, digest: bytes) -> None:
+        if self.is_hiding and (self.replica is None or self.members.primary(view) != self.replica.seat):
+            return
+        super()._say_yes(epoch, view, height, digest)
 
     # -- views ---------------------------------------------------------------------------------------------------------
 
+    def _hear(self, change: ViewChange) -> None:
+        """While it hides something it goes along with every change of view, as one that knows of nothing."""
+        super()._hear(change)
+        mine = (self.epoch, change.view, change.seat)
+        if not self.is_hiding or not self.is_seated or change.epoch != self.epoch or mine in self.answered:
+            return
+        assert self.replica is not None
+        if change.seat != self.replica.seat and change.seat != self._hidden_seat():
+            self.answered.add(mine)
+            word = self._mine(change.view, [change])
+            word = self._raised(word) if "high" in self.forgeries else word
+            for number in self.world.organisations:
+                if number not in (self.number, self.world.cut_off):
+                    self.world.send(self.number, number, word)
+
+    def _hidden_seat(self) -> int | None:
+        number = self.world.cut_off
+        return self.members.seat_of(member_name(number)) if number is not None and self.is_hiding else None
+
     def _open(self, view: int) -> None:
         assert self.replica is not None
-        others = {seat: kept[-1] for seat, kept in self.heard[self.epoch, view].items() if seat != self.replica.seat}
+        unwanted = (self.replica.seat, self._hidden_seat())
+        others = {seat: kept[-1] for seat, kept in self.heard[self.epoch, view].items() if seat not in unwanted}
         if len(others) >= self.members.quorum - 1 and (self.epoch, view) not in self.forged:
             self.forged.add((self.epoch, view))
             for name in self.forgeries:
@@ -82,16 +125,17 @@ class Forger(Liar):
         if not self.forgeries:
             super()._open(view)
 
-    def _mine(self, view: int) -> ViewChange:
+    def _mine(self, view: int, others: list[ViewChange]) -> ViewChange:
+        """As high as the others are, and no higher."""
         assert self.replica is not None
-        head, seat = self.my_head(), self.replica.seat
-        unsigned = ViewChange(self.epoch, view, seat, head.height, head.digest, head.certificate, None, bytes(64))
-        return self.signed_again(unsigned)
+        highest, seat = max(others, key=lambda change: change.height), self.replica.seat
+        height, digest, certificate = highest.height, highest.digest, highest.certificate
+        return self.signed_again(ViewChange(self.epoch, view, seat, height, digest, certificate, None, bytes(64)))
 
     def _chosen(self, name: str, view: int, others: dict[int, ViewChange]) -> list[ViewChange]:
         """The ViewChanges that are to bear a view."""
         quorum = self.members.quorum
-        mine = self._mine(view)
+        mine = self._mine(view, list(others.values()))
         unprepared_first = sorted(others.values(), key=lambda change: (change.prepared is not None, change.height))
         match name:
             case "repeated" | "junk" | "swapped":
@@ -103,12 +147,14 @@ class Forger(Liar):
                 return [mine, mine, *unprepared_first[: quorum - 2]]
             case "older":
                 earlier = {
-                    seat: kept[0]
+                    seat: change
                     for (epoch, old), of_view in sorted(self.heard.items())
                     for seat, kept in of_view.items()
-                    if epoch == self.epoch and old < view
+                    for change in kept
+                    if epoch == self.epoch and old < view and seat != mine.seat
+                    if change.prepared is None and change.height <= mine.height
                 }
-                return sorted([mine, *earlier.values()], key=lambda change: change.height)[:quorum]
+                return [mine, *list(earlier.values())[: quorum - 1]] if len(earlier) >= quorum - 1 else []
             case "stripped":
                 stripped = [msgspec.structs.replace(change, prepared=None) for change in unprepared_first]
                 return [mine, *stripped[: quorum - 1]]
@@ -135,8 +181,8 @@ class Forger(Liar):
                     mine, prepared=Prepared(prepared.header, [bytes([view]) * 32], prepared.certificate)
                 )
             )
-        block = self._alternate(1)
-        if block is None:
+        block = self.alternates.get(mine.height + 1) or self._alternate(1)
+        if block is None or block[0].height != mine.height + 1:
             return None
         header, transactions = block
         view, seat, quorum = mine.view - 1, mine.seat, self.members.quorum
@@ -155,12 +201,14 @@ class Forger(Liar):
         unsigned = NewView(self.epoch, view, chosen, prepare, bytes(64))
         signature = self.sign(new_view_message(unsigned, self.world.chain_id))
         self.world.sometimes[f"forged: {name}"] += 1
-        self.look_back = 0.9
+        self.look_back = 1.0
         for number in self.world.organisations:
             if number != self.number:
                 self.world.send(self.number, number, msgspec.structs.replace(unsigned, signature=signature))
                 if prepare is None:
                     self.world.after(20, partial(self._propose_later, number, view))
+        if prepare is not None and obliged is not None:
+            self._say_yes(self.epoch, view, base + 1, obliged.header.digest())
 
     def _propose_later(self, number: int, view: int) -> None:
         if self.is_seated and self.is_up:
