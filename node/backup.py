@@ -41,6 +41,7 @@ from node.backup_file import (
 from node.backup_rows import fill, open_snapshot, read_rows, write_rows
 from node.config import GATEWAY, MIRROR, load_node_config
 from node.details_store import DIRECTORY as DETAILS
+from node.evidence_store import EvidenceStore
 from node.gateway_store import POSITION_KEY, CertifiedHeader, Position, header_key
 from node.home import NodeHome
 from node.part_check import Ledger as OwnLedger
@@ -102,6 +103,7 @@ class _Making:
             self._save_rows(data / DETAILS, DETAILS_ROWS, MIRROR_ROWS)
         if config.kind != GATEWAY:
             stands = self._save_blocks(data / "blocks")
+            self._save_evidence(data)
         height, digest, root, certificate = stands
         files = []
         for path in sorted(path for path in self._directory.rglob("*") if path.is_file()):
@@ -151,6 +153,14 @@ class _Making:
             copied.close()
         header = final.block.header
         return header.height, header.digest(), header.state_root, encode(final.certificate)
+
+    def _save_evidence(self, data: Path) -> None:
+        """Piece by piece: what is damaged, or half written at the moment, convicts nobody."""
+        pieces = EvidenceStore.read(data, self._genesis).pieces
+        if pieces:
+            saved = EvidenceStore.open(self._directory, self._genesis)
+            for piece in pieces:
+                saved.add(piece.data)
 
     def _save_rows(self, path: Path, name: str, prefixes: tuple[bytes, ...]) -> None:
         database = open_snapshot(path, self._work / "store")
@@ -256,6 +266,11 @@ def _proven(
         yield "bills", True, _totals_text(totals), totals
     finally:
         replay.close()
+    if backup.has_evidence:
+        evidence = EvidenceStore.read(backup.directory, genesis)
+        if evidence.is_damaged:
+            raise _Refuted("evidence", "a piece does not read, or convicts nobody")
+        yield "evidence", True, f"{len(evidence.pieces)} pieces, against {', '.join(evidence.organisations())}", {}
     if manifest.kind == MIRROR:
         count = sum(1 for _row in read_rows(backup.path(DETAILS_ROWS)))
         yield "details", True, f"{count} rows, sealed: only the storage key of {manifest.node} opens them", {}

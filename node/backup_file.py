@@ -3,6 +3,7 @@
     manifest.json             what it is of, how far it goes, and the digest of every other file
     genesis.json
     blocks/NNNNNNNN.log       the block log of a validator or mirror: closed segments, and the whole records of the last
+    evidence.log              of a validator or mirror that keeps any: what convicts who voted twice
     details.rows, gateway.rows   a mirror's details and submissions; a gateway's store (`backup_rows.py`)
 
 Never journal, never keys. Source: DESIGN section 8.
@@ -26,10 +27,11 @@ FORMAT = "medbill/1/backup"
 MANIFEST = "manifest.json"
 GENESIS = "genesis.json"
 BLOCKS = "blocks"
+EVIDENCE = "evidence.log"
 DETAILS_ROWS, GATEWAY_ROWS = "details.rows", "gateway.rows"
 MANIFEST_BYTES_MAX = 64 << 20
 TAR_SUFFIX = ".tar"
-_NAME = re.compile(r"genesis\.json|details\.rows|gateway\.rows|blocks/[0-9]{8,}\.log")
+_NAME = re.compile(r"genesis\.json|evidence\.log|details\.rows|gateway\.rows|blocks/[0-9]{8,}\.log")
 
 
 class BackupRefused(NodeError):
@@ -109,6 +111,10 @@ class Backup:
 
     def path(self, name: str) -> Path:
         return self.directory / name
+
+    @property
+    def has_evidence(self) -> bool:
+        return any(entry.path == EVIDENCE for entry in self.manifest.files)
 
     @property
     def segments(self) -> list[Path]:

@@ -2,8 +2,8 @@
 
 Everything is proven and derived beside `data/` first; what becomes of each kind of node:
 
-  validator   block log and state; no journal, so it is a learner (PROTOCOL 14), and a mark says why
-  mirror      block log, state, and details if the backup is a mirror's of the same name
+  validator   block log, state and evidence; no journal, so it is a learner (PROTOCOL 14), and a mark says why
+  mirror      block log, state, evidence, and details if the backup is a mirror's of the same name
   gateway     its store, if the backup is its own, else an empty one; its leases are closed: numbers may have been given
               after the backup was made, so what is left of them is never given again, and new leases are taken
 
@@ -26,7 +26,7 @@ from chain.directory import flush_directory, lock_directory
 from chain.genesis import Genesis, genesis_from_json
 from chain.operation import TakeLease
 from node.backup import replay_blocks, silent, verify_manifest
-from node.backup_file import DETAILS_ROWS, GATEWAY_ROWS, Backup, BackupRefused, opened_backup
+from node.backup_file import DETAILS_ROWS, EVIDENCE, GATEWAY_ROWS, Backup, BackupRefused, opened_backup
 from node.backup_rows import fill, read_rows
 from node.config import GATEWAY, MIRROR, VALIDATOR, NodeConfig, load_node_config
 from node.details_store import DIRECTORY as DETAILS
@@ -123,6 +123,8 @@ def _fill(data: Path, work: Path, config: NodeConfig, genesis: Genesis, backup: 
         closed = _fill_gateway(data, config, backup, notes)
     else:
         _fill_blocks(data, work, config, genesis, backup, progress)
+        if backup.has_evidence:
+            _copy_flushed(backup.path(EVIDENCE), data / EVIDENCE)
     if config.kind == MIRROR:
         _fill_details(data, config, backup, notes)
     if config.kind == VALIDATOR:

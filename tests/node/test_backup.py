@@ -5,16 +5,22 @@ from __future__ import annotations
 import random
 import shutil
 import tarfile
+from hashlib import sha256
 from pathlib import Path
+from zlib import crc32
 
 import pytest
+from msgspec import structs
 
 from chain.block_log import BlockLog
 from chain.errors import Malformed, StorageDamaged
 from node.backup import make_backup, verify_backup
-from node.backup_file import BackupRefused, opened_backup
+from node.backup_file import BackupFile, BackupRefused, encode_manifest, file_digest, opened_backup
 from node.backup_rows import read_rows, write_rows
+from node.evidence_store import EvidenceStore
+from node.restore import restore_home
 from tests.node.homes import BLOCKS, make_gateway, make_mirror, make_validator
+from tests.node.test_evidence import GENESIS, LIAR, evidence
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +55,39 @@ def test_neither_journal_nor_keys_are_in_it(validator: Path, tmp_path: Path) -> 
     assert {name for name in names if not name.endswith(".log")} == {"genesis.json", "manifest.json"}
     secret = (validator / "config" / "vote.key").read_bytes().split(b"\n")[1]
     assert not any(secret in path.read_bytes() for path in (tmp_path / "backup").rglob("*") if path.is_file())
+
+
+def test_evidence_goes_along_and_into_any_home(validator: Path, tmp_path: Path) -> None:
+    """Rule 16: what convicts is kept for good, over the loss of the node that heard it."""
+    home = tmp_path / "home"
+    shutil.copytree(validator, home)
+    kept = EvidenceStore.open(home / "data", GENESIS)
+    assert kept.add(evidence(1)) is not None
+    with kept.path.open("ab") as file:
+        file.write(bytes.fromhex("00000040"))  # half of a piece, under way while the backup is taken
+    make_backup(home, tmp_path / "backup.tar")
+    report, _totals = verify_backup(tmp_path / "backup.tar")
+    assert report.valid
+    assert [check.detail for check in report.checks if check.name == "evidence"] == [f"1 pieces, against {LIAR}"]
+
+    shutil.rmtree(home / "data")
+    restore_home(home, tmp_path / "backup.tar")
+    assert [piece.data for piece in EvidenceStore.open(home / "data", GENESIS).pieces] == [evidence(1)]
+
+
+def test_evidence_that_convicts_nobody_is_no_part_of_a_backup(validator: Path, tmp_path: Path) -> None:
+    """Even if the digests were made to fit."""
+    make_backup(validator, tmp_path / "backup")
+    place = tmp_path / "backup"
+    piece = evidence(1)[:-1] + b"!"
+    head = len(piece).to_bytes(4, "big")
+    (place / "evidence.log").write_bytes(head + crc32(head).to_bytes(4, "big") + sha256(piece).digest()[:8] + piece)
+    with opened_backup(place) as backup:
+        size, digest = file_digest(place / "evidence.log")
+        files = [*backup.manifest.files, BackupFile("evidence.log", size, digest)]
+    (place / "manifest.json").write_bytes(encode_manifest(structs.replace(backup.manifest, files=files)))
+
+    assert failed(place) == {"evidence": "a piece does not read, or convicts nobody"}
 
 
 def test_one_file_is_as_good_as_a_directory(validator: Path, tmp_path: Path) -> None:
