@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from tests.simulator.campaign import Summary, load, merged
@@ -22,7 +23,15 @@ RANGE_SEEDS = 500  # of a campaign, one line of its file
 
 
 def run_seed(seed: int) -> Verdict:
-    return World(Options.from_seed(seed)).run()
+    """ERROR for what the simulator or the core never expected: a campaign goes on, and the seed is named."""
+    world = World(Options.from_seed(seed))
+    try:
+        return world.run()
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(at.filename).name}:{at.lineno}"
+        detail = f"{place} {type(error).__name__}: {error}"
+        return Verdict(seed, "ERROR", detail, "", world.now, 0, world.best_height(), False, world.sometimes)
 
 
 def replay_command(seed: int) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulator.__main__ import run_seed
+from tests.simulator.world import Verdict, World
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -19,6 +20,30 @@ def test_a_seed_passes(seed: int) -> None:
     verdict = run_seed(seed)
     assert verdict.result == "PASS", f"{verdict.detail}\npython -m tests.simulator --seeds 1 --from {seed} --verbose"
     assert verdict.heights > 0
+
+
+def seeds_kept() -> list[int]:
+    """That found something once."""
+    lines = (Path(__file__).parent / "seeds.txt").read_text(encoding="utf-8").splitlines()
+    return [int(line.split()[0]) for line in lines if line[:1].isdigit()]
+
+
+@pytest.mark.parametrize("seed", seeds_kept())
+def test_a_seed_that_found_something_passes_now(seed: int) -> None:
+    verdict = run_seed(seed)
+    assert verdict.result == "PASS", verdict.detail
+
+
+def test_an_error_in_a_run_is_a_verdict_that_names_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A campaign must not end with it."""
+
+    def broken(_world: World) -> Verdict:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(World, "run", broken)
+    verdict = run_seed(3)
+    assert (verdict.seed, verdict.result) == (3, "ERROR")
+    assert verdict.detail.startswith("test_simulator.py:")
 
 
 def test_a_run_does_not_depend_on_the_order_of_sets() -> None:
