@@ -69,6 +69,7 @@ class Ledger:
         self._recent: OrderedDict[int, FinalView] = OrderedDict()
         self._recent_bytes = 0
         self.unflushed_blocks = 0
+        self.dropped = ""  # why the state of an earlier life was not taken over
         first = genesis.validator_set()
         self.head = Applied(self.chain_id, 0, self.chain_id, genesis.created_ms, bytes(32), 0, first.digest())
         self._sets = SetHistory(self._set_of, [])
@@ -108,18 +109,21 @@ class Ledger:
         the log does not follow from the ones before, GenesisRefused if the database is another ledger's (nothing is
         dropped then), StorageLocked.
         """
+        ledger, dropped = None, ""
         try:
             ledger = cls._open_state(data, genesis, log, indexes)
-        except StorageDamaged:
-            ledger = None
-        if ledger is None or not ledger._stands_on_the_log():
-            if ledger is not None:
-                ledger.state.store.close()
+        except StorageDamaged as damage:
+            dropped = str(damage)
+        if ledger is not None and not ledger._stands_on_the_log():
+            dropped = f"height {ledger.head.height} stands on no block of the log"
+            ledger.state.store.close()
+        if ledger is None or dropped:
             shutil.rmtree(data / "state", ignore_errors=True)
             failpoint("ledger.state_dropped")
             cls.create_state(data, genesis)
             failpoint("ledger.state_made")
             ledger = cls._open_state(data, genesis, log, indexes)
+            ledger.dropped = dropped
         try:
             ledger.replay(progress)
         except BaseException:

@@ -151,6 +151,8 @@ def _open_mirror(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: St
 
     data = config.data_dir
     ledger = Ledger.open(data, genesis, log=BlockLog.open(data / "blocks"), indexes=True, progress=_log_replay)
+    if ledger.dropped:
+        log.warning("state_built_again", reason=ledger.dropped)
     return MirrorNode(
         config.name,
         config.organisation,
@@ -207,6 +209,8 @@ def _open_validator(place: NodeHome, config: NodeConfig, genesis: Genesis, stop:
         digest_of=lambda record: decode(record, FinalBlock).block.header.digest(),
     )
     ledger = Ledger.open(data, genesis, log=block_log, indexes=False, progress=_log_replay)
+    if ledger.dropped:
+        log.warning("state_built_again", reason=ledger.dropped)
     for public in keys.publics:  # all others would refuse what it signs, and its owner would be accused
         holder = ledger.state.get(keyspace.holder(key_id(public)), HolderBody)
         if holder is not None and holder.organisation != config.organisation:

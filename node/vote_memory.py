@@ -27,7 +27,7 @@ import structlog
 from chain import keyspace
 from chain.codec import decode
 from chain.directory import flush_directory
-from chain.errors import ChainError, StorageDamaged, StorageLocked
+from chain.errors import ChainError, StorageDamaged, StorageFailed, StorageLocked
 from chain.execute import Execution
 from chain.ledger import Ledger
 from chain.records import KeyBody, RenewalBody
@@ -113,9 +113,13 @@ class VoteMemory:
         self.journal, self.trouble = None, trouble
 
     def mark(self) -> None:
-        """Have it said at every start that this journal is not to be relied on. In the writer's thread."""
-        (self._directory / MARK).write_bytes(self.trouble.encode())
-        flush_directory(self._directory)
+        """Have it said at every start that this journal is not to be relied on. In the writer's thread. Raises
+        StorageFailed: a mark that may be lost is none, and the node may not go on."""
+        try:
+            (self._directory / MARK).write_bytes(self.trouble.encode())
+            flush_directory(self._directory)
+        except OSError as error:
+            raise StorageFailed(str(self._directory / MARK), str(error)) from None
 
     def sign_in(self, members: ValidatorSet) -> Sign:
         """What signs for the seat in a set; without the key of the seat, what must never be called."""

@@ -146,7 +146,11 @@ def test_a_damaged_database_is_dropped_and_built_again(home: Home) -> None:
     chain.ledger.flush()
     home.kill()
     (home.data / "state" / "CURRENT").write_bytes(b"nonsense\n")
-    assert home.start().roots == roots
+    again = home.start()
+    assert again.roots == roots
+    assert "state" in again.ledger.dropped  # for the node's log: nothing is dropped in silence
+    home.kill()
+    assert home.start().ledger.dropped == ""
 
 
 def test_a_database_ahead_of_the_log_is_dropped_and_built_again(home: Home) -> None:
@@ -161,7 +165,9 @@ def test_a_database_ahead_of_the_log_is_dropped_and_built_again(home: Home) -> N
     home.kill()
     shutil.rmtree(home.data / "blocks")
     shutil.move(older, home.data / "blocks")
-    assert home.start().roots == roots
+    again = home.start()
+    assert again.roots == roots
+    assert again.ledger.dropped.endswith("stands on no block of the log")
 
 
 def test_a_database_that_stands_on_another_block_is_dropped_and_built_again(home: Home) -> None:
