@@ -151,7 +151,7 @@ def write_table(text: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--only", action="append", default=[], help="a mutant's name or a part of it; may be repeated")
-    parser.add_argument("--seeds-max", type=int, default=200, help="tried from each start")
+    parser.add_argument("--seeds-max", type=int, default=1_000, help="tried from each start")
     parser.add_argument("--repeats", type=int, default=5, help="starting seeds")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--resume", type=Path, help="results, one a line: what stands there is not looked for again")
