@@ -46,7 +46,9 @@ class TrapWorld(World):
             return
         self.sometimes["hunt: final at one, which is then cut off"] += 1
         self.trace(number, "cut off")
-        self.cut_off, self.favoured, self.hidden = number, None, self.checks.final[self.best_height()]
+        ledger = self.nodes[number][0].ledger
+        assert ledger is not None
+        self.cut_off, self.favoured, self.hidden = number, None, ledger.head.digest
         self.after(TRAP_MS, self._hunt)
 
 

@@ -54,7 +54,8 @@ class Checks:
     def __init__(self, world: World) -> None:
         self.world = world
         genesis = world.genesis
-        self.final: dict[int, bytes] = {0: world.chain_id}  # height -> digest, of all honest nodes together
+        self.final: dict[int, bytes] = {0: world.chain_id}  # height -> digest, on a disk of an honest node
+        self.unflushed: dict[int, list[tuple[Header, Certificate, Execution]]] = {}  # number -> finalised, in order
         self.acknowledged: dict[int, bytes] = {}  # height -> digest: flushed at an honest node, so it may be spoken of
         self.votes: dict[tuple[int, int, int, int, str], bytes] = {}  # (number, epoch, view, height, kind) -> digest
         self.view_changes: dict[tuple[int, int, int], ViewChange] = {}  # (number, epoch, view) -> what was sent
@@ -79,10 +80,29 @@ class Checks:
                 raise Broken("DIVERGED", f"{node.organisation} starts with another block {stored.header.height}")
 
     def on_finalise(self, node: Node, header: Header, certificate: Certificate, execution: Execution) -> None:
-        """I1, I2, I13: agreement, contiguous heights, links, a certificate that anybody can check, allowed content."""
-        digest, height, name = header.digest(), header.height, node.organisation
-        if height != node.height + 1:
-            raise Broken("BROKEN", f"{name} went from height {node.height} to {height}")
+        """I2: contiguous heights. The rest is asked once it is on the disk: nothing that follows from a block leaves
+        before, and one that a crash takes with the Commit that made it final was final nowhere."""
+        if header.height != node.height + 1:
+            raise Broken("BROKEN", f"{node.organisation} went from height {node.height} to {header.height}")
+        self.unflushed.setdefault(node.number, []).append((header, certificate, execution))
+
+    def _settle(self, node: Node) -> None:
+        """Of what was finalised, what the disk holds."""
+        waiting = self.unflushed.get(node.number, [])
+        blocks = node.disk.blocks
+        while waiting and waiting[0][0].height <= len(blocks):
+            header, certificate, execution = waiting.pop(0)
+            if blocks[header.height - 1].digest == header.digest():
+                self._take(node.organisation, header, certificate, execution)
+
+    def on_crash(self, node: Node) -> None:
+        """What was not flushed is on the disk in part, or gone."""
+        self._settle(node)
+        self.unflushed.pop(node.number, None)
+
+    def _take(self, name: str, header: Header, certificate: Certificate, execution: Execution) -> None:
+        """I1, I13: agreement, links, a certificate that anybody can check, allowed content."""
+        digest, height = header.digest(), header.height
         if header.parent != self.final.get(height - 1):
             raise Broken("DIVERGED", f"{name}: block {height} does not follow the final block before it")
         is_first = height not in self.final
@@ -118,6 +138,7 @@ class Checks:
 
     def on_flushed(self, node: Node) -> None:
         """I3: from here on a client may have been told."""
+        self._settle(node)
         if node.is_honest:
             for stored in node.disk.blocks[-4:]:
                 self.acknowledged.setdefault(stored.header.height, stored.digest)
@@ -238,10 +259,11 @@ class Checks:
     def check_end(self, honest: list[Node]) -> None:
         """I1, I3, I5, I6, I12, I13 on every honest node, after all has healed."""
         height = max(self.final)
+        chain = dict(self.final)  # and what is not flushed anywhere yet
         for node in honest:
             on_the_way = [*node.disk.blocks, *node.disk.unflushed, *node.writing]
             digests = [item.digest for item in on_the_way if isinstance(item, StoredBlock)]
-            if digests != [self.final[number] for number in range(1, len(digests) + 1)]:
+            if any(chain.setdefault(number, digest) != digest for number, digest in enumerate(digests, 1)):
                 raise Broken("DIVERGED", f"{node.organisation} ends with another chain")
             for number, digest in self.acknowledged.items():
                 if number > len(digests) or digests[number - 1] != digest:

@@ -202,6 +202,7 @@ class Node:
         world.sometimes["P1 crash"] += 1
         if self.disk.crash(world.draw):
             world.sometimes["D1 crash that loses unflushed writes"] += 1
+        world.checks.on_crash(self)
         world.trace(self.number, "crashes")
         self._forget()
         self.life += 1
@@ -220,6 +221,7 @@ class Node:
         """Its owners take the machine away for a while."""
         if self.is_up:
             self.disk.crash(self.world.draw)
+            self.world.checks.on_crash(self)
         self._forget()
         self.life += 1
         self.stopped_for = reason
@@ -269,10 +271,11 @@ class Node:
     def step(self, event: Event) -> None:
         if self.replica is None:
             return
-        effects = self.replica.step(event)
+        effects, life = self.replica.step(event), self.life
         try:
             for effect in effects:
-                self._perform(effect)
+                if self.life == life:  # else the machine was taken away within one of them
+                    self._perform(effect)
         except Crashed:
             self._crash()
 
