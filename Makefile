@@ -94,7 +94,7 @@ mutants: $(READY)
 # Branches that the stories of the two packages and a few simulated networks go through.
 coverage: $(READY)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest tests/consensus tests/chain
+	$(BIN)/coverage run -m pytest tests/consensus tests/chain tests/node/test_evidence.py tests/failpoints/test_failpoint.py
 	$(BIN)/coverage run --append -m tests.simulator --seeds 8 --verbose >/dev/null
 	$(BIN)/coverage report -m
 

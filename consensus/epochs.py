@@ -16,8 +16,7 @@ def on_foreign(state: ReplicaState, event: MessageReceived) -> None:
     """A message of another epoch. Of the one that begins at slot + 1: the newest of each sender and kind waits for it
     (rule 12). Of any other one a Status tells where to ask for blocks, and nothing else."""
     message, upcoming = event.message, state.upcoming
-    if isinstance(message, Fetch):
-        return
+    assert not isinstance(message, Fetch)  # which has no epoch
     seat: int | None = event.sender
     if upcoming is not None and message.epoch == upcoming.members.epoch:
         state.early_epoch[event.sender, type(message)] = event

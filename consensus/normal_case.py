@@ -196,19 +196,13 @@ def commit(state: ReplicaState, out: list[Effect]) -> bool:
 
 
 def propose(state: ReplicaState, out: list[Effect]) -> bool:
-    """As primary: ask for a block when work waits, or the obliged one again if it was not in the NewView."""
+    """As primary: ask for a block when work waits. An obliged one went out with my NewView, saved before it."""
     if not state.active or not state.may_sign or state.primary != state.me or state.slot <= state.base:
         return False
-    if state.is_fetching:
+    if state.is_fetching or state.obligation is not None:
         return False
     if state.current is not None or state.own_vote(PREPARE) is not None or state.proposing is not None:
         return False
-    if state.obligation is not None:
-        if not state.checked.get(state.obligation):
-            ask_check(state, state.obligation, out)
-            return False
-        state.current = build_proposal(state, state.obligation)
-        return True
     heartbeat_due = state.now_ms >= state.head.time_ms + state.settings.heartbeat_ms
     may_be_empty = heartbeat_due or state.upcoming is not None
     if state.nothing_to_propose or not (state.work_waits or may_be_empty):
