@@ -39,17 +39,26 @@ class Figures:
     of_primary: list[float] = field(default_factory=list)  # from the kill to the next block
     of_backup: list[float] = field(default_factory=list)
     back: list[float] = field(default_factory=list)  # from its start until it stands where the others stand
+    alone: list[str] = field(
+        default_factory=list
+    )  # kills at which another one was waiting for a view: two are away then
 
 
 def kill_one(network: Wired, watches: Watches, victim: str, figures: Figures) -> None:
     """Kill, wait for the next block, start again, wait until it is back."""
     is_primary = network.primary() == victim
     above = watches.height
+    others = {name: network.status(name) or {} for name in VALIDATORS if name != victim}
+    waiting = [f"{name} in view {status.get('view')}" for name, status in others.items() if not status.get("active")]
     pid = network.pid(victim)
     network.kill(victim, signal.SIGKILL)
     killed = network.killed_s
     gap = network.until(lambda: watches.next_after(killed, above), "a block after the kill", NEXT_BLOCK_S)
     (figures.of_primary if is_primary else figures.of_backup).append(gap)
+    if waiting:
+        views = sorted({status.get("view") for status in others.values() if status.get("active")})
+        kind = "primary" if is_primary else "backup"
+        figures.alone.append(f"{kind} {victim}, {gap:.2f} s: {', '.join(waiting)} waited, the others were in {views}")
     network.up(victim)
     assert network.pid(victim) != pid
     started, height = time.monotonic(), watches.height
@@ -121,6 +130,8 @@ def main() -> None:
     print(f"primary killed, to the next block    {spread(figures.of_primary)}")
     print(f"backup killed, to the next block     {spread(figures.of_backup)}")
     print(f"started again, until it is level     {spread(figures.back)}")
+    for line in figures.alone:
+        print(f"  while another one voted for nothing: {line}")
     if pair is not None:
         print(
             f"two killed for {options.pair:g} s: {pair[0]} blocks meanwhile; final again {pair[1]:.2f} s after both answer"
