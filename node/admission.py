@@ -14,6 +14,7 @@ from chain.transaction import ReceivedTransaction, Transaction, receive_transact
 from node.disk_space import CODE as DISK_NEARLY_FULL
 from node.disk_space import DiskSpace, boundless
 from node.mempool import CheckedSignatures, Mempool, PoolFull
+from node.runtime import Clock
 
 INLINE_SIGNATURES_MAX = 2  # so few are checked at once: a hand-over costs more than they do
 CHUNK = 100  # signatures for one hand-over
@@ -33,7 +34,7 @@ class Admission:
         space: DiskSpace | None = None,
     ) -> None:
         self._chain_id, self._parent, self._pool, self._checked = chain_id, parent, pool, checked
-        self._threads = threads
+        self._threads, self._now_ms = threads, Clock().now_ms
         self._space = space or boundless()
         self.refused: Counter[str] = Counter()  # code -> how many; codes are few
 
@@ -70,7 +71,7 @@ class Admission:
                 codes[number] = "transaction_repeated"
             else:
                 try:
-                    if self._pool.add(received):
+                    if self._pool.add(received, self._now_ms()):
                         admitted.append(received)
                 except PoolFull as full:
                     codes[number] = f"{full.limit}_full"

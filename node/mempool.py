@@ -32,6 +32,7 @@ class PoolFull(Exception):
 @dataclass(slots=True)
 class _Waiting:
     received: ReceivedTransaction
+    since_ms: int  # wall clock
     blocks_passed: int = 0
 
 
@@ -52,8 +53,8 @@ class Mempool:
         organisation = self._organisation_of.get(digest)
         return None if organisation is None else self._by_organisation[organisation][digest].received
 
-    def add(self, received: ReceivedTransaction) -> bool:
-        """Whether it is new. Raises PoolFull."""
+    def add(self, received: ReceivedTransaction, now_ms: int) -> bool:
+        """Whether it is new. `now_ms` is of the wall clock, as blocks' times are. Raises PoolFull."""
         if received.digest in self._organisation_of:
             return False
         organisation, size = received.transaction.organisation, received.size_bytes
@@ -65,7 +66,7 @@ class Mempool:
             or self._bytes_of.get(organisation, 0) + size > POOL_BYTES_MAX * ORGANISATION_SHARE_MAX
         ):
             raise PoolFull("organisation_share")
-        self._by_organisation.setdefault(organisation, OrderedDict())[received.digest] = _Waiting(received)
+        self._by_organisation.setdefault(organisation, OrderedDict())[received.digest] = _Waiting(received, now_ms)
         self._organisation_of[received.digest] = organisation
         self._bytes_of[organisation] = self._bytes_of.get(organisation, 0) + size
         self.bytes += size
@@ -130,8 +131,9 @@ class Mempool:
                 gone.append(digest)
         self.remove(gone)
 
-    def count_passed_over(self, room_operations: int, room_bytes: int) -> int:
-        """A block came that left the oldest of each organisation out although it had room.
+    def count_passed_over(self, block_ms: int, room_operations: int, room_bytes: int) -> int:
+        """A block came that left the oldest of each organisation out although it had room. One that was made before
+        the transaction came here has not: else who catches up after a restart would blame the primary at once.
 
         How often the one was that has been passed over most; at PASSED_OVER_BLOCKS its count starts again.
         """
@@ -139,7 +141,8 @@ class Mempool:
         for queue in self._by_organisation.values():
             waiting = next(iter(queue.values()))
             received = waiting.received
-            if len(received.operation_digests) <= room_operations and received.size_bytes <= room_bytes:
+            has_room = len(received.operation_digests) <= room_operations and received.size_bytes <= room_bytes
+            if has_room and waiting.since_ms < block_ms:
                 waiting.blocks_passed += 1
                 most = max(most, waiting.blocks_passed)
                 waiting.blocks_passed %= PASSED_OVER_BLOCKS

@@ -152,7 +152,9 @@ class Effects:
         if len(view.received) >= parameters.block_transactions_max:
             return 0
         return self._pool.count_passed_over(
-            parameters.block_operations_max - len(view.outcomes), parameters.block_bytes_max - used_bytes
+            view.header.time_ms,
+            parameters.block_operations_max - len(view.outcomes),
+            parameters.block_bytes_max - used_bytes,
         )
 
     # ── sending ──────────────────────────────────────────────────────────────────────────────────────────────────────
