@@ -53,7 +53,8 @@ def test_one_validators_links_go_wrong_and_the_others_go_on(network: Wired, load
 
 
 def test_halves_that_do_not_hear_each_other_stand_still_and_go_on_together(network: Wired, load: Load) -> None:
-    """N8: two of four are no quorum. Nothing becomes final in either half; healed, all is final in a few seconds."""
+    """N8: two of four are no quorum. Nothing becomes final in either half; healed, all is final in a few seconds. A block
+    that was final before may still go from one to the other in a half."""
     half = VALIDATORS[:2]
     wires = network.between(half)
     for wire in wires:
@@ -64,7 +65,7 @@ def test_halves_that_do_not_hear_each_other_stand_still_and_go_on_together(netwo
     heights = [status["height"] for status in network.statuses()]
     began = time.monotonic()
     network.until(lambda: time.monotonic() - began > 2 * FAULT_S, "the cut lasts")
-    assert [status["height"] for status in network.statuses()] == heights
+    assert max(status["height"] for status in network.statuses()) == max(heights)
     network.heal()
     network.until(lambda: network.height() > max(heights) + 2, "blocks come again", BACK_S)
 
