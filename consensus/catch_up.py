@@ -121,17 +121,27 @@ def fetch(state: ReplicaState, out: list[Effect]) -> None:
     seats = [
         seat
         for seat, claim in sorted(state.claims.items())
-        if claim.height > state.slot
-        or (claim.height == state.slot and not state.is_within(CLAIM_PATIENCE_MS, claim.since_ms))
+        if seat not in state.unlinked
+        and (
+            claim.height > state.slot
+            or (claim.height == state.slot and not state.is_within(CLAIM_PATIENCE_MS, claim.since_ms))
+        )
     ]
     decided = state.decided
     if not seats and decided is not None and decided.digest not in state.known:
-        seats = sorted({entry.seat for entry in decided.certificate.signatures} - {state.me})
+        seats = sorted({entry.seat for entry in decided.certificate.signatures} - {state.me} - state.unlinked)
     if not seats:
         return
     seat = min(seats, key=lambda candidate: (candidate - state.last_asked - 1) % state.n)
     state.asked, state.last_asked = Asked(seat, state.now_ms, answered=False), seat
     out.append(FetchBlocks(seat, state.slot, BLOCKS_PER_FETCH_MAX))
+
+
+def on_unreachable(state: ReplicaState, seat: int) -> None:
+    """Nobody was asked: a vote of that seat came by way of others, or its link is down. The next one is asked."""
+    state.unlinked.add(seat)
+    if state.asked is not None and state.asked.seat == seat:
+        state.asked = None
 
 
 def status(state: ReplicaState) -> Status:

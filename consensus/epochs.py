@@ -46,6 +46,7 @@ def enter(state: ReplicaState, beginning: NextEpoch, out: list[Effect]) -> None:
     state.accused.clear()
     state.blocks_sent_ms.clear()
     state.asked, state.last_asked = None, 0
+    state.unlinked.clear()
     state.claims = {
         now: claims[member.organisation] for now, member in enumerate(members.members) if member.organisation in claims
     }

@@ -127,6 +127,14 @@ class PeerConnected:
     now_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class PeerUnreachable:
+    """No link leads to a seat that a FetchBlocks was for. Until it is connected, others are asked."""
+
+    seat: int
+    now_ms: int
+
+
 Event = (
     Started
     | MessageReceived
@@ -137,4 +145,5 @@ Event = (
     | PassedOver
     | BlockFetched
     | PeerConnected
+    | PeerUnreachable
 )

@@ -20,6 +20,7 @@ from consensus.events import (
     MessageReceived,
     PassedOver,
     PeerConnected,
+    PeerUnreachable,
     ProposalReady,
     Started,
     Timer,
@@ -120,7 +121,10 @@ class Replica:
             case BlockFetched():
                 catch_up.on_block_fetched(state, event, out)
             case PeerConnected():
+                state.unlinked.discard(event.seat)
                 out.append(Send(event.seat, catch_up.status(state)))
+            case PeerUnreachable():
+                catch_up.on_unreachable(state, event.seat)
             case _:
                 assert_never(event)
 

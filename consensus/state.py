@@ -23,6 +23,7 @@ from consensus.model import (
 )
 
 PROPOSALS_KEPT_MAX = 16  # different blocks known for the slot; one per view at most comes in
+CLAIM_FRESH_MS = 3_000  # three Status: older ones stop no timer
 ACCUSED_MAX = 64  # slots with evidence that are remembered, so that each is reported once
 
 
@@ -70,6 +71,7 @@ class Claim:
 
     height: int
     since_ms: int
+    heard_ms: int  # when it last showed to be above H
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class ReplicaState:
     claims: dict[int, Claim] = field(default_factory=dict)  # seat -> ; n
     asked: Asked | None = None
     last_asked: int = 0  # seat
+    unlinked: set[int] = field(default_factory=set)  # seats to which no link led when they were to be asked; n
     fetched: dict[int, BlockFetched] = field(default_factory=dict)  # height -> ; BLOCKS_PER_FETCH_MAX above H
     blocks_sent_ms: dict[int, int] = field(default_factory=dict)  # seat -> when blocks were pushed to it; n
 
@@ -199,6 +202,12 @@ class ReplicaState:
         return self.decided is not None or bool(self.fetched) or self.base > self.head.height
 
     @property
+    def is_left_behind(self) -> bool:
+        """f + 1 others show to be above H, so an honest one is: the slot is decided, and is fetched from it."""
+        fresh = sum(1 for claim in self.claims.values() if self.is_within(CLAIM_FRESH_MS, claim.heard_ms))
+        return fresh > self.f
+
+    @property
     def obligation(self) -> bytes | None:
         """The digest that alone may be voted for at the slot, in this view."""
         return self.obliged if self.slot == self.base + 1 else None
@@ -261,9 +270,13 @@ class ReplicaState:
 
     def claim(self, seat: int, height: int) -> None:
         """A peer seems to have `height`."""
+        if seat == self.me or height <= self.height:
+            return
         earlier = self.claims.get(seat)
-        if seat != self.me and height > self.height and (earlier is None or earlier.height < height):
-            self.claims[seat] = Claim(height, earlier.since_ms if earlier else self.now_ms)
+        if earlier is None:
+            self.claims[seat] = Claim(height, self.now_ms, self.now_ms)
+        else:
+            self.claims[seat] = Claim(max(height, earlier.height), earlier.since_ms, self.now_ms)
 
 
 def quorum_certificate(view: int, signatures: dict[int, bytes], quorum: int, me: int | None = None) -> Certificate:

@@ -22,8 +22,9 @@ def view_timeout_ms(state: ReplicaState) -> int:
 
 def view_timer(state: ReplicaState) -> Wish | None:
     """Active: from the last block, from entry or from when work came, while work waits. Not active: only once a quorum
-    left for this view or above, so that all escalate together. Never while fetching or learning."""
-    if not state.may_sign or state.is_fetching:
+    left for this view or above, so that all escalate together. Never while fetching, learning, or left behind: then
+    the slot is decided, and another view would not find another block for it."""
+    if not state.may_sign or state.is_fetching or state.is_left_behind:
         return None
     if state.active:
         waits = view_change.has_work(state) or state.now_ms >= heartbeat_overdue_ms(state)

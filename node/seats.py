@@ -55,11 +55,12 @@ class Seats:
         """To the other validators."""
         return [self._links[name] for name in self.linked()]
 
-    def send(self, organisation: str, message: PeerMessage) -> None:
-        """A message of consensus, if a link is up; blocks and bodies go behind votes."""
+    def send(self, organisation: str, message: PeerMessage) -> bool:
+        """A message of consensus, if a link is up that takes it; blocks and bodies go behind votes."""
         link = self._links.get(organisation)
-        if link is not None:
-            link.send(CONSENSUS, encode_message(message), urgent=not isinstance(message, Blocks | Bodies))
+        return link is not None and link.send(
+            CONSENSUS, encode_message(message), urgent=not isinstance(message, Blocks | Bodies)
+        )
 
     def link_up(self, link: Link) -> int | None:
         name = link.organisation

@@ -285,6 +285,8 @@ class Validator:
             reasons.append(f"follows without voting: {self.learner_reason}")
         elif runtime is not None and runtime.replica.waits_to_hear:
             reasons.append("asks the others first what they hold of its votes")
+        elif runtime is not None and not runtime.replica.is_active:
+            reasons.append(f"waits for view {runtime.replica.view}")
         return reasons
 
     def status(self) -> dict[str, Any]:

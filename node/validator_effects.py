@@ -36,13 +36,14 @@ from consensus.effects import (
     SendBlocks,
 )
 from consensus.errors import ConsensusError
-from consensus.events import BlockChecked, Event, NextEpoch, PassedOver, ProposalReady, WorkChanged
+from consensus.events import BlockChecked, Event, NextEpoch, PassedOver, PeerUnreachable, ProposalReady, WorkChanged
 from consensus.evidence import conviction_of, encode_evidence
 from consensus.model import (
     Blocks,
     Bodies,
     Fetch,
     FetchBodies,
+    PeerMessage,
     ProposalSaved,
     ViewChangeSaved,
     Vote,
@@ -171,7 +172,10 @@ class Effects:
 
     def send(self, effect: Send) -> None:
         name = self._seats.name(effect.seat)  # now: another set may have other seats when it leaves
-        self._saver.send(lambda: self._seats.send(name, effect.message))
+        self._saver.send(lambda: self._send_one(name, effect.message))
+
+    def _send_one(self, organisation: str, message: PeerMessage) -> None:
+        self._seats.send(organisation, message)  # one that is lost is repeated: rule 11
 
     def send_blocks(self, effect: SendBlocks) -> None:
         name = self._seats.name(effect.seat)
@@ -194,10 +198,12 @@ class Effects:
             link.send(CONSENSUS, encode([BLOCKS_TAG, blocks]))
         link.spend(time.thread_time() - began_s)
 
-    def fetch_blocks(self, effect: FetchBlocks) -> None:
+    def fetch_blocks(self, effect: FetchBlocks) -> list[Event]:
         name = self._seats.name(effect.seat)
+        if not self._seats.send(name, Fetch(effect.from_height, effect.count)):
+            return [PeerUnreachable(effect.seat, self.now_ms())]
         self._answers_due.ask(BLOCKS, name)
-        self._seats.send(name, Fetch(effect.from_height, effect.count))
+        return []
 
     def pass_on(self, effect: PassOn) -> None:
         link = self._seats.link(self._seats.name(effect.seat))

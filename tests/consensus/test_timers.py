@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from consensus.events import Timer
-from consensus.model import Commit, Prepare, PrePrepare, ViewChange
+from consensus.effects import FetchBlocks
+from consensus.events import PeerConnected, PeerUnreachable, Timer
+from consensus.model import Commit, Prepare, PrePrepare, Status, ViewChange
 from consensus.wire import view_change_message
 from tests.consensus.cluster import Cluster
 from tests.simulator.application import CHAIN_ID
@@ -40,3 +41,59 @@ def test_a_prepared_block_may_be_as_old_as_it_likes(cluster: Cluster) -> None:
     cluster.settle()
     assert cluster.heights() == [1] * 4
     assert cluster.views() == {1}
+
+
+def status(seat: int, height: int) -> Status:
+    """Of an active member in view 0 that says to be at a height, and holds no vote. (The seat is who sends it.)"""
+    return Status(1, 0, True, height, bytes([seat]) * 32, [], [0] * 4)
+
+
+def test_who_is_left_behind_fetches_and_does_not_leave_its_view(cluster: Cluster) -> None:
+    """Rule 10: f + 1 others above H, so an honest one: the slot is decided. A restarted member that left its view alone
+    voted for nothing, and the next fault stopped the ledger."""
+    cluster.submit("B-7", to=[3])
+    assert Timer.VIEW in cluster[3].timers
+    cluster.give(0, 3, status(0, height=5))
+    assert Timer.VIEW in cluster[3].timers  # f may be liars
+    cluster.give(1, 3, status(1, height=9))
+    assert Timer.VIEW not in cluster[3].timers
+    assert cluster.fetches[0][0] == 3
+
+
+def test_words_of_long_ago_stop_no_timer(cluster: Cluster) -> None:
+    """Rule 10: who said to be ahead and fell silent may be gone with what it had; the others must be able to go on."""
+    cluster.submit("B-7", to=[3])
+    cluster.give(0, 3, status(0, height=5))
+    cluster.give(1, 3, status(1, height=5))
+    cluster.now_ms += 2_999
+    cluster.expire(Timer.STATUS, 3)
+    assert Timer.VIEW not in cluster[3].timers
+    cluster.now_ms += 1
+    cluster.expire(Timer.STATUS, 3)
+    assert Timer.VIEW in cluster[3].timers
+    cluster.give(0, 3, status(0, height=5))
+    cluster.give(1, 3, status(1, height=5))
+    assert Timer.VIEW not in cluster[3].timers
+
+
+def test_blocks_are_asked_at_once_of_another_when_no_link_leads_to_the_first(cluster: Cluster) -> None:
+    """Rule 11: a Status shows votes of third members; one of them was asked before its link was up, and a second lost."""
+    seat = cluster[3]
+
+    def asked() -> list[int]:
+        return [effect.seat for effect in seat.effects if isinstance(effect, FetchBlocks)]
+
+    for other in (0, 1, 2):
+        cluster.give(other, 3, status(other, height=5))
+    assert len(asked()) == 1
+    first = asked()[0]
+    seat.step(PeerUnreachable(first, cluster.now_ms))
+    second = asked()[1]
+    seat.step(PeerUnreachable(second, cluster.now_ms))
+    third = asked()[2]
+    assert {first, second, third} == {0, 1, 2}
+    seat.step(PeerUnreachable(third, cluster.now_ms))
+    cluster.give(0, 3, status(0, height=6))
+    assert len(asked()) == 3  # nobody is left, and nothing goes round in circles
+    seat.step(PeerConnected(second, cluster.now_ms))
+    assert asked()[3:] == [second]

@@ -45,6 +45,7 @@ from consensus.events import (
     MessageReceived,
     NextEpoch,
     PeerConnected,
+    PeerUnreachable,
     ProposalReady,
     Started,
     Timer,
@@ -556,7 +557,11 @@ class Node:
                     self.after(0, partial(self._ask_bodies, digest, 0))
                 self._try_checks()
             case FetchBlocks():
-                self._send_seat(effect.seat, Fetch(effect.from_height, effect.count))
+                number = self._number_of(effect.seat)
+                world.send(self.number, number, Fetch(effect.from_height, effect.count))
+                if not any(node.is_up for node in world.nodes.get(number, [])):
+                    world.sometimes["blocks asked of who is down"] += 1
+                    self.after(0, partial(self._unreachable, number))
             case PassOn():
                 world.sometimes["passed on to the primary"] += 1
                 if self.pool:
@@ -620,6 +625,10 @@ class Node:
             return None
         self.said_waiting = waiting
         return WorkChanged(waiting, self.clock())
+
+    def _unreachable(self, number: int) -> Event | None:
+        seat = self.members.seat_of(member_name(number))
+        return PeerUnreachable(seat, self.clock()) if seat is not None else None
 
     def _timer_event(self, timer: Timer, number: int) -> Event:
         return TimerExpired(timer, number, self.clock())
