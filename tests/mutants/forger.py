@@ -28,6 +28,7 @@ FORGERIES = (
     "older",  # a NewView of ViewChanges for earlier views
     "stripped",  # a NewView of others' ViewChanges from which the prepared block was taken out
     "dropped",  # a NewView as it should be, and then another block than the obliged one
+    "based",  # a NewView that bears the word of the one that was cut off, and then a block for the height it is final at
     "high",  # a ViewChange that says that a block which there is not is final
     "votes",  # votes in the name of others
     "status",  # the same inside a Status
@@ -96,6 +97,9 @@ class Forger(Liar):
     def _hear(self, change: ViewChange) -> None:
         """While it hides something it goes along with every change of view, as one that knows of nothing."""
         super()._hear(change)
+        cut_off = self.world.cut_off
+        if "based" in self.forgeries and cut_off is not None and change.seat != self._hidden_seat():
+            self.world.send(self.number, cut_off, change)  # so that it goes along
         mine = (self.epoch, change.view, change.seat)
         if not self.is_hiding or not self.is_seated or change.epoch != self.epoch or mine in self.answered:
             return
@@ -112,11 +116,17 @@ class Forger(Liar):
         number = self.world.cut_off
         return self.members.seat_of(member_name(number)) if number is not None and self.is_hiding else None
 
+    def _hidden_word(self, view: int) -> ViewChange | None:
+        seat = self._hidden_seat()
+        kept = self.heard[self.epoch, view].get(seat) if seat is not None else None
+        return kept[-1] if kept else None
+
     def _open(self, view: int) -> None:
         assert self.replica is not None
         unwanted = (self.replica.seat, self._hidden_seat())
         others = {seat: kept[-1] for seat, kept in self.heard[self.epoch, view].items() if seat not in unwanted}
-        if len(others) >= self.members.quorum - 1 and (self.epoch, view) not in self.forged:
+        is_due = "based" not in self.forgeries or self._hidden_word(view) is not None
+        if is_due and len(others) >= self.members.quorum - 1 and (self.epoch, view) not in self.forged:
             self.forged.add((self.epoch, view))
             for name in self.forgeries:
                 chosen = self._chosen(name, view, others)
@@ -158,6 +168,9 @@ class Forger(Liar):
             case "stripped":
                 stripped = [msgspec.structs.replace(change, prepared=None) for change in unprepared_first]
                 return [mine, *stripped[: quorum - 1]]
+            case "based":
+                hidden = self._hidden_word(view)
+                return [mine, hidden, *unprepared_first[: quorum - 2]] if hidden is not None else []
             case "dropped":
                 prepared_first = sorted(others.values(), key=lambda change: change.prepared is None)
                 return [mine, *prepared_first[: quorum - 1]]
