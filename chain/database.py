@@ -68,8 +68,17 @@ class Database:
         return cls(path, handle)
 
     @classmethod
-    def open(cls, path: Path, *, is_derived: bool = False) -> Database:
+    def open(
+        cls,
+        path: Path,
+        *,
+        is_derived: bool = False,
+        write_buffer_bytes: int = WRITE_BUFFER_BYTES,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> Database:
         """Open what `create` made. Never makes, repairs or empties anything.
+
+        In memory it takes up to two write buffers and one cache.
 
         Raises StorageLocked if another handle has it open, StorageDamaged if it is missing or does not open whole. One
         that is derived, and in which a read met damage, does not open any more: its owner builds it again.
@@ -87,7 +96,7 @@ class Database:
             raise StorageDamaged(str(path), f"does not open: {error}") from None
         try:
             failpoint(f"{path.name}.open", leveldb.IOError)
-            return cls(path, _open(path, create=False), is_derived)
+            return cls(path, _open(path, False, write_buffer_bytes, cache_bytes), is_derived)
         except leveldb.IOError as error:
             if "lock" in str(error).lower():
                 raise StorageLocked(str(path)) from None
@@ -204,14 +213,16 @@ class Database:
         return StorageDamaged(f"{self.path} key {key[:64].hex()}", detail)
 
 
-def _open(path: Path, create: bool) -> Any:
+def _open(
+    path: Path, create: bool, write_buffer_bytes: int = WRITE_BUFFER_BYTES, cache_bytes: int = CACHE_BYTES
+) -> Any:
     return leveldb.DB(
         str(path),
         create_if_missing=create,
         error_if_exists=create,
         paranoid_checks=True,
-        write_buffer_size=WRITE_BUFFER_BYTES,
-        lru_cache_size=CACHE_BYTES,
+        write_buffer_size=write_buffer_bytes,
+        lru_cache_size=cache_bytes,
         bloom_filter_bits=BLOOM_FILTER_BITS,
     )
 

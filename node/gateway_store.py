@@ -29,6 +29,7 @@ from node.messages import Part
 T = TypeVar("T", bound=Wire)
 
 LAZY_FLUSH_MS = 200  # what nobody waits for (followed blocks) is written so late at most
+WRITE_BUFFER_BYTES, CACHE_BYTES = 4 << 20, 8 << 20  # of the database: a gateway must run on an old PC
 PENDING_MAX = 50_000  # changes in memory; above, whoever follows waits for the disk
 
 # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -142,7 +143,7 @@ class GatewayStore:
     @classmethod
     def open(cls, path: Path, chain_id: bytes) -> GatewayStore:
         """Open what `medbill network init` made. Raises StorageDamaged, also for another ledger's, StorageLocked."""
-        database = Database.open(path)
+        database = Database.open(path, write_buffer_bytes=WRITE_BUFFER_BYTES, cache_bytes=CACHE_BYTES)
         store = cls(database)
         position = store.position()
         if position is not None and position.chain_id != chain_id:

@@ -158,16 +158,24 @@ class Mempool:
 class CheckedSignatures:
     """Which (transaction, key, signature) have been found good here, so that each is checked once.
 
-    Never by digest alone: a liar may carry another signature of the same message.
+    Never by digest alone: a liar may carry another signature of the same message. Of several the newest is known. What is
+    final is forgotten: it cannot run again.
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[bytes, bytes, bytes], None] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[bytes, bytes]] = OrderedDict()  # digest -> key, signature
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     def add(self, received: ReceivedTransaction, public: bytes) -> None:
-        self._known[received.digest, public, received.transaction.signature] = None
+        self._known[received.digest] = public, received.transaction.signature
         while len(self._known) > SIGNATURES_MAX:
             self._known.popitem(last=False)
 
     def holds(self, received: ReceivedTransaction, public: bytes) -> bool:
-        return (received.digest, public, received.transaction.signature) in self._known
+        return self._known.get(received.digest) == (public, received.transaction.signature)
+
+    def forget(self, digests: Iterable[bytes]) -> None:
+        for digest in digests:
+            self._known.pop(digest, None)

@@ -105,8 +105,10 @@ class Proposals:
     def execution(self, digest: bytes) -> Execution | None:
         return self._executions.get(digest)
 
-    def decided(self) -> None:
-        """The height is decided: its bodies and executions are of no use any more. Call it when the head has moved."""
+    def decided(self, transactions: Iterable[bytes] = ()) -> None:
+        """The height is decided, with these: its bodies, executions and signatures are of no use any more. Call it when
+        the head has moved."""
+        self._checked.forget(transactions)
         self._executions.clear()
         self._offered_bytes = 0
         following = self._parent().height + 1

@@ -133,7 +133,7 @@ class Effects:
         view = self._ledger.adopt(execution, effect.certificate)
         failpoint("effects.adopted")
         self._saver.block(effect.header.height, digest, final_block_bytes(view))
-        self._proposals.decided()
+        self._proposals.decided(effect.transactions)
         self._pool.remove(effect.transactions)
         parent = self._ledger.parent()
         self._pool.drop_unrunnable(lambda received: can_run(parent, received))

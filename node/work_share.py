@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-WORK_SHARE = 0.25  # of one core; ordinary consensus takes a hundredth
+WORK_SHARE = 0.1  # of one core; ordinary consensus takes a hundredth
 WORK_BURST_S = 0.5  # at once, after a quiet time: a NewView with its certificates and some blocks
 TURN_S = 0.01  # then others have theirs, whatever is left
 LARGE_FRAME_BYTES = 256 << 10  # smaller ones are bounded by the number of links

@@ -1,9 +1,13 @@
-"""Which blocks pass a waiting transaction over (PROTOCOL rule 10)."""
+"""Which blocks pass a waiting transaction over (PROTOCOL rule 10), and which signatures are known to hold."""
 
 from __future__ import annotations
 
-from chain.transaction import receive_transaction
-from node.mempool import PASSED_OVER_BLOCKS, Mempool
+from dataclasses import replace
+
+import msgspec
+
+from chain.transaction import ReceivedTransaction, receive_transaction
+from node.mempool import PASSED_OVER_BLOCKS, SIGNATURES_MAX, CheckedSignatures, Mempool
 from tests.chain.making import Chain, issue_bill
 
 ROOM = (100, 100_000)  # operations, bytes
@@ -32,3 +36,31 @@ def test_blocks_that_were_made_before_it_came_do_not() -> None:
     pool = a_pool(now_ms=1_000)
     assert [pool.count_passed_over(number, *ROOM) for number in range(900, 1_001)] == [0] * 101
     assert pool.count_passed_over(1_001, *ROOM) == 1
+
+
+def a_transaction() -> ReceivedTransaction:
+    chain = Chain()
+    return receive_transaction(chain.ledger.chain_id, chain.sign("hospital-a", issue_bill("B-1")))
+
+
+def test_a_signature_is_known_with_its_key_and_never_by_the_digest_alone() -> None:
+    """Digests leave signatures out: a liar may carry another one of the same message, good or not."""
+    known, received = CheckedSignatures(), a_transaction()
+    assert not known.holds(received, b"key")
+    known.add(received, b"key")
+    assert known.holds(received, b"key")
+    assert not known.holds(received, b"another key")
+    signed_otherwise = msgspec.structs.replace(received.transaction, signature=bytes(64))
+    assert not known.holds(replace(received, transaction=signed_otherwise), b"key")
+
+
+def test_what_is_final_is_forgotten_and_the_rest_is_bounded() -> None:
+    """A validator's memory grew by a kilobyte a bill, up to the bound."""
+    known, received = CheckedSignatures(), a_transaction()
+    known.add(received, b"key")
+    known.forget([received.digest, bytes(32)])
+    assert not known.holds(received, b"key")
+    assert len(known) == 0
+    for number in range(SIGNATURES_MAX + 1):
+        known.add(replace(received, digest=number.to_bytes(32, "big")), b"key")
+    assert len(known) == SIGNATURES_MAX

@@ -49,6 +49,7 @@ async def test_what_one_validator_is_given_all_of_them_record(table: Table) -> N
     await all_recorded(table, second)
     table.verify_same()
     assert all(len(node.pool) == 0 for node in table.nodes.values())
+    assert all(len(node.parts.checked) == 0 for node in table.nodes.values())  # of what is final nothing is kept
     assert all(node.runtime.replica.view == 0 for node in table.nodes.values())
 
 
