@@ -247,7 +247,7 @@ class Validator:
         if kind == CONSENSUS and name != self.organisation and self.intake.may_validate(name):
             await self.intake.on_consensus(link, payload)
         elif kind == BUNDLE:
-            await self.intake.on_bundle(payload, from_validator=name in self.parts.seats.organisations())
+            await self.intake.on_bundle(link, payload, from_validator=name in self.parts.seats.organisations())
         else:
             raise PeerRefused("kind_unknown")
 

@@ -38,14 +38,14 @@ from consensus.wire import (
     verify_message,
 )
 from node.answers import AGENCIES, ANSWER_BYTES_MAX
+from node.bundle_queue import Bundle, BundleQueue
 from node.errors import PeerRefused
 from node.link import Link
 from node.messages import CONSENSUS, decode_bundle
 from node.validator_effects import BLOCKS, BODIES, Effects, send_bundles
 from node.validator_parts import ValidatorParts
 
-BUNDLES_MAX = 256  # of other validators, waiting to be checked; and so many bytes
-BUNDLES_BYTES_MAX = 64 << 20
+REFUSED_WORK_S = 0.000_15  # of a transaction of another validator that was checked for nothing
 SERVED_EVERY_S = 0.8  # blocks for one that has no seat any more
 
 log = structlog.get_logger()
@@ -56,8 +56,7 @@ class Intake:
         self._parts, self._effects = parts, effects
         self._ledger, self._proposals = parts.ledger, parts.proposals
         self._seats, self._answers_due, self._refusals = parts.seats, parts.answers_due, parts.refusals
-        self._bundles: asyncio.Queue[tuple[list[Transaction], int]] = asyncio.Queue(BUNDLES_MAX)  # and their bytes
-        self._bundles_bytes = 0
+        self._bundles = BundleQueue()  # of other validators, waiting to be checked
         self._agencies = {entry.id for entry in parts.ledger.genesis.organisations if entry.kind in AGENCIES}
         self._served_s: dict[str, float] = {}  # organisation without a seat -> when it was sent blocks
 
@@ -188,7 +187,7 @@ class Intake:
 
     # ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def on_bundle(self, payload: bytes, from_validator: bool) -> None:
+    async def on_bundle(self, link: Link, payload: bytes, from_validator: bool) -> None:
         """A client's link is read on when its bundle is admitted: so a flood waits with whoever makes it. Consensus
         must not wait for signatures: bundles on its links are checked in their turn, or dropped."""
         try:
@@ -197,26 +196,25 @@ class Intake:
             raise PeerRefused(error.code) from None
         if not from_validator:
             await self._admit(transactions, from_validator)
-        elif self._bundles.full() or self._bundles_bytes + len(payload) > BUNDLES_BYTES_MAX:
+        elif not self._bundles.put(Bundle(link, transactions, len(payload))):
             refused = self._parts.admission.refused
             refused["bundles_full"] += len(transactions)  # the sender repeats what stays unrecorded
-        else:
-            self._bundles_bytes += len(payload)
-            self._bundles.put_nowait((transactions, len(payload)))
 
     async def admit_bundles(self) -> None:
-        """Those of other validators in their turn, until cancelled."""
+        """Those of other validators in their turn, until cancelled. An honest one sends what it has checked itself: so
+        what is refused counts towards the share of whoever sent it."""
         while True:
-            transactions, size = await self._bundles.get()
-            self._bundles_bytes -= size
-            await self._admit(transactions, from_validator=True)
+            bundle = await self._bundles.get()
+            refused = await self._admit(bundle.transactions, from_validator=True)
+            bundle.link.spend(refused * REFUSED_WORK_S)
 
-    async def _admit(self, transactions: list[Transaction], from_validator: bool) -> None:
+    async def _admit(self, transactions: list[Transaction], from_validator: bool) -> int:
+        """How many were refused."""
         admitted, codes = await self._parts.admission.admit(transactions)
         if self._effects.runtime is None:  # no seat: others have to do it
             send_bundles([received.transaction for received in admitted], self._seats.links())
             self._parts.pool.remove([received.digest for received in admitted])
-            return
+            return len(codes) - codes.count("")
         for code in codes:
             if code:
                 log.debug("transaction_refused", code=code)
@@ -225,6 +223,7 @@ class Intake:
         if admitted and not from_validator:  # rule 10: passed on once
             send_bundles([received.transaction for received in admitted], self._seats.links())
         self._effects.tell_work()
+        return len(codes) - codes.count("")
 
 
 @contextmanager

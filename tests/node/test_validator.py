@@ -22,8 +22,9 @@ from consensus.model import Blocks, Bodies, FetchBodies, NewView, Prepare, PrePr
 from consensus.wire import decode_message, encode_message, vote_digest
 from node.journal import Journal
 from node.link import Link
-from node.messages import BUNDLE, BUNDLE_BYTES_MAX, CONSENSUS
+from node.messages import BUNDLE, BUNDLE_BYTES_MAX, CONSENSUS, encode_bundle
 from node.saver import Saver
+from node.validator_intake import REFUSED_WORK_S
 from tests.chain.making import VALIDATORS, key_of
 from tests.node.conftest import MakeTable
 from tests.node.validating import Fuse, Table, all_recorded, grow, recorded
@@ -403,6 +404,28 @@ async def test_bodies_that_nobody_asked_for_take_no_memory(table: Table) -> None
         await node.on_message(cast(Link, liar), CONSENSUS, payload)
     assert not node.parts.proposals._bodies
     assert node.parts.refusals["unasked"] == 10
+
+
+async def test_bundles_that_are_refused_count_as_work_for_whoever_sent_them(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RELIABILITY 2.2 Y13: signatures that do not hold cost their sender, what may run costs nobody."""
+    table.start()
+    node, link = table.nodes[PRIMARY], table.links[PRIMARY, BACKUPS[0]]
+    spent: list[float] = []
+    monkeypatch.setattr(link, "spend", spent.append)
+    good, other = table.transaction(), table.transaction()
+    bad = msgspec.structs.replace(other, signature=bytes(64))
+    for transactions in ([bad, bad, bad], [good], [bad]):
+        await node.on_message(cast(Link, link), BUNDLE, encode_bundle(transactions))
+    await all_recorded(table, good)
+    wanted = [count * REFUSED_WORK_S for count in (3, 0, 1)]
+
+    def counted() -> list[float]:
+        return [seconds for seconds in spent if seconds in wanted]  # beside the measured cost of votes
+
+    await table.until(lambda: len(counted()) >= 3)
+    assert counted() == wanted
 
 
 async def test_bytes_that_are_no_message_are_counted_and_nothing_else(table: Table) -> None:
