@@ -9,6 +9,7 @@ certified and we cannot follow stops the node: then our own state is damaged. So
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import Counter
@@ -42,6 +43,7 @@ STATE_FLUSH_S = 1.0
 SIGNATURES_CHUNK = 100  # for one hand-over to a thread
 SMALL_BLOCK = 20  # transactions; such a block is worked out in one hand-over, which costs more than its signatures
 AVOID_FIRST_S, AVOID_MAX_S = 0.2, 10.0  # a server that failed is left alone for so long, doubling
+BEHIND_BLOCKS = 8  # in one answer: who is level gets one or two
 NOBODY_S = 0.1  # no link is up, or all are avoided: look again
 
 
@@ -83,6 +85,8 @@ class BlockFollower:
         self._batch_free = asyncio.Event()  # no batch of the state is on its way to the disk
         self._batch_free.set()
         self._batch_due = asyncio.Event()
+        self._level = asyncio.Event()  # nothing is known that is not here yet, but for some blocks
+        self._level.set()
         self._log = structlog.get_logger("follow")
 
     async def run(self) -> None:
@@ -97,6 +101,12 @@ class BlockFollower:
         for end in ends:
             if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError):
                 raise end
+
+    async def level(self, patience_s: float) -> None:
+        """Wait until it is level with its server, but not longer than that: for work that may step back meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._level.wait()
 
     # ── whom to ask ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -143,14 +153,19 @@ class BlockFollower:
         try:
             while True:
                 answer = await (asked or self._ask(link, self.ledger.head.height + 1))
+                if len(answer.blocks) >= BEHIND_BLOCKS:
+                    self._level.clear()
                 if not answer.blocks:
                     self.counts["empty"] += 1
                     return
                 asked = asyncio.create_task(self._ask(link, self.ledger.head.height + len(answer.blocks) + 1))
                 for data in answer.blocks:
                     await self.take(data)
+                if not asked.done():  # it waits there for what does not exist yet
+                    self._level.set()
                 self._standing(link).failures = 0
         finally:
+            self._level.set()
             if asked is not None:
                 asked.cancel()
                 await asyncio.gather(asked, return_exceptions=True)

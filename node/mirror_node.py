@@ -44,6 +44,8 @@ from node.sealer import Sealer
 from node.submissions import Submissions, send_to_validators
 from node.transport import Transport
 
+DETAILS_STEP_BACK_S = 2.0  # details wait so long for blocks that are caught up with: both want the processor
+
 log = structlog.get_logger()
 
 
@@ -167,6 +169,7 @@ class MirrorNode:
                 self._verify_supervised(organisation)
                 if self._space.is_low():  # the gateway keeps them and sends them again
                     raise PeerRefused(DISK_NEARLY_FULL)
+                await self.follower.level(DETAILS_STEP_BACK_S)
                 try:
                     kept = await self.details.put(organisation, question.details)
                     failpoint("mirror.details_kept")

@@ -252,3 +252,28 @@ async def test_a_mirror_killed_in_the_middle_goes_on_where_its_log_ends(tmp_path
     assert link.asked[0].from_height == reached + 1
     assert again.head == chain.ledger.head
     again.close()
+
+
+async def test_work_that_may_wait_steps_back_while_a_mirror_catches_up(tmp_path: Path) -> None:
+    """Details of 30,000 bills took the processor from the blocks of an archive that had been away for a minute."""
+    chain = grown_chain(bills=20)
+    ledger = make_ledger(tmp_path, chain.genesis)
+    waited: list[tuple[str, int]] = []
+
+    async def step_back(patience_s: float, name: str) -> None:
+        await follower.level(patience_s)
+        waited.append((name, ledger.head.height))
+
+    with threads() as (writer, pool):
+        peers, feed = FakePeers(FakeLink("finance", chain)), Feed(0)
+        follower = BlockFollower(ledger, peers, feed, writer=writer, pool=pool)
+        await step_back(60, "before it has asked anybody")
+        running = asyncio.create_task(follower.run())
+        await feed.above(0, 60)
+        await step_back(0.0, "who has no patience")
+        await step_back(60, "who has")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    drop_ledger(ledger)
+    assert [name for name, _height in waited] == ["before it has asked anybody", "who has no patience", "who has"]
+    assert waited[0][1] < waited[1][1] < waited[2][1] == chain.height
