@@ -83,9 +83,9 @@ class Forger(Liar):
             )
         )
 
-    def _serve(self, source: int, first: int, count: int) -> None:
+    def serve(self, source: int, first: int, count: int) -> None:
         if not self.is_hiding:
-            super()._serve(source, first, count)
+            super().serve(source, first, count)
 
     def _say_yes(self, epoch: int, view: int, height: int, digest: bytes) -> None:
         if self.is_hiding and (self.replica is None or self.members.primary(view) != self.replica.seat):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from chain.validators import COMMIT, PREPARE, Certificate, vote_message
 from consensus.model import Commit, NewView, Prepare, PrePrepare, Status, ViewChange
+from tests.simulator.disk import StoredBlock
 
 if TYPE_CHECKING:
     from tests.simulator.world import World
@@ -23,11 +24,8 @@ def convicted(world: World) -> set[int]:
         if target not in world.options.liars:
             seen.take(message)
     for node in world.honest:
-        for stored in [*node.disk.blocks, *(item for item in node.disk.unflushed if hasattr(item, "certificate"))]:
-            header = stored.header  # type: ignore[union-attr]
-            seen.certificate(1, COMMIT, header.height, header.digest(), stored.certificate)  # type: ignore[union-attr]
-        for item in node.writing:
-            if hasattr(item, "certificate") and hasattr(item, "bodies"):
+        for item in [*node.disk.blocks, *node.disk.unflushed, *node.saver.jobs]:
+            if isinstance(item, StoredBlock):
                 seen.certificate(1, COMMIT, item.header.height, item.digest, item.certificate)
         if node.replica is not None and node.replica._state.decided is not None:
             decided = node.replica._state.decided

@@ -261,7 +261,7 @@ class Checks:
         height = max(self.final)
         chain = dict(self.final)  # and what is not flushed anywhere yet
         for node in honest:
-            on_the_way = [*node.disk.blocks, *node.disk.unflushed, *node.writing]
+            on_the_way = [*node.disk.blocks, *node.disk.unflushed, *node.saver.jobs]
             digests = [item.digest for item in on_the_way if isinstance(item, StoredBlock)]
             if any(chain.setdefault(number, digest) != digest for number, digest in enumerate(digests, 1)):
                 raise Broken("DIVERGED", f"{node.organisation} ends with another chain")

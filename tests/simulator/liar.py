@@ -254,11 +254,11 @@ class Liar(Node):
             vote = Prepare(self.epoch, view, height, digest, self.replica.seat, signature)
             self._to_some(vote, "Y13 a flood of far votes")
 
-    def _serve(self, source: int, first: int, count: int) -> None:
+    def serve(self, source: int, first: int, count: int) -> None:
         """Y11: as a server of blocks it gives none, too few, or a block that nobody certified."""
         draw = self.world.draw
         if "false" not in self.lies or draw.random() < 0.3:
-            super()._serve(source, first, count)
+            super().serve(source, first, count)
             return
         self.world.sometimes["lie Y11 a false server"] += 1
         blocks = list(self.disk.blocks[first - 1 : first - 1 + count])
@@ -308,18 +308,20 @@ class Liar(Node):
             if obliged is None:
                 self._propose_to(number, view)
 
-    def _finalise(self, effect: Finalise) -> None:
+    def finalise(self, effect: Finalise) -> None:
         """Before the head moves: another block that would have been as good."""
         alternate = self._alternate()
         if alternate is not None:
             self.alternates = {effect.header.height: alternate}
-        super()._finalise(effect)
+        super().finalise(effect)
 
     def execution_of(self, effect: Finalise) -> Execution:
         """A wrong block of mine may be right: then others have executed it, and I have not."""
         assert self.ledger is not None
-        found = self.executions.get(effect.header.digest())
-        return found or self.ledger.executed(effect.header, [self.bodies[entry] for entry in effect.transactions])
+        found = self.proposals.executions.get(effect.header.digest())
+        return found or self.ledger.executed(
+            effect.header, [self.proposals.bodies[entry] for entry in effect.transactions]
+        )
 
     def _alternate(self, turn: int = 0) -> tuple[Header, list[bytes]] | None:
         """A valid block on my head that nobody else would make: another time, and a transaction of my own."""
@@ -331,7 +333,7 @@ class Liar(Node):
             execution = execute_block(parent, time_ms, self.organisation, chosen, self.ledger.holds)
         except BlockInvalid:
             return None
-        self.executions[execution.digest] = execution
+        self.proposals.executions[execution.digest] = execution
         return execution.header, [received.digest for received in chosen]
 
     def _own_transaction(self, turn: int) -> ReceivedTransaction:
@@ -343,12 +345,12 @@ class Liar(Node):
             self.own[self.height, turn] = found
             while len(self.own) > OWN_MAX:
                 del self.own[next(iter(self.own))]
-        self.bodies[found.digest] = found
+        self.proposals.bodies[found.digest] = found
         return found
 
-    def _finalised(self, *arguments: Any) -> None:
-        super()._finalised(*arguments)
-        self.bodies.update((received.digest, received) for received in self.own.values())
+    def finalised(self, *arguments: Any) -> None:
+        super().finalised(*arguments)
+        self.proposals.keep(self.own.values())
 
     def _propose_to(self, number: int, view: int) -> None:
         """A fresh proposal on my head or for the height of my last block again, one of two for each member."""
@@ -374,8 +376,8 @@ class Liar(Node):
             return kept
         return waiting
 
-    def _proposal(self, effect: Propose) -> Event:
-        event = super()._proposal(effect)
+    def proposal(self, effect: Propose) -> Event:
+        event = super().proposal(effect)
         if not isinstance(event, ProposalReady) or event.header is None:
             return event
         draw = self.world.draw

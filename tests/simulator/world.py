@@ -292,7 +292,7 @@ class World:
         self.connect_all()
         waiting: dict[bytes, None] = {}
         for node in self.running():
-            waiting.update(dict.fromkeys(node.pool))
+            waiting.update(dict.fromkeys(node.pool.waiting))
         self.demanded = [*waiting, self._fresh()]
         self._go_on()
 
@@ -315,7 +315,7 @@ class World:
             return False
         if self.demanded:
             last = self.demanded[-1]
-            if last in self.checks.reference.ran or not any(last in node.pool for node in nodes):
+            if last in self.checks.reference.ran or not any(last in node.pool.waiting for node in nodes):
                 self.demanded.pop()
             return False
         if len({node.height for node in nodes}) != 1:
