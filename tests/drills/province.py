@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from tests.network.running import GATEWAYS, ROOT, VALIDATORS, Network, bill_request
+from tests.network.running import GATEWAYS, VALIDATORS, Network, bill_request
 
 AGENCIES = (*VALIDATORS, "archive")
 EVERYBODY = (*AGENCIES, *GATEWAYS)
@@ -60,28 +57,10 @@ class Province(Network):
             self.until(is_sealed, f"{business_no} is sealed", 60)
 
     def ask_json(self, *arguments: str, expect: int = 0) -> Any:
-        return json.loads(self.medbill(*arguments, "--json", expect=expect, timeout=300))
+        return self.json(*arguments, expect=expect, timeout=300)
 
     def home_of(self, name: str) -> str:
         return str(self.node_home(name))
-
-    def stop(self, *names: str) -> None:
-        chosen = [part for name in names for part in ("--node", name)]
-        self.medbill("network", "down", "--home", str(self.home), *chosen)
-
-    def start(self, name: str) -> None:
-        """Start a node that need not become ready; returns when it answers."""
-        home = self.node_home(name)
-        with (home / "logs" / "node.log").open("ab") as log:
-            subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "node", "start", "--home", str(home)],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.until(lambda: self.status(name), f"{name} answers")
 
     def last_block(self, name: str) -> tuple[int, str]:
         """(height, digest) that a running node stands at."""

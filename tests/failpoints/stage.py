@@ -284,19 +284,7 @@ class Stage(Network):
                 self.kill(name)
 
     def _start(self, name: str, spec: str) -> subprocess.Popen[bytes]:
-        home = self.node_home(name)
-        environment = {key: value for key, value in os.environ.items() if key != VARIABLE}
-        with (home / "logs" / "node.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "node", "start", "--home", str(home)],
-                cwd=ROOT,
-                env={**environment, **({VARIABLE: spec} if spec else {})},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._started[name] = process
+        self._started[name] = process = self.spawn(self.node_home(name), **{VARIABLE: spec})
         return process
 
     def _wait(self, is_struck: Callable[[], bool], process: subprocess.Popen[bytes], case: Case, victim: str) -> None:

@@ -7,7 +7,6 @@ started again in turn, while bills go on going in. Told are the live rate and th
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import threading
@@ -18,7 +17,7 @@ import httpx2
 
 from tests.faults.machine import describe_machine
 from tests.faults.wired import Wired
-from tests.network.running import ROOT, bill_request
+from tests.network.running import bill_request
 
 LATE = ("insurance", "archive", "hospital-b")  # one of each kind
 LIVE = "finance"
@@ -51,13 +50,7 @@ def height(network: Wired, name: str) -> int:
 
 def catch_up(network: Wired, name: str) -> tuple[int, float, float]:
     """Start it: (blocks it had to get, seconds until it was level, live blocks a second meanwhile)."""
-    home = network.node_home(name)
-    with (home / "logs" / "node.log").open("ab") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "cli.main", "node", "start", "--home", str(home)],
-            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-    network.until(lambda: network.status(name), f"{name} answers", 60)
+    network.start(name, 60)
     began, first, live = time.monotonic(), height(network, name), height(network, LIVE)
     network.until(lambda: height(network, name) >= height(network, LIVE) - 2, f"{name} is level", LEVEL_S)
     seconds = time.monotonic() - began
@@ -83,7 +76,7 @@ def main() -> None:
 
 def run(network: Wired, seconds: float, pause_s: float) -> float:
     """The worst of the three ratios."""
-    network.start()
+    network.up()
     for name in LATE:
         network.kill(name)
     counter = Counter(network, pause_s)

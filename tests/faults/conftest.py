@@ -17,7 +17,7 @@ HEALED_S = 30.0
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wired]:
     network = Wired(tmp_path_factory.mktemp("wired"))
     try:
-        network.start()
+        network.up()
         yield network
     finally:
         network.down()

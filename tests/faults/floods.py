@@ -130,7 +130,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         network = Wired(Path(place))
         try:
-            network.start(WATCHED)
+            network.up(*WATCHED)
             recorder = Recorder()
             fill(network, recorder, options.bills_before)
             cost = flood(network, recorder, 10.0, options.warm_up, options.minutes * 60)

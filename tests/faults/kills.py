@@ -90,7 +90,7 @@ def run(times: int, pair_s: float, seed: int) -> tuple[Figures, Verdict, tuple[i
     with tempfile.TemporaryDirectory() as place:
         network = Wired(Path(place))
         try:
-            network.start()
+            network.up()
             with Load(network, GATEWAYS) as load, Watches(network) as watches:
                 network.until(lambda: load.recorded, "a first bill")
                 for number in range(times):

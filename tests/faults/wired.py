@@ -35,8 +35,9 @@ class Wired(Network):
             peer["port"] = wire.port
         file.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), "utf-8")
 
-    def start(self, names: Iterable[str] = NODES) -> None:
-        self.up(*names)
+    def up(self, *names: str) -> None:
+        """Those of NODES, if none are named."""
+        super().up(*(names or NODES))
 
     def down(self) -> None:
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +20,7 @@ from node.keystore import load_signing_key
 from node.messages import BUNDLE, GetMine, GetRecord, MineAnswer, RecordAnswer, encode_bundle
 from tests.chain.making import issue_bill
 from tests.network.caller import Caller, tls_context
-from tests.network.running import ROOT, VALIDATORS, Network
+from tests.network.running import VALIDATORS, Network
 
 VALID_BLOCKS = 1_000
 WAIT_MS = 2_000
@@ -43,26 +41,6 @@ class Agencies(Network):
         self._signed = 0
         self._operations = httpx2.Client(timeout=5, trust_env=False)
         self.up(*VALIDATORS)
-
-    # ── single nodes ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def stop(self, node: str) -> None:
-        """As an operator does: the node finishes its block."""
-        self.medbill("network", "down", "--home", str(self.home), "--node", node)
-
-    def start(self, node: str) -> None:
-        """Start a node that need not become ready; returns when it answers."""
-        home = self.node_home(node)
-        with (home / "logs" / "node.log").open("ab") as log:
-            subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "node", "start", "--home", str(home)],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.until(lambda: self.status(node), f"{node} answers")
 
     # ── calling ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

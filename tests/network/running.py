@@ -82,6 +82,29 @@ class Network:
         chosen = [part for name in names for part in ("--node", name)]
         self.medbill("network", "up", "--home", str(self.home), "--detach", *chosen)
 
+    def spawn(self, home: Path, **environment: str) -> subprocess.Popen[bytes]:
+        """The process of a node by itself, which need not become ready; what it says goes into its log."""
+        with (home / "logs" / "node.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "cli.main", "node", "start", "--home", str(home)],
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def start(self, name: str, seconds: float = 30) -> None:
+        """Start a node that need not become ready; returns when it answers."""
+        self.spawn(self.node_home(name))
+        self.until(lambda: self.status(name), f"{name} answers", seconds)
+
+    def stop(self, *names: str) -> None:
+        """As an operator does: each finishes its block."""
+        chosen = [part for name in names for part in ("--node", name)]
+        self.medbill("network", "down", "--home", str(self.home), *chosen)
+
     def down(self) -> None:
         for client in self._clients.values():
             client.close()

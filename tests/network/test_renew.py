@@ -6,8 +6,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +14,7 @@ import pytest
 from chain.block import FinalBlock
 from chain.block_log import BlockLog
 from chain.codec import decode
-from tests.network.running import ROOT, Network, bill_request, with_free_ports
+from tests.network.running import Network, bill_request, with_free_ports
 
 pytestmark = pytest.mark.processes
 
@@ -39,23 +37,6 @@ def grow(network: Network, bills: int) -> None:
         body = bill_request(f"renewed-{head(network)}-{number}")
         answer = network.api("hospital-a").post("/bills", json=body, headers={"Prefer": "wait=20"})
         assert answer.json()["status"] == "sealed", answer.text
-
-
-def start(network: Network, home: Path) -> None:
-    """A node that will not become ready."""
-    with (home / "logs" / "node.log").open("ab") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "cli.main", "node", "start", "--home", str(home)],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-
-
-def stop(network: Network, name: str) -> None:
-    network.medbill("network", "down", "--home", str(network.home), "--node", name)
 
 
 def learner(network: Network, name: str) -> str | None:
@@ -100,11 +81,11 @@ def test_a_wiped_journal_is_renewed_while_the_node_runs(province: Network) -> No
     """The key was kept, the votes were not."""
     network, name = province, "insurance"
     grow(network, 2)
-    stop(network, name)
+    network.stop(name)
     journal = network.node_home(name) / "data" / "journal"
     shutil.rmtree(journal)
     height = head(network)
-    start(network, network.node_home(name))
+    network.spawn(network.node_home(name))
     assert learner(network, name) == "journal_missing"
     grow(network, 2)
     assert not [signed for signed in signed_heights(network, name) if signed > height]
@@ -124,7 +105,7 @@ def test_a_restored_journal_is_renewed_while_the_node_is_stopped(province: Netwo
     """A backup of the whole home, put back as new files."""
     network, name = province, "health"
     home = network.node_home(name)
-    stop(network, name)
+    network.stop(name)
     shutil.copytree(home, tmp_path / "backup", copy_function=shutil.copy2)
     network.up(name)
     grow(network, 2)
@@ -132,11 +113,11 @@ def test_a_restored_journal_is_renewed_while_the_node_is_stopped(province: Netwo
     shutil.rmtree(home)
     shutil.copytree(tmp_path / "backup", home, copy_function=shutil.copy2)
     height = head(network)
-    start(network, home)
+    network.spawn(home)
     assert learner(network, name) == "journal_copied"
     grow(network, 1)
     assert not [signed for signed in signed_heights(network, name) if signed > height]
-    stop(network, name)
+    network.stop(name)
     assert renew(network, name)["status"] == "recorded"
     network.up(name)
     votes_again(network, name)
@@ -150,7 +131,7 @@ def test_a_damaged_journal_makes_a_learner_and_not_a_dead_node(province: Network
     data = bytearray(file.read_bytes())
     data[400] ^= 4
     file.write_bytes(data)
-    start(network, network.node_home(name))
+    network.spawn(network.node_home(name))
     assert learner(network, name) == "journal_damaged"
     answer = network.status(name)
     assert "follows without voting: journal_damaged" in answer["reasons"]
@@ -171,7 +152,7 @@ def test_a_clone_beside_the_original_never_votes(province: Network, tmp_path: Pa
         text = text.replace(f"port: {port}", f"one_port: {port}")
     config.write_text(with_free_ports(text).replace("one_port:", "port:"), "utf-8")
     (clone / "run" / "node.pid").unlink(missing_ok=True)
-    start(network, clone)
+    network.spawn(clone)
     pid_file = clone / "run" / "node.pid"
     network.until(pid_file.exists, "the clone runs")
     log = clone / "logs" / "node.log"
