@@ -13,7 +13,6 @@ import msgspec
 from chain import keyspace
 from chain.database import Database
 from chain.details import details_root, field_values
-from chain.directory import flush_directory
 from chain.errors import ChainError, StorageDamaged
 from chain.genesis import Genesis
 from chain.ledger import Ledger
@@ -24,7 +23,7 @@ from node.config import NodeConfig
 from node.details_store import DIRECTORY, ROOT_BYTES, DetailsStore
 from node.home import NodeHome
 from node.keystore import load_secret
-from node.restore import aside
+from node.restore import put_in_place
 from node.sealed_box import DetailsBox, is_erased
 
 LOST_SHOWN_MAX = 20  # bills that are named; the others are counted
@@ -73,14 +72,7 @@ def rebuild_details(place: NodeHome, config: NodeConfig, genesis: Genesis, ledge
         lost = _lost(database, ledger, issuers)
     finally:
         database.close()
-    put_aside: list[str] = []
-    if path.exists():
-        target = aside(path)
-        path.rename(target)
-        put_aside.append(str(target))
-    new.rename(path)
-    flush_directory(path.parent)
-    return MendedDetails(damage, put_aside, lost, [OFFER] if lost else [])
+    return MendedDetails(damage, put_in_place(new, path), lost, [OFFER] if lost else [])
 
 
 def _is_sound(path: Path, box: DetailsBox) -> bool:

@@ -17,7 +17,6 @@ from chain.block import RECORDED
 from chain.codec import decode, encode
 from chain.database import Database
 from chain.details import details_root
-from chain.directory import flush_directory
 from chain.errors import ChainError, StorageDamaged
 from chain.genesis import Genesis
 from chain.operation import IssueBill, ReverseBill, TakeLease, operation_digest
@@ -43,7 +42,7 @@ from node.keystore import load_secret
 from node.messages import DETAILS_MAX
 from node.part_check import Ledger
 from node.rebuild_peers import PeerBlocks
-from node.restore import aside
+from node.restore import put_in_place
 from node.sealed_box import DetailsBox
 from node.verify_gateway import DIRECTORY, verify_parts
 
@@ -258,13 +257,7 @@ def _replace(path: Path, work: Path, rows: _Rows) -> list[str]:
         fill(database, iter(sorted(rows.kept.items())))
     finally:
         database.close()
-    put_aside = []
-    if path.exists():
-        target = aside(path)
-        path.rename(target)
-        put_aside.append(str(target))
-    new.rename(path)
-    flush_directory(path.parent)
+    put_aside = put_in_place(new, path)
     shutil.rmtree(work, ignore_errors=True)
     return put_aside
 

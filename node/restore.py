@@ -104,6 +104,18 @@ def aside(path: Path) -> Path:
     return place
 
 
+def put_in_place(new: Path, path: Path) -> list[str]:
+    """`new` stands at `path` when this returns, flushed; the names under which what stood there was put aside, if any."""
+    put_aside = []
+    if path.exists():
+        target = aside(path)
+        path.rename(target)
+        put_aside.append(str(target))
+    new.rename(path)
+    flush_directory(path.parent)
+    return put_aside
+
+
 def verify_stopped(data: Path) -> None:
     """Raises StorageLocked if a node has its stores open."""
     for name in ("blocks", "journal"):
