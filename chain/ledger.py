@@ -8,7 +8,6 @@ node also flushes every second). At start the log is replayed from the height th
 from __future__ import annotations
 
 import shutil
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,9 +17,10 @@ from chain.block_log import BlockLog
 from chain.codec import Count, Digest, Height, Milliseconds, Wire, decode, encode
 from chain.database import Database
 from chain.errors import CertificateRefused, ChainError, GenesisRefused, Malformed, StorageDamaged, StorageFailed
-from chain.execute import Execution, KeyWitness, Parent, SignatureHolds, verify_block
+from chain.execute import Execution, Parent, SignatureHolds, verify_block
 from chain.failpoint import failpoint
-from chain.final_view import CodeRun, FinalView, outcomes_of, runs_of
+from chain.final_blocks import FinalBlocks
+from chain.final_view import FinalView
 from chain.genesis import Genesis
 from chain.history import History, HistoryAt
 from chain.merkle import hash_leaf, path_from_nodes, root_of_peaks, updated_nodes
@@ -33,8 +33,6 @@ from chain.transaction import ReceivedTransaction, receive_transaction
 from chain.validators import COMMIT, Certificate, ValidatorSet, verify_certificate
 
 BLOCKS_UNFLUSHED_MAX = 64
-RECENT_BLOCKS_MAX = 128  # final blocks kept decoded, for those who follow
-RECENT_BYTES_MAX = 64 << 20  # of their transactions, as they travel; the newest stays whatever its size
 
 _APPLIED = keyspace.META + b"applied"
 
@@ -66,8 +64,7 @@ class Ledger:
         self.log = log
         self.indexes = indexes  # whether to keep what only readers need
         self._history = History(self.state)
-        self._recent: OrderedDict[int, FinalView] = OrderedDict()
-        self._recent_bytes = 0
+        self._blocks = FinalBlocks(self.chain_id, self.state, log)
         self.unflushed_blocks = 0
         self.dropped = ""  # why the state of an earlier life was not taken over
         first = genesis.validator_set()
@@ -221,7 +218,7 @@ class Ledger:
         return self.block_digest(height)
 
     def block_digest(self, height: int) -> bytes | None:
-        return self.state.read(keyspace.stored_block_digest(height))
+        return self._blocks.digest(height)
 
     def verify_final(self, header: Header, certificate: Certificate) -> None:
         """Check a certificate of any height up to the one after the next. Raises CertificateRefused."""
@@ -246,10 +243,7 @@ class Ledger:
         leaf = hash_leaf(history_leaf(execution.digest))
         for (level, index), node in updated_nodes(self._history, height, {}, [leaf]).items():
             put[keyspace.stored_history(level, index)] = node
-        put[keyspace.stored_block_digest(height)] = execution.digest
-        put[keyspace.stored_outcomes(height)] = encode(runs_of(execution.outcomes))
-        if execution.witnesses:
-            put[keyspace.stored_keys_used(height)] = encode(execution.witnesses)
+        view = self._blocks.add(execution, certificate)
         if execution.following.epoch == height + 2:
             put[keyspace.stored_set(height + 2)] = encode(execution.following)
             self._sets.add(execution.following)
@@ -263,16 +257,6 @@ class Ledger:
         put[_APPLIED] = encode(self.head)
         self._turn()
         self.unflushed_blocks += 1
-        block = Block(header, [received.transaction for received in execution.transactions])
-        view = FinalView(
-            execution.digest, block, certificate, execution.transactions, execution.outcomes, execution.witnesses
-        )
-        self._recent[height] = view
-        self._recent_bytes += _bytes_of(view)
-        while len(self._recent) > RECENT_BLOCKS_MAX or (
-            self._recent_bytes > RECENT_BYTES_MAX and len(self._recent) > 1
-        ):
-            self._recent_bytes -= _bytes_of(self._recent.popitem(last=False)[1])
         return view
 
     def flush(self) -> None:
@@ -323,30 +307,11 @@ class Ledger:
 
     def is_recent(self, height: int) -> bool:
         """Whether `final` has the block in memory."""
-        return height in self._recent
+        return self._blocks.is_recent(height)
 
     def final(self, height: int) -> FinalView | None:
         """A final block, 1 or above, or None above the head."""
-        recent = self._recent.get(height)
-        if recent is not None:
-            return recent
-        if not 1 <= height <= self.head.height:
-            return None
-        stored = decode(self.log.read(height), FinalBlock)
-        received = [receive_transaction(self.chain_id, transaction) for transaction in stored.block.transactions]
-        runs = self.state.read(keyspace.stored_outcomes(height))
-        digest = self.block_digest(height)
-        if runs is None or digest is None or digest != stored.block.header.digest():
-            raise StorageDamaged(f"state, height {height}", "outcomes or digest missing or other than the log's")
-        witnesses = self.state.read(keyspace.stored_keys_used(height))
-        return FinalView(
-            digest,
-            stored.block,
-            stored.certificate,
-            received,
-            outcomes_of(received, decode(runs, list[CodeRun])),
-            decode(witnesses, list[KeyWitness]) if witnesses else [],
-        )
+        return self._blocks.at(height) if 1 <= height <= self.head.height else None
 
     def history_path(self, height: int, size: int) -> list[bytes]:
         """The path of a block's digest in the tree over the digests of the heights 0 ... size - 1."""
@@ -413,7 +378,3 @@ def start_store(store: Store, genesis: Genesis) -> None:
     puts, deletes = state.begin_flush()
     store.write(puts, deletes, sync=True)
     state.end_flush()
-
-
-def _bytes_of(view: FinalView) -> int:
-    return sum(received.size_bytes for received in view.received)

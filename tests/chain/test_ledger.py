@@ -15,9 +15,10 @@ from chain.block_log import BlockLog
 from chain.codec import decode, encode
 from chain.database import Database
 from chain.errors import GenesisRefused, StorageDamaged, StorageLocked
+from chain.final_blocks import RECENT_BLOCKS_MAX
 from chain.final_view import FinalView
 from chain.genesis import Genesis
-from chain.ledger import BLOCKS_UNFLUSHED_MAX, RECENT_BLOCKS_MAX, Ledger, start_store
+from chain.ledger import BLOCKS_UNFLUSHED_MAX, Ledger, start_store
 from chain.merkle import root, verify_inclusion
 from chain.operation import operation_digest
 from chain.proof import check_proof
@@ -434,12 +435,12 @@ def test_a_final_block_reads_as_it_was_adopted(home: Home) -> None:
         wrong = issue_bill(f"W-{serial}", serial=9000)
         adopted.append(chain.block([chain.sign("hospital-a", issue_bill(f"B-{serial}", serial=serial), wrong, wrong)]))
     adopted.append(chain.block([]))
-    chain.ledger._recent.clear()
+    chain.ledger._blocks._recent.clear()
     assert [chain.ledger.final(view.header.height) for view in adopted] == adopted
     home.kill()
     assert [home.start().ledger.final(view.header.height) for view in adopted[:1]] == adopted[:1]
     again = Chain(home.genesis, ledger=home._open[-1])
-    again.ledger._recent.clear()
+    again.ledger._blocks._recent.clear()
     assert [again.ledger.final(view.header.height) for view in adopted] == adopted
     assert again.ledger.final(len(adopted) + 1) is None
 
@@ -448,7 +449,7 @@ def test_only_the_latest_blocks_are_kept_in_memory() -> None:
     chain = memory()
     for _ in range(RECENT_BLOCKS_MAX + 5):
         chain.block([])
-    assert list(chain.ledger._recent) == list(range(6, RECENT_BLOCKS_MAX + 6))
+    assert list(chain.ledger._blocks._recent) == list(range(6, RECENT_BLOCKS_MAX + 6))
     assert chain.view(1).header.height == 1
 
 
@@ -456,7 +457,7 @@ def test_an_outcome_list_that_does_not_fit_its_block_is_damage() -> None:
     chain = memory()
     chain.lease()
     grow(chain, 1)
-    chain.ledger._recent.clear()
+    chain.ledger._blocks._recent.clear()
     chain.ledger.state.pending[keyspace.stored_outcomes(2)] = encode([["recorded", 2]])
     with pytest.raises(StorageDamaged):
         chain.ledger.final(2)
