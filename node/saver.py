@@ -119,15 +119,18 @@ class Saver:
         loop = asyncio.get_running_loop()
         self._wake.clear()
         jobs, self._jobs = self._jobs, []
-        if any(job.send is None for job in jobs):
-            await self._write_whole(loop, jobs)
-        sends = [job.send for job in jobs if job.send is not None]
-        for number, send in enumerate(sends):
-            send()
-            if number == 0 and len(sends) > 1:
-                failpoint("saver.sent_one")
-        if sends:
-            failpoint("saver.sent_all")
+        try:
+            if any(job.send is None for job in jobs):
+                await self._write_whole(loop, jobs)
+            sends = [job.send for job in jobs if job.send is not None]
+            for number, send in enumerate(sends):
+                send()
+                if number == 0 and len(sends) > 1:
+                    failpoint("saver.sent_one")
+            if sends:
+                failpoint("saver.sent_all")
+        finally:
+            self._jobs_bytes -= sum(job.size_bytes for job in jobs)
 
     async def _write_whole(self, loop: asyncio.AbstractEventLoop, jobs: list[_Job]) -> None:
         """Cancelled, it waits until the writing has ended: what comes after it must not overtake it."""

@@ -5,6 +5,7 @@ crash stops nobody. Four real ones in files; see `validating.py`. Source: PROTOC
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import SimpleNamespace
@@ -222,6 +223,66 @@ async def test_a_block_is_on_the_disk_before_the_journal_that_follows_from_it_is
         ("spoken of", 1),
         "said",
     ]
+
+
+class Disk:
+    """Log, journal and state for a Saver, in memory; `meanwhile` runs in the writer's thread, before it prunes."""
+
+    def __init__(self) -> None:
+        self.written: list[int] = []  # heights in the log
+        self.state_height = 0  # of the last batch of the state that was written
+        self.head = 0
+        self.unflushed_blocks = 0
+        self.kept: list[bytes] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+        self.last_journal_sequence = self.flushed_sequence = 0
+        self.log = self.state = self.store = self
+
+    def saver(self, thread: ThreadPoolExecutor) -> Saver:
+        journal = SimpleNamespace(append=self.append, flush=self.flush, prune=self.prune, flushed_sequence=0)
+        return Saver(cast(Ledger, self), cast(Journal, journal), thread, lambda _height: None)
+
+    def adopt(self, saver: Saver, size: int = 100) -> None:
+        """The next block is final."""
+        self.head += 1
+        self.unflushed_blocks += 1
+        saver.block(self.head, bytes(32), bytes(size))
+
+    def append(self, height: object, *_arguments: object) -> None:
+        if isinstance(height, int):
+            self.written.append(height)
+
+    def flush(self) -> None:
+        self.meanwhile()
+
+    def prune(self, _height: int, _digest: bytes, keep: list[bytes]) -> None:
+        self.kept = keep
+
+    def begin_flush(self) -> tuple[dict[bytes, bytes], list[bytes]]:
+        return {b"applied": self.head.to_bytes(8, "big")}, []
+
+    def end_flush(self) -> None:
+        """Nothing is read from here."""
+
+    def write(self, puts: dict[bytes, bytes], _deletes: list[bytes], sync: bool) -> None:
+        assert sync
+        self.state_height = int.from_bytes(puts[b"applied"], "big")
+
+
+async def test_what_was_written_and_sent_waits_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound is on what waits at a time: counted since the start, it stopped all validators at once after a while."""
+    monkeypatch.setattr("node.saver.WAITING_BYTES_MAX", 1_000)
+    disk = Disk()
+    with ThreadPoolExecutor(1) as thread:
+        saver = disk.saver(thread)
+        for height in range(1, 21):
+            disk.adopt(saver)
+            saver.entry(height + 1, bytes(100))
+            saver.send(lambda: None, 100)
+            await saver.drain()
+        saver.entry(height + 1, bytes(900))
+        with pytest.raises(RuntimeError, match="does not keep up"):
+            saver.send(lambda: None, 101)
 
 
 async def test_a_broken_step_of_a_timer_stops_the_node_before_it_says_more(table: Table) -> None:
