@@ -23,6 +23,8 @@ STATE_FLUSH_SECONDS = 1.0
 WAITING_MAX = 100_000  # effects; more means that the disk has stopped
 WAITING_BYTES_MAX = 512 << 20  # of blocks, journal entries and messages among them: some 30 of the largest blocks
 
+_Batch = tuple[dict[bytes, bytes], list[bytes]]  # of the state: puts, deletes
+
 
 class SavedEntry(Wire, frozen=True):
     """What lies in the journal: the core's record, and the bodies of the proposal that it votes for."""
@@ -134,31 +136,34 @@ class Saver:
 
     async def _write_whole(self, loop: asyncio.AbstractEventLoop, jobs: list[_Job]) -> None:
         """Cancelled, it waits until the writing has ended: what comes after it must not overtake it."""
-        await finished(asyncio.ensure_future(self._write(loop, jobs)))
+        await finished(asyncio.ensure_future(self._write(loop, jobs, self._state_batch())))
 
-    async def _write(self, loop: asyncio.AbstractEventLoop, jobs: list[_Job]) -> None:
+    def _state_batch(self) -> _Batch | None:
+        """What the state has gathered, if it is due. Called before anything else has its turn on the loop: every block
+        adopted so far is among the jobs just taken or flushed already, so the state never leads the log."""
         ledger = self._ledger
-        batch = None
         now = time.monotonic()
         due = ledger.unflushed_blocks >= BLOCKS_UNFLUSHED_MAX or now - self._flushed_state_at >= STATE_FLUSH_SECONDS
-        if due and ledger.unflushed_blocks:
-            # Every block adopted so far is among these jobs or flushed already, so the state never leads the log.
-            batch = ledger.state.begin_flush()
-            ledger.unflushed_blocks = 0
-            self._flushed_state_at = now
+        if not due or not ledger.unflushed_blocks:
+            return None
+        ledger.unflushed_blocks = 0
+        self._flushed_state_at = now
+        return ledger.state.begin_flush()
+
+    async def _write(self, loop: asyncio.AbstractEventLoop, jobs: list[_Job], batch: _Batch | None) -> None:
         heights = [job.block[0] for job in jobs if job.block]
         started = time.perf_counter()
         await loop.run_in_executor(self._thread, self._save, jobs, batch)
         self.figures.flushes += 1
         self.figures.flush_seconds += time.perf_counter() - started
         if batch is not None:
-            ledger.state.end_flush()
+            self._ledger.state.end_flush()
             self.figures.state_flushes += 1
         failpoint("saver.saved")
         if heights:
             self._on_flushed(heights[-1])
 
-    def _save(self, jobs: list[_Job], batch: tuple[dict[bytes, bytes], list[bytes]] | None) -> None:
+    def _save(self, jobs: list[_Job], batch: _Batch | None) -> None:
         """In the writer thread."""
         ledger, journal = self._ledger, self.journal
         failpoint("saver.taken")

@@ -4,6 +4,7 @@ crash stops nobody. Four real ones in files; see `validating.py`. Source: PROTOC
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -283,6 +284,19 @@ async def test_what_was_written_and_sent_waits_no_more(monkeypatch: pytest.Monke
         saver.entry(height + 1, bytes(900))
         with pytest.raises(RuntimeError, match="does not keep up"):
             saver.send(lambda: None, 101)
+
+
+async def test_the_state_on_the_disk_is_never_ahead_of_the_log() -> None:
+    """A state above the log's end is dropped at the next start, and the whole log is run again."""
+    disk = Disk()
+    with ThreadPoolExecutor(1) as thread:
+        saver = disk.saver(thread)
+        disk.unflushed_blocks = 1_000  # so that a batch is due
+        disk.adopt(saver)
+        asyncio.get_running_loop().call_soon(disk.adopt, saver)  # another block, as soon as the saver lets go
+        await saver.drain()
+    assert (disk.head, disk.written) == (2, [1])
+    assert disk.state_height == 1
 
 
 async def test_a_broken_step_of_a_timer_stops_the_node_before_it_says_more(table: Table) -> None:
