@@ -135,8 +135,12 @@ class Saver:
             self._jobs_bytes -= sum(job.size_bytes for job in jobs)
 
     async def _write_whole(self, loop: asyncio.AbstractEventLoop, jobs: list[_Job]) -> None:
-        """Cancelled, it waits until the writing has ended: what comes after it must not overtake it."""
-        await finished(asyncio.ensure_future(self._write(loop, jobs, self._state_batch())))
+        """Cancelled, it waits until the writing has ended: what comes after it must not overtake it.
+
+        `keep` as it is at these jobs: a block after them may end the epoch while they are written, and until that block
+        is on the disk too the promise of the epoch stands.
+        """
+        await finished(asyncio.ensure_future(self._write(loop, jobs, self.keep, self._state_batch())))
 
     def _state_batch(self) -> _Batch | None:
         """What the state has gathered, if it is due. Called before anything else has its turn on the loop: every block
@@ -150,10 +154,12 @@ class Saver:
         self._flushed_state_at = now
         return ledger.state.begin_flush()
 
-    async def _write(self, loop: asyncio.AbstractEventLoop, jobs: list[_Job], batch: _Batch | None) -> None:
+    async def _write(
+        self, loop: asyncio.AbstractEventLoop, jobs: list[_Job], keep: list[bytes], batch: _Batch | None
+    ) -> None:
         heights = [job.block[0] for job in jobs if job.block]
         started = time.perf_counter()
-        await loop.run_in_executor(self._thread, self._save, jobs, batch)
+        await loop.run_in_executor(self._thread, self._save, jobs, keep, batch)
         self.figures.flushes += 1
         self.figures.flush_seconds += time.perf_counter() - started
         if batch is not None:
@@ -163,7 +169,7 @@ class Saver:
         if heights:
             self._on_flushed(heights[-1])
 
-    def _save(self, jobs: list[_Job], batch: _Batch | None) -> None:
+    def _save(self, jobs: list[_Job], keep: list[bytes], batch: _Batch | None) -> None:
         """In the writer thread."""
         ledger, journal = self._ledger, self.journal
         failpoint("saver.taken")
@@ -190,7 +196,7 @@ class Saver:
                 journal.flush()
                 failpoint("saver.entries_flushed")
             if last is not None:
-                journal.prune(last[0], last[1], self.keep)
+                journal.prune(last[0], last[1], keep)
                 failpoint("saver.pruned")
         for job in jobs:
             if job.work is not None:

@@ -299,6 +299,26 @@ async def test_the_state_on_the_disk_is_never_ahead_of_the_log() -> None:
     assert disk.state_height == 1
 
 
+async def test_the_last_promise_of_an_epoch_stays_until_the_block_that_ends_it_is_on_the_disk() -> None:
+    """Rule 13: pruned away while the writer still had the block before, it was forgotten by a crash at that moment, and
+    the node could vote in a view that it had left."""
+    disk = Disk()
+    with ThreadPoolExecutor(1) as thread:
+        saver = disk.saver(thread)
+        saver.keep = [b"ViewChange to 7"]
+        disk.adopt(saver)
+
+        def another_epoch_begins() -> None:
+            saver.keep = []
+
+        disk.meanwhile = another_epoch_begins
+        await saver.drain()
+        assert disk.kept == [b"ViewChange to 7"]
+        disk.adopt(saver)
+        await saver.drain()
+        assert disk.kept == []
+
+
 async def test_a_broken_step_of_a_timer_stops_the_node_before_it_says_more(table: Table) -> None:
     """What the step wanted saved is lost with it, and the core believes that it was saved."""
     table.start()
