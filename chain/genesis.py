@@ -39,6 +39,7 @@ from chain.validators import MEMBERS_MAX, VALIDATORS_MIN, Member, ValidatorSet
 
 GENESIS_VERSION = 1
 FIRST_EPOCH = 1
+BLOCK_TRANSACTIONS_LIMIT = 7_500  # with it a NewView of MEMBERS_MAX members, each with a full block, fits one frame
 BLOCK_BYTES_LIMIT = RECORD_BYTES_MAX - (1 << 20)  # header and certificate fit beside the transactions
 
 
@@ -126,6 +127,10 @@ def verify_genesis(genesis: Genesis) -> None:
     for limit in ("block_transactions_max", "block_operations_max", "block_bytes_max", "replay_window"):
         if getattr(parameters, limit) < 1:
             raise GenesisRefused(f"{limit} must be positive")
+    if parameters.block_transactions_max > BLOCK_TRANSACTIONS_LIMIT:
+        raise GenesisRefused(
+            f"block_transactions_max must be at most {BLOCK_TRANSACTIONS_LIMIT}: proposals of a quorum are one message"
+        )
     if parameters.block_bytes_max > BLOCK_BYTES_LIMIT:
         raise GenesisRefused(f"block_bytes_max must be at most {BLOCK_BYTES_LIMIT}: a block is one record of the log")
     dict(_range_records(genesis))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from chain.bill import KINDS
-from chain.genesis import BLOCK_BYTES_LIMIT
+from chain.genesis import BLOCK_BYTES_LIMIT, BLOCK_TRANSACTIONS_LIMIT
 from chain.records import ParametersBody
 from node.config_file import Section
 
@@ -29,7 +29,7 @@ PARAMETERS: dict[str, tuple[int, int, int]] = {
     "utc_offset_minutes": (480, -720, 840),
     "heartbeat_ms": (600_000, 1_000, 86_400_000),
     "block_interval_min_ms": (0, 0, 3_600_000),
-    "block_transactions_max": (5_000, 1, 100_000),
+    "block_transactions_max": (5_000, 1, BLOCK_TRANSACTIONS_LIMIT),
     "block_operations_max": (20_000, 500, 1_000_000),
     "block_bytes_max": (16_777_216, 1_048_576, BLOCK_BYTES_LIMIT),
     "replay_window": (10_000, 100, 1_000_000),

@@ -12,6 +12,7 @@ from chain import keyspace
 from chain.errors import GenesisRefused
 from chain.genesis import (
     BLOCK_BYTES_LIMIT,
+    BLOCK_TRANSACTIONS_LIMIT,
     Genesis,
     GenesisKey,
     GenesisRange,
@@ -95,6 +96,9 @@ BAD: dict[str, Callable[[], Genesis]] = {
     "kinds unsorted": lambda: genesis(kinds=[2, 1]),
     "a block of nothing": lambda: genesis(block_operations_max=0),
     "no replay window": lambda: genesis(replay_window=0),
+    "a block of more transactions than a proposal can name": lambda: genesis(
+        block_transactions_max=BLOCK_TRANSACTIONS_LIMIT + 1
+    ),
     "a block larger than a record of the log": lambda: genesis(block_bytes_max=BLOCK_BYTES_LIMIT + 1),
     "an empty range": lambda: genesis(ranges=[root_range("finance", 1, 0)]),
     "a range from 0": lambda: genesis(ranges=[root_range("finance", 0, 10)]),

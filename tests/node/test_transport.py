@@ -21,6 +21,10 @@ import pytest
 import uvloop
 from structlog.testing import capture_logs
 
+from chain.genesis import BLOCK_TRANSACTIONS_LIMIT
+from chain.validators import MEMBERS_MAX
+from consensus.model import TRANSACTIONS_MAX
+from consensus.wire import message_bytes_max
 from node import keystore, transport
 from node.errors import AddressTaken, LinkBusy, LinkClosed, PeerRefused, RequestTimedOut
 from node.frame import HELLO, PING, REFUSAL, REQUEST, RESPONSE, exchange_hello, frame_head
@@ -650,6 +654,13 @@ async def test_closing_a_transport_ends_everything_at_once(province: Province) -
         assert await heard.down.get() == "shutdown"
         assert await asked.down.get() == "closed_by_peer"
         assert server.links == {}
+
+
+def test_the_largest_message_of_consensus_fits_one_frame() -> None:
+    """Whatever a genesis allows: a list that no peer decodes would be proposed for ever, and a larger frame stops the
+    node that is to send it."""
+    assert BLOCK_TRANSACTIONS_LIMIT <= TRANSACTIONS_MAX
+    assert message_bytes_max(MEMBERS_MAX, BLOCK_TRANSACTIONS_LIMIT) < LinkLimits().frame_bytes_max
 
 
 def test_incidents_are_logged_once_a_minute_each() -> None:
