@@ -38,7 +38,7 @@ class _Waiting:
 
 class Mempool:
     def __init__(self) -> None:
-        self._by_organisation: dict[str, OrderedDict[bytes, _Waiting]] = {}
+        self._by_organisation: dict[str, OrderedDict[bytes, _Waiting]] = {}  # whose turn is next comes first
         self._organisation_of: dict[bytes, str] = {}  # transaction digest -> organisation
         self._bytes_of: dict[str, int] = {}
         self.bytes = 0
@@ -77,16 +77,20 @@ class Mempool:
             organisation = self._organisation_of.pop(digest, None)
             if organisation is None:
                 continue
-            waiting = self._by_organisation[organisation].pop(digest)
+            queue = self._by_organisation.pop(organisation)
+            waiting = queue.pop(digest)
             self._bytes_of[organisation] -= waiting.received.size_bytes
             self.bytes -= waiting.received.size_bytes
-            if not self._by_organisation[organisation]:
-                del self._by_organisation[organisation], self._bytes_of[organisation]
+            if queue:
+                self._by_organisation[organisation] = queue  # behind those that had no room yet
+            else:
+                del self._bytes_of[organisation]
 
     def take(
         self, parameters: ParametersBody, can_run: Callable[[ReceivedTransaction], bool]
     ) -> list[ReceivedTransaction]:
-        """As many as a block holds, one organisation after the other; what cannot run any more is dropped on the way.
+        """As many as a block holds, one organisation after the other, first who has waited longest for its turn; what
+        cannot run any more is dropped on the way.
 
         They stay in the pool until a block with them is final.
         """

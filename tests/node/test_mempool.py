@@ -1,4 +1,4 @@
-"""Which blocks pass a waiting transaction over (PROTOCOL rule 10), and which signatures are known to hold."""
+"""What waits for a block: whose turn it is, which blocks pass it over (PROTOCOL rule 10), and known signatures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from chain.transaction import ReceivedTransaction, receive_transaction
 from node.mempool import PASSED_OVER_BLOCKS, SIGNATURES_MAX, CheckedSignatures, Mempool
-from tests.chain.making import Chain, issue_bill
+from tests.chain.making import Chain, genesis, issue_bill
 
 ROOM = (100, 100_000)  # operations, bytes
 
@@ -64,3 +64,20 @@ def test_what_is_final_is_forgotten_and_the_rest_is_bounded() -> None:
     for number in range(SIGNATURES_MAX + 1):
         known.add(replace(received, digest=number.to_bytes(32, "big")), b"key")
     assert len(known) == SIGNATURES_MAX
+
+
+def test_who_finds_no_room_in_a_block_is_first_in_the_next_one() -> None:
+    """More organisations wait than a block has room for: the first ones filled every block as long as they had more."""
+    chain = Chain(genesis(block_operations_max=2))
+    parameters = chain.ledger.genesis.parameters
+    pool = Mempool()
+    for organisation in ("finance", "hospital-a", "hospital-b"):
+        for number in range(10):
+            bill = issue_bill(f"B-{number}", issuer=organisation)
+            pool.add(receive_transaction(chain.ledger.chain_id, chain.sign(organisation, bill)), now_ms=1_000)
+    blocks = []
+    for _ in range(3):
+        taken = pool.take(parameters, lambda _received: True)
+        pool.remove(received.digest for received in taken)
+        blocks.append([received.transaction.organisation for received in taken])
+    assert blocks == [["finance", "hospital-a"], ["hospital-b", "finance"], ["hospital-a", "hospital-b"]]
