@@ -116,7 +116,7 @@ class Replica:
                 state.work_waits = event.waiting
                 state.nothing_to_propose = False
             case PassedOver():
-                if state.active:
+                if state.active and not state.is_fetching and not state.is_left_behind:  # as of the timer (rule 10)
                     view_change.leave(state, state.view + 1, out)
             case BlockFetched():
                 catch_up.on_block_fetched(state, event, out)

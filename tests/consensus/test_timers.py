@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from consensus.effects import FetchBlocks
-from consensus.events import PeerConnected, PeerUnreachable, Timer
+from consensus.events import PassedOver, PeerConnected, PeerUnreachable, Timer
 from consensus.model import Commit, Prepare, PrePrepare, Status, ViewChange
 from consensus.wire import view_change_message
 from tests.consensus.cluster import Cluster
@@ -97,3 +97,16 @@ def test_blocks_are_asked_at_once_of_another_when_no_link_leads_to_the_first(clu
     assert len(asked()) == 3  # nobody is left, and nothing goes round in circles
     seat.step(PeerConnected(second, cluster.now_ms))
     assert asked()[3:] == [second]
+
+
+def test_who_is_left_behind_blames_no_primary_for_blocks_that_passed_a_transaction_over(cluster: Cluster) -> None:
+    """Rule 10: that counts as the timer's end, and no timer runs then. The blocks that it takes one after the other are
+    old, and were made by a clock that is not its own."""
+    seat = cluster[3]
+    cluster.give(0, 3, status(0, height=5))
+    cluster.give(1, 3, status(1, height=5))
+    seat.step(PassedOver(cluster.now_ms))
+    assert seat.replica.is_active
+    cluster.now_ms += 3_000
+    seat.step(PassedOver(cluster.now_ms))
+    assert (seat.replica.is_active, seat.replica.view) == (False, 1)
