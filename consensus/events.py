@@ -129,7 +129,8 @@ class PeerConnected:
 
 @dataclass(frozen=True, slots=True)
 class PeerUnreachable:
-    """No link leads to a seat that a FetchBlocks was for. Until it is connected, others are asked."""
+    """No link leads to a seat that a FetchBlocks was for. Until it is connected, or a second has gone by, others are
+    asked."""
 
     seat: int
     now_ms: int

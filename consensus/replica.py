@@ -162,6 +162,7 @@ class Replica:
                 out.append(PassOn(state.primary))
             case Timer.STATUS:
                 state.nothing_to_propose = False
+                state.unlinked.clear()  # a seat's number may have gone to another member since it was said
                 catch_up.tell_where_i_stand(state, out)
                 timers.start(state, Timer.STATUS, catch_up.STATUS_MS, (), out)
             case Timer.HEARTBEAT | Timer.HELD:

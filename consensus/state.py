@@ -131,7 +131,7 @@ class ReplicaState:
     claims: dict[int, Claim] = field(default_factory=dict)  # seat -> ; n
     asked: Asked | None = None
     last_asked: int = 0  # seat
-    unlinked: set[int] = field(default_factory=set)  # seats to which no link led when they were to be asked; n
+    unlinked: set[int] = field(default_factory=set)  # seats to which no link led, since the last Status; n
     fetched: dict[int, BlockFetched] = field(default_factory=dict)  # height -> ; BLOCKS_PER_FETCH_MAX above H
     blocks_sent_ms: dict[int, int] = field(default_factory=dict)  # seat -> when blocks were pushed to it; n
 

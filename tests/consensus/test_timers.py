@@ -99,6 +99,18 @@ def test_blocks_are_asked_at_once_of_another_when_no_link_leads_to_the_first(clu
     assert asked()[3:] == [second]
 
 
+def test_who_could_not_be_asked_is_asked_again_after_a_second(cluster: Cluster) -> None:
+    """Rule 11: a seat may be marked by mistake, as when a change of set gave its number to another member between the
+    question and the answer that no link leads there."""
+    for other in (0, 1, 2):
+        cluster[3].step(PeerUnreachable(other, cluster.now_ms))
+    cluster.give(0, 3, status(0, height=5))
+    assert cluster.fetches == []
+    cluster.now_ms += 1_000
+    cluster.expire(Timer.STATUS, 3)
+    assert [asked for _, asked, _ in cluster.fetches] == [0]
+
+
 def test_who_is_left_behind_blames_no_primary_for_blocks_that_passed_a_transaction_over(cluster: Cluster) -> None:
     """Rule 10: that counts as the timer's end, and no timer runs then. The blocks that it takes one after the other are
     old, and were made by a clock that is not its own."""
