@@ -115,7 +115,16 @@ class LogMender:
             self._write(first, good, last, path)
 
     def _write(self, first: int, good: list[tuple[bytes, int]], last: int | None, old: Path | None) -> None:
-        """A file from `first` on: what was good, then from peers up to `last`, or up to what they have."""
+        """Files from `first` on: what was good, then from peers up to `last`, or up to what they have."""
+        following = self._write_one(first, good, last, old)
+        while following is not None:
+            height, block = following
+            following = self._write_one(height, [(block, self._sequence)], last, None)
+
+    def _write_one(
+        self, first: int, good: list[tuple[bytes, int]], last: int | None, old: Path | None
+    ) -> tuple[int, bytes] | None:
+        """One file; the block that found no room in it, taken already, with its height."""
         path = self._path(first)
         new = path.with_name(path.name + MENDED)
         os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
@@ -133,7 +142,7 @@ class LogMender:
                         raise StorageDamaged(str(path), f"block {height}: no peer has it, though later ones lie here")
                     break
                 if not segment.fits(fetched, SEGMENT_BYTES_MAX):
-                    following = fetched
+                    following = height, fetched
                     break
                 segment.append(height, fetched, self._sequence)
                 height += 1
@@ -144,12 +153,7 @@ class LogMender:
             self._link_aside(old)
         os.replace(new, path)
         flush_directory(self._directory)
-        if following is not None:
-            self._write_on(height, following, last)
-
-    def _write_on(self, first: int, block: bytes, last: int | None) -> None:
-        """The next file, when one is full: its first block has been taken already."""
-        self._write(first, [(block, self._sequence)], last, None)
+        return following
 
     def _fetch(self, height: int) -> bytes | None:
         """A block that a quorum signed and that runs here; None if nobody has it yet."""

@@ -7,6 +7,7 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -169,6 +170,23 @@ def test_interrupted_anywhere_it_is_run_again(made: Path, home: Path, height: in
         peers.fail_at = 0
         mend(home, peers)
     assert blocks_of(home / "data" / "blocks") == whole
+
+
+def test_a_log_of_very_many_files_is_fetched_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More files than calls may lie in each other: 64 MiB each, a log of some 30 GB."""
+    monkeypatch.setattr("node.rebuild_log.SEGMENT_BYTES_MAX", 1)
+
+    class Believing:
+        height = 0
+
+        def take(self, _block: bytes) -> None:
+            self.height += 1
+
+    count = 1_000
+    peers = FakePeers(honest=[b"block"] * count)
+    mender = LogMender(tmp_path, cast(Replay, Believing()), peers, lambda done, total: None)
+    mender.run()
+    assert mender.fetched == len(list(tmp_path.glob("*.log"))) == count
 
 
 def test_a_block_that_was_altered_with_care_is_fetched_again(made: Path, home: Path) -> None:
