@@ -13,7 +13,7 @@ from chain.errors import ChainError, StorageFailed
 from consensus.errors import ConsensusError
 from consensus.evidence import Conviction
 from node.errors import PeerError
-from node.evidence_store import EvidenceStore
+from node.evidence_store import EVIDENCE_MAX, EvidenceStore
 from node.messages import EVIDENCE_PER_ANSWER_MAX, EvidenceAnswer, GetEvidence, decode_answer
 from node.peers import PeerLink, Peers
 
@@ -39,8 +39,11 @@ class EvidenceWatch:
             await asyncio.sleep(ASKED_EVERY_S)
 
     async def ask(self, peer: PeerLink) -> None:
-        """Take all that one validator has and this node has not heard of yet. Raises StorageFailed."""
-        while True:
+        """Take all that one validator has and this node has not heard of yet. Raises StorageFailed.
+
+        A list that lies, or that is longer than any may be, ends there: others are to be asked too.
+        """
+        for _ in range(EVIDENCE_MAX // EVIDENCE_PER_ANSWER_MAX):
             place = self._next.get(peer.node, 0)
             try:
                 answer = decode_answer(await peer.request(encode(GetEvidence(place)), ANSWER_TIMEOUT_S), EvidenceAnswer)
@@ -55,22 +58,23 @@ class EvidenceWatch:
             if place > answer.count:  # its file was damaged and made anew, shorter
                 self._next[peer.node] = 0
                 return
-            for data in answer.pieces:
-                await self._keep(data, peer.organisation)
+            convict = [await self._keep(data, peer.organisation) for data in answer.pieces]
             self._next[peer.node] = place + len(answer.pieces)
-            if len(answer.pieces) < EVIDENCE_PER_ANSWER_MAX:
+            if len(answer.pieces) < EVIDENCE_PER_ANSWER_MAX or not all(convict):
                 return
 
-    async def _keep(self, data: bytes, told_by: str) -> None:
+    async def _keep(self, data: bytes, told_by: str) -> bool:
+        """Whether it convicts somebody."""
         try:
             kept = await asyncio.get_running_loop().run_in_executor(self._thread, self._store.add, data)
         except StorageFailed:
             raise
         except ConsensusError as error:
             self.counts[error.code] += 1
-            return
+            return False
         if kept is not None:
             raise_alarm(kept, told_by)
+        return True
 
 
 def raise_alarm(conviction: Conviction, told_by: str) -> None:

@@ -21,10 +21,10 @@ from consensus.evidence import Evidence, check_evidence, encode_evidence
 from consensus.model import Commit, Prepare, Vote
 from consensus.wire import encode_message, vote_digest
 from node.errors import PeerRefused
-from node.evidence_store import PER_MEMBER_MAX, EvidenceStore
+from node.evidence_store import EVIDENCE_MAX, PER_MEMBER_MAX, EvidenceStore
 from node.evidence_watch import EvidenceWatch
 from node.link import Link
-from node.messages import CONSENSUS, EvidenceAnswer, GetEvidence, decode_answer
+from node.messages import CONSENSUS, EVIDENCE_PER_ANSWER_MAX, EvidenceAnswer, GetEvidence, decode_answer
 from node.peer_certificate import PeerIdentity
 from node.peers import PeerLink
 from tests.chain.making import VALIDATORS, genesis, key_of
@@ -292,3 +292,30 @@ async def test_an_archive_asks_for_evidence_and_keeps_what_convicts(table: Table
     await watch.ask(cast(PeerLink, Peer(HONEST[1])))
     await watch.ask(cast(PeerLink, Peer(HONEST[1])))
     assert store.page() == node.parts.evidence.page()
+
+
+async def test_a_validator_that_never_ends_its_list_does_not_keep_an_archive_from_asking_others(tmp_path: Path) -> None:
+    """Whoever is to be convicted must not be able to hold up the word of the others: with lies, or with what is known."""
+
+    class Endless:
+        """Its list has no end."""
+
+        node = organisation = LIAR
+
+        def __init__(self, piece: bytes) -> None:
+            self.piece, self.asked = piece, 0
+
+        async def request(self, payload: bytes, timeout_s: float) -> bytes:
+            self.asked += 1
+            assert self.asked <= EVIDENCE_MAX, "and so on"
+            return encode(EvidenceAnswer(2**32, [self.piece] * EVIDENCE_PER_ANSWER_MAX))
+
+    store = EvidenceStore.open(tmp_path, GENESIS)
+    watch = EvidenceWatch(store, SimpleNamespace(), None)  # type: ignore[arg-type]
+    lies = Endless(b"?")
+    await watch.ask(cast(PeerLink, lies))
+    assert lies.asked == 1
+    knows = Endless(evidence())
+    await watch.ask(cast(PeerLink, knows))
+    await watch.ask(cast(PeerLink, knows))
+    assert len(store.pieces) == 1
