@@ -199,11 +199,12 @@ def on_status(state: ReplicaState, sender: int, message: Status, out: list[Effec
 
 def hear(state: ReplicaState, sender: int, message: Status) -> None:
     """Rule 14: this peer, not behind me, holds nothing of mine that I lack. What it does hold comes as proof: votes in
-    the Status itself, a ViewChange after it; its mere word makes nobody a learner, and does not count as heard."""
+    the Status itself, a ViewChange after it; its mere word makes nobody a learner, and does not count as heard. If it
+    is ahead, its word counts when I am where it was: of lower heights it shows no votes any more."""
     mine = state.view_changes.get(state.me)
     promised = mine.view if mine is not None else 0
     if state.must_hear and message.height >= state.height and message.views[state.me] <= promised:
-        state.heard.add(sender)
+        state.heard.setdefault(sender, message.height)
 
 
 def what_it_lacks(state: ReplicaState, sender: int, message: Status) -> list[Message]:

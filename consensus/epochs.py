@@ -33,7 +33,7 @@ def enter(state: ReplicaState, beginning: NextEpoch, out: list[Effect]) -> None:
         state.has_left, state.may_vote = True, False
         out.append(LeaveSet(members))
         return
-    has_heard = len(state.heard) >= state.quorum - 1
+    has_heard = state.has_heard
     claims = {before.members[old].organisation: claim for old, claim in state.claims.items()}
     state.set_members(members, seat, beginning.sign or _no_key)
     state.must_hear = state.must_hear and not has_heard  # heard once, heard for this life

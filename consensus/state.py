@@ -124,7 +124,7 @@ class ReplicaState:
     )  # of it: (sender, kind) -> newest
     inbox: list[MessageReceived] = field(default_factory=list)  # taken from there at its beginning, for this step
     has_left: bool = False  # no seat any more
-    heard: set[int] = field(default_factory=set)  # seats that showed nothing of mine that I lack (rule 14); n
+    heard: dict[int, int] = field(default_factory=dict)  # seat that showed nothing of mine that I lack -> its H; n
     must_hear: bool = False
 
     # catching up
@@ -167,7 +167,13 @@ class ReplicaState:
     @property
     def may_sign(self) -> bool:
         """Whether votes and ViewChanges of mine may be made: no learner, and heard what others hold of mine."""
-        return self.may_vote and not (self.must_hear and len(self.heard) < self.quorum - 1)
+        return self.may_vote and (not self.must_hear or self.has_heard)
+
+    @property
+    def has_heard(self) -> bool:
+        """q - 1 others held nothing of mine that I lack, where I am by now: what they had of a height that is final
+        there they have forgotten (rule 14)."""
+        return sum(1 for height in self.heard.values() if height <= self.height) >= self.quorum - 1
 
     def is_within(self, milliseconds: int, since_ms: int) -> bool:
         """Whether less time has gone by; no, if the clock was set back meanwhile."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from consensus.effects import BecomeLearner, Broadcast, EnterEpoch, LeaveSet, Persist
-from consensus.events import PassedOver
-from consensus.model import Commit, Fetch, Prepare, PrePrepare
-from tests.consensus.cluster import Cluster
+from consensus.events import PassedOver, Timer
+from consensus.model import Commit, Fetch, Prepare, PrePrepare, Status
+from tests.consensus.cluster import Cluster, transaction
 
 
 def test_who_was_heard_before_a_change_was_heard_for_this_life(cluster: Cluster) -> None:
@@ -13,7 +13,7 @@ def test_who_was_heard_before_a_change_was_heard_for_this_life(cluster: Cluster)
     cluster.restart(3, must_hear=True)
     cluster.tick()
     assert not cluster[3].replica.waits_to_hear
-    cluster[3].replica._state.heard = {0, 1}
+    cluster[3].replica._state.heard = {0: 0, 1: 0}
     cluster.plan(1, 0, 1, 2, 3)
     cluster.submit("B-1")
     cluster.deliver(PrePrepare, Prepare, Commit)
@@ -28,14 +28,38 @@ def test_who_was_not_heard_before_a_change_must_be_heard_after_it(cluster: Clust
     cluster.queue.clear()
     cluster.plan(1, 0, 1, 2, 3)
     cluster.submit("B-1")
-    cluster[3].replica._state.heard = {0}
+    cluster[3].replica._state.heard = {0: 0}
     cluster.deliver(PrePrepare, Prepare, Commit)
     assert cluster.heights() == [2] * 4
     assert cluster[3].replica.waits_to_hear
-    assert cluster[3].replica._state.heard == set()
+    assert cluster[3].replica._state.heard == {}
     assert not cluster[3].did(Persist)
     cluster.queue.clear()
     cluster.tick()
+    assert not cluster[3].replica.waits_to_hear
+
+
+def test_who_was_set_back_signs_nothing_where_others_forgot_its_votes(cluster: Cluster) -> None:
+    """Rule 14: they had its vote until the block was final. A liar that proposes another one there got a second vote,
+    which convicted an honest key."""
+    cluster.submit("B-1")
+    cluster.settle()
+    assert cluster.heights() == [1] * 4
+    cluster[3].blocks, cluster[3].journal = [], []  # an earlier state of the whole machine
+    cluster.restart(3, must_hear=True)
+    for other in (0, 1, 2):
+        cluster.expire(Timer.STATUS, other)
+    cluster.deliver(Status, to=[3])
+    cluster.queue.clear()
+    listed = [transaction("B-2")]
+    other_block = cluster[3].application.build(cluster[3].head, "member-0", cluster.now_ms, listed)
+    cluster.give(0, 3, cluster.signed_proposal(other_block, listed, view=0))
+    assert cluster.queued(Prepare) == []
+    assert cluster[3].replica.waits_to_hear
+    cluster.now_ms += 1_000
+    cluster.expire(Timer.STATUS, 3)
+    cluster.settle()  # what the others had then is final here too: now their word counts
+    assert cluster.heights() == [1] * 4
     assert not cluster[3].replica.waits_to_hear
 
 
