@@ -6,6 +6,9 @@ The signature covers the Merkle root of the operations, so that a proof shows on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
 
 from chain.codec import Count, Digest, Height, Name, Signature, Wire, encode
 from chain.digest import KEY, TRANSACTION, digest
@@ -14,6 +17,7 @@ from chain.operation import Operation, operation_digest
 from chain.signature import ED25519, SigningKey
 
 OPERATIONS_MAX = 500  # in one transaction
+ENTRIES_DECODED_MAX = 2 * OPERATIONS_MAX  # beyond it nobody looks why: reading and hashing 30 MB of them takes seconds
 
 
 class Entry(Wire, frozen=True):
@@ -45,7 +49,7 @@ class Transaction(Wire, frozen=True):
     organisation: Name
     key_id: Digest
     valid_until_height: Height
-    entries: list[Entry]
+    entries: Annotated[list[Entry], msgspec.Meta(max_length=ENTRIES_DECODED_MAX)]
     suite: Count  # of the signature: 1 is Ed25519
     signature: Signature
 

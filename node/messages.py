@@ -33,6 +33,9 @@ DETAILS_MAX = 500
 EVIDENCE_PER_ANSWER_MAX = 8  # each of at most consensus.evidence.EVIDENCE_BYTES_MAX
 WAIT_MS_MAX = 20_000
 
+ARRAY_OF_ONE, ARRAY_HEAD_BYTES_MAX = b"\x91", 5  # MessagePack
+
+Bundle = Annotated[list[Transaction], msgspec.Meta(max_length=BUNDLE_TRANSACTIONS_MAX)]
 Wait = Annotated[int, msgspec.Meta(ge=0, le=WAIT_MS_MAX)]
 
 
@@ -166,8 +169,8 @@ def encode_bundle(transactions: list[Transaction]) -> bytes:
 
 
 def decode_bundle(data: bytes) -> list[Transaction]:
-    """Raises Malformed."""
-    transactions: list[Transaction] = decode(data, list[Transaction])
-    if len(transactions) > BUNDLE_TRANSACTIONS_MAX:
-        raise Malformed("a bundle of too many transactions")
+    """Raises Malformed, before any work on what no honest node sends: whoever has a link may send one."""
+    if len(data) > BUNDLE_BYTES_MAX + ARRAY_HEAD_BYTES_MAX and data[:1] != ARRAY_OF_ONE:
+        raise Malformed(f"a bundle of {len(data)} bytes")
+    transactions: list[Transaction] = decode(data, Bundle)
     return transactions

@@ -191,7 +191,8 @@ class Intake:
         """A client's link is read on when its bundle is admitted: so a flood waits with whoever makes it. Consensus
         must not wait for signatures: bundles on its links are checked in their turn, or dropped."""
         try:
-            transactions = decode_bundle(payload)
+            with charged(link):
+                transactions = decode_bundle(payload)
         except ChainError as error:
             raise PeerRefused(error.code) from None
         if not from_validator:

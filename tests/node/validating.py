@@ -37,7 +37,7 @@ from consensus.wire import decode_message, decode_record, obliged_proposal, prep
 from node.journal import Journal
 from node.keystore import save_signing_key
 from node.link import Link
-from node.messages import BUNDLE, CONSENSUS, encode_bundle
+from node.messages import BUNDLE, CONSENSUS, encode_bundles
 from node.peer_certificate import PeerIdentity
 from node.renewal import fresh_journal
 from node.saver import SavedEntry
@@ -187,8 +187,11 @@ class Table:
 
     async def submit(self, name: str, *transactions: Transaction) -> None:
         """As a gateway does."""
-        peer = SimpleNamespace(peer=PeerIdentity("hospital-a", "hospital-a"), organisation="hospital-a")
-        await self.nodes[name].on_message(cast(Link, peer), BUNDLE, encode_bundle(list(transactions)))
+        peer = SimpleNamespace(
+            peer=PeerIdentity("hospital-a", "hospital-a"), organisation="hospital-a", spend=lambda _seconds: None
+        )
+        for payload in encode_bundles(transactions):
+            await self.nodes[name].on_message(cast(Link, peer), BUNDLE, payload)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         try:

@@ -1,0 +1,37 @@
+"""Bundles of transactions: whoever has a link may send one, so what no honest node sends costs nobody any work."""
+
+from __future__ import annotations
+
+import pytest
+
+from chain.errors import Malformed
+from chain.transaction import ENTRIES_DECODED_MAX, Transaction
+from node.messages import BUNDLE_BYTES_MAX, BUNDLE_TRANSACTIONS_MAX, decode_bundle, encode_bundle, encode_bundles
+from tests.chain.making import Chain, issue_bill
+
+BILLS = 50  # some 10 kB
+
+
+@pytest.fixture(scope="module")
+def transaction() -> Transaction:
+    return Chain().sign("hospital-a", *[issue_bill("B-1")] * BILLS)
+
+
+def test_bundles_that_are_made_here_are_read(transaction: Transaction) -> None:
+    many = [transaction] * BUNDLE_TRANSACTIONS_MAX
+    bundles = encode_bundles(many)
+    assert len(bundles) > 1
+    assert [entry for bundle in bundles for entry in decode_bundle(bundle)] == many
+
+
+def test_what_no_node_sends_is_refused_before_it_is_read(transaction: Transaction) -> None:
+    """A hospital's gateway could stop every validator for a second with each frame of 30 MB, longer than a view waits."""
+    count = BUNDLE_BYTES_MAX // len(encode_bundle([transaction])) + 2
+    assert count < BUNDLE_TRANSACTIONS_MAX
+    with pytest.raises(Malformed, match="a bundle of"):
+        decode_bundle(encode_bundle([transaction] * count))
+    with pytest.raises(Malformed):
+        decode_bundle(encode_bundle([transaction] * (BUNDLE_TRANSACTIONS_MAX + 1)))
+    bill = transaction.entries[0].operation
+    with pytest.raises(Malformed):
+        decode_bundle(encode_bundle([Chain().sign("hospital-a", *[bill] * (ENTRIES_DECODED_MAX + 1))]))
