@@ -44,13 +44,8 @@ def serve(path: str) -> None:
 
 
 def preload() -> None:
-    import hypothesis
-    import pytest
-
-    import chain.ledger
-    import chain.proving
-
-    assert chain.ledger and chain.proving and hypothesis and pytest
+    for name in ("chain.ledger", "chain.proving", "hypothesis", "pytest"):
+        import_module(name)
     assert not [name for name in sys.modules if name.partition(".")[0] in ("consensus", "node")]
 
 
