@@ -71,6 +71,8 @@ class Kind(NamedTuple):
     look: Look
     heal: Callable[[], None] | None = None
     put_back: Callable[[], None] = lambda: None
+    prepare: Callable[[], None] = lambda: None
+    leave: Callable[[], None] = lambda: None
 
 
 class Tally(NamedTuple):
@@ -86,7 +88,8 @@ class Tally(NamedTuple):
 
 
 def look_at_validator(kit: Kit, truth: dict[bytes, bytes]) -> str:
-    """As a start does: journal, block log, state; then all that it could be asked."""
+    """As a start does: journal, block log, state; then all that it could be asked. Of the state, damage that a start
+    meets is mended by it; what a later read meets stops the node, and its next start mends it."""
     home, data = kit.home("finance"), kit.config("finance").data_dir
     genesis = genesis_from_json(home.genesis.read_bytes())
     journal = log = ledger = None
@@ -108,25 +111,11 @@ def look_at_validator(kit: Kit, truth: dict[bytes, bytes]) -> str:
         held.pop(b"~", None)
         if not shorter and held != truth:
             raise Wrong("another state")
-        return HEALED if shorter else HARMLESS
+        return HEALED if shorter or ledger.dropped else HARMLESS
     finally:
         for store in (journal, log, ledger.state.store if ledger else None):
             if store is not None:
                 store.close()
-
-
-def look_at_state(kit: Kit, truth: dict[bytes, bytes]) -> str:
-    """Damage that a start meets is mended by it; what a later read meets stops the node, and its next start mends it."""
-    own = {path.name for path in (kit.root / "finance/data/state").iterdir()}
-    outcome = look_at_validator(kit, truth)
-    now = {path.name for path in (kit.root / "finance/data/state").iterdir()}
-    return HEALED if outcome == HARMLESS and not _same_store(own, now) else outcome
-
-
-def _same_store(before: set[str], after: set[str]) -> bool:
-    """Whether the store was opened, and not made anew."""
-    tables = {name for name in before if name.endswith(".ldb")}
-    return not tables or bool(tables & after)
 
 
 def look_at_journal(kit: Kit, truth: list[tuple[int, int, bytes]]) -> str:
@@ -308,11 +297,12 @@ def kinds_of(kit: Kit) -> list[Kind]:
             Kind(
                 f"state, {name}",
                 path,
-                lambda: look_at_state(kit, state),
+                validator,
                 lambda: second_start(kit, state),
                 put_state_back,
             )
         )
+    kinds.append(unopened(kit, "finance", "state", validator, lambda: second_start(kit, state)))
     for node, store in (("archive", "details"), ("hospital-a", "gateway")):
         truth = contents(kit.root / node / "data" / store)
         kit.restore(node, store)
@@ -326,6 +316,7 @@ def kinds_of(kit: Kit) -> list[Kind]:
                     partial(kit.restore, node, store),
                 )
             )
+        kinds.append(unopened(kit, node, store, partial(look_at_store, kit, node, store, truth)))
     for node, store in (("finance", "state"), ("hospital-a", "gateway")):
         kinds.append(
             Kind(
@@ -369,6 +360,20 @@ def kinds_of(kit: Kit) -> list[Kind]:
     return kinds
 
 
+def unopened(kit: Kit, node: str, store: str, look: Look, heal: Callable[[], None] | None = None) -> Kind:
+    """LevelDB's log with every row of a store in it, as a killed node leaves it."""
+    [log] = [path for path in kit.unopened(node, store).glob("*.log") if path.stat().st_size]
+    return Kind(
+        f"{store}, LevelDB log of a killed node",
+        kit.root / node / "data" / store / log.name,
+        look,
+        heal,
+        partial(kit.restore_unopened, node, store),
+        partial(kit.restore_unopened, node, store),
+        partial(kit.restore, node, store),
+    )
+
+
 def _comparable(key: object) -> object:
     return getattr(key, "seed", key)
 
@@ -399,7 +404,7 @@ def store_files(store: Path) -> list[tuple[str, Path]]:
 
 def second_start(kit: Kit, truth: dict[bytes, bytes]) -> None:
     """A state in which damage was met is derived again by the next start."""
-    if look_at_validator(kit, truth) != HARMLESS:
+    if look_at_validator(kit, truth) != HEALED or look_at_validator(kit, truth) != HARMLESS:
         raise Wrong("not healed by the next start")
 
 
@@ -408,6 +413,7 @@ def second_start(kit: Kit, truth: dict[bytes, bytes]) -> None:
 
 def sweep(kind: Kind, places: int, seed: int, kit: Kit) -> Tally:
     """`places` bits of the file, or one of every byte if it is smaller; then the file is as it was."""
+    kind.prepare()
     size = kind.path.stat().st_size
     chosen = random.Random(f"{seed}/{kind.name}")
     offsets = range(size) if size <= places else sorted(chosen.sample(range(size), places))
@@ -438,6 +444,7 @@ def sweep(kind: Kind, places: int, seed: int, kit: Kit) -> Tally:
             wrong.append(f"{offset}.{bit} {outcome}")
             outcome = "wrong"
         outcomes[outcome] += 1
+    kind.leave()
     return Tally(kind.name, size, len(offsets), outcomes, mended, wrong)
 
 
@@ -457,7 +464,7 @@ def main() -> int:
         kit = make_kit(Path(place), chosen.bills)
         tallies = []
         print(
-            f"{'kind of file':<30} {'bytes':>8} {'places':>6} {'harmless':>8} {'stopped':>8} {'healed':>7} "
+            f"{'kind of file':<34} {'bytes':>8} {'places':>6} {'harmless':>8} {'stopped':>8} {'healed':>7} "
             f"{'setting':>7} {'wrong':>6}  then healed"
         )
         for kind in kinds_of(kit):
@@ -465,7 +472,7 @@ def main() -> int:
             tallies.append(tally)
             count = tally.outcomes
             print(
-                f"{tally.kind:<30} {tally.size:>8} {tally.places:>6} {count[HARMLESS]:>8} {count[STOPPED]:>8} "
+                f"{tally.kind:<34} {tally.size:>8} {tally.places:>6} {count[HARMLESS]:>8} {count[STOPPED]:>8} "
                 f"{count[HEALED]:>7} {count[SETTING]:>7} {count['wrong']:>6}  {tally.mended or ''}",
                 flush=True,
             )

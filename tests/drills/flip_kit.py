@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from node.journal import Journal
 from tests.drills.province import Province
 
 SEGMENT_BYTES = 8_192  # so that a short chain has closed segments
+BATCH_ROWS = 16
 STORES = {"archive": ("state", "details"), "finance": ("state",), "hospital-a": ("gateway",)}
 
 
@@ -52,9 +54,19 @@ class Kit:
 
     def restore(self, node: str, store: str) -> None:
         """The directory of a store as it was. Files in it are made anew."""
+        self._put(node, store, self.whole / node / "data" / store)
+
+    def restore_unopened(self, node: str, store: str) -> None:
+        """A store as a killed node leaves it: all rows lie in LevelDB's own log still, batch after batch."""
+        self._put(node, store, self.unopened(node, store))
+
+    def unopened(self, node: str, store: str) -> Path:
+        return self.whole / "unopened" / node / store
+
+    def _put(self, node: str, store: str, source: Path) -> None:
         place = self.root / node / "data" / store
         shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(self.whole / node / "data" / store, place)
+        shutil.copytree(source, place)
 
     def truth(self, path: Path) -> bytes:
         """What a file of `root` held before anybody flipped anything."""
@@ -100,7 +112,25 @@ def make_kit(root: Path, bills: int) -> Kit:
         shutil.copytree(province.node_home(node), root / "homes" / node)
         _settle(root / "homes" / node, node)
     shutil.copytree(root / "homes", root / "whole")
-    return Kit(root)
+    kit = Kit(root)
+    for node, stores in STORES.items():
+        for store in stores:
+            _write_unopened(kit.whole / node / "data" / store, kit.unopened(node, store))
+    return kit
+
+
+def _write_unopened(store: Path, to: Path) -> None:
+    """The same rows in another database that is not opened again."""
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / "copy"  # opening changes files
+        shutil.copytree(store, copy)
+        database = Database.open(copy)
+        rows = list(database.scan(b""))
+        database.close()
+    database = Database.create(to)
+    for start in range(0, len(rows), BATCH_ROWS):
+        database.write(dict(rows[start : start + BATCH_ROWS]), [], sync=True)
+    database.close()
 
 
 def _settle(home: Path, node: str) -> None:

@@ -31,8 +31,10 @@ def test_no_flipped_bit_of_any_file_gives_a_wrong_answer(kit: Kit) -> None:
 def test_a_sound_file_is_harmless_to_look_at(kit: Kit) -> None:
     """What is called harmless is the answer that nobody spoilt."""
     for kind in kinds_of(kit):
+        kind.prepare()
         assert kind.look() == HARMLESS, kind.name
         kind.put_back()
+        kind.leave()
 
 
 def test_an_answer_that_differs_is_found(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
