@@ -32,6 +32,8 @@ PARTS_MAX = 256
 DETAILS_MAX = 500
 EVIDENCE_PER_ANSWER_MAX = 8  # each of at most consensus.evidence.EVIDENCE_BYTES_MAX
 WAIT_MS_MAX = 20_000
+QUESTION_BYTES_MAX = 16 << 10  # of all but PutDetails: DETAILS_MAX bills take 10 kB
+PUT_DETAILS_BYTES_MAX = 8 << 20  # a gateway puts 4 MiB into one, or one bill
 
 ARRAY_OF_ONE, ARRAY_HEAD_BYTES_MAX = b"\x91", 5  # MessagePack
 
@@ -135,8 +137,10 @@ Question = GetBlocks | GetMine | GetRecord | PutDetails | GetDetails | GetEviden
 Answer = BlocksAnswer | MineAnswer | RecordAnswer | DetailsKept | DetailsAnswer | EvidenceAnswer
 
 
-def decode_question(data: bytes) -> Question:
-    """Raises Malformed."""
+def decode_question(data: bytes, bytes_max: int = QUESTION_BYTES_MAX) -> Question:
+    """Raises Malformed; what is larger than `bytes_max` is not read: a question of a few MB can be made to fill GBs."""
+    if len(data) > bytes_max:
+        raise Malformed(f"a question of {len(data)} bytes")
     question: Question = decode(data, Question)
     return question
 

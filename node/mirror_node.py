@@ -31,6 +31,8 @@ from node.follow import BlockFollower
 from node.link import Link
 from node.messages import (
     CONSENSUS,
+    PUT_DETAILS_BYTES_MAX,
+    QUESTION_BYTES_MAX,
     DetailsAnswer,
     DetailsKept,
     GetDetails,
@@ -159,11 +161,12 @@ class MirrorNode:
             raise PeerRefused("kind_unknown")
 
     async def on_request(self, link: Link, payload: bytes) -> bytes:
+        organisation = link.peer.organisation
         try:
-            question = decode_question(payload)
+            is_supervised = organisation in self.details.issuers
+            question = decode_question(payload, PUT_DETAILS_BYTES_MAX if is_supervised else QUESTION_BYTES_MAX)
         except ChainError as error:
             raise PeerRefused(error.code) from None
-        organisation = link.peer.organisation
         match question:
             case PutDetails():
                 self._verify_supervised(organisation)
