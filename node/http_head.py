@@ -1,7 +1,8 @@
-"""uvicorn's HTTP/1.1 protocol with bounds on a request's head, and problem bodies for what is no HTTP.
+"""uvicorn's HTTP/1.1 protocol with bounds on connections and heads, and problem bodies for what reaches no app.
 
 uvicorn with httptools bounds neither the bytes of a head nor the time until it is there; and whom it cannot understand
-it answers with plain text. Problem bodies: RFC 9457; status 431: RFC 6585.
+or has no room for (its `limit_concurrency`) it answers with plain text. Problem bodies: RFC 9457; status 431: RFC 6585.
+The codes and titles are among those of `api/problems.py`, which node does not import.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+CONNECTIONS_MAX = 12_000  # and requests under way: more than may wait (api `waiting_max`); beyond, 503 at once
+RETRY_AFTER_S = 5  # told with that 503, as with every other
 HEAD_BYTES_MAX = 64 * 1024  # request line and header fields; a token is 4 KiB at most
 HEAD_SECONDS_MAX = 20.0  # from connecting, or from a request's first byte, until its head is complete
 
@@ -43,6 +46,8 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head, self._head_bytes = False, 0
         self._stop_clock()
+        is_full = len(self.connections) > CONNECTIONS_MAX or len(self.tasks) >= CONNECTIONS_MAX
+        self.app = _answer_that_all_is_full if is_full else self.config.loaded_app
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -61,11 +66,29 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse(self, status: int, reason: str, code: str, title: str) -> None:
         """Answer and close: where the next request would begin, nobody knows."""
         self._stop_clock()
-        problem: dict[str, Any] = {"type": f"/problems/{code}", "title": title, "status": status, "code": code}
-        body = msgspec.json.encode(problem)
+        body = _problem_body(status, code, title)
         head = (
             f"HTTP/1.1 {status} {reason}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
+
+
+async def _answer_that_all_is_full(scope: Any, receive: Any, send: Any) -> None:
+    """An app in place of the node's: it reads no body, and closes the connection since these are what is short."""
+    body = _problem_body(503, "too_many_connections", "Too many connections are open here")
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"cache-control", b"no-store"),
+        (b"content-length", b"%d" % len(body)),
+        (b"retry-after", b"%d" % RETRY_AFTER_S),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _problem_body(status: int, code: str, title: str) -> bytes:
+    problem: dict[str, Any] = {"type": f"/problems/{code}", "title": title, "status": status, "code": code}
+    return msgspec.json.encode(problem)

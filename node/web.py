@@ -16,7 +16,6 @@ from node.errors import AddressTaken
 from node.http_head import HttpProtocol
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
-CONNECTIONS_MAX = 12_000  # and requests under way: more than may wait (api `waiting_max`); beyond, 503 at once
 GRACE_SECONDS = 3  # for requests under way when the node stops
 
 # a line for everybody's garbage would fill the log, and is none of its JSON
@@ -57,7 +56,6 @@ class WebServer:
             ssl_certfile=certificate,
             ssl_keyfile=key,
             backlog=1024,
-            limit_concurrency=CONNECTIONS_MAX,
         )
         self._server = _Server(config)
         self.port: int = self._socket.getsockname()[1]  # where it listens, also if `port` was 0

@@ -7,12 +7,13 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 import pytest
 
 from api.app import ApiSettings, build_app
-from api.problems import PROBLEMS
+from api.problems import PROBLEMS, RETRY_AFTER_S
 from node.http_head import HEAD_BYTES_MAX
 from node.web import WebServer
 from tests.api.conftest import CASHIER, bill, problem, verifier
@@ -103,3 +104,68 @@ def test_a_head_that_never_comes_is_cut_off(client: httpx2.Client, monkeypatch: 
     monkeypatch.setattr("node.http_head.HEAD_SECONDS_MAX", 0.05)
     assert told(client, b"") == b""
     assert told(client, b"GET / HTTP/1.1\r\nX-Slow: ") == b""
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_whom_the_server_has_no_room_for_is_told_so_as_everybody_else(
+    client: httpx2.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, method: str
+) -> None:
+    """uvicorn itself would say it in plain text. One connection is all there may be, and the client's stays open."""
+    monkeypatch.setattr("node.http_head.CONNECTIONS_MAX", 1)
+    assert client.get("/v1/network").status_code == 200
+    request = f"{method} /v1/bills HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+    head, _, body = told(client, request).partition(b"\r\n\r\n")
+    fields = head.lower().split(b"\r\n")
+    assert fields[0] == b"http/1.1 503 service unavailable"
+    assert {b"content-type: application/problem+json", b"retry-after: %d" % RETRY_AFTER_S, b"connection: close"} < set(
+        fields
+    )
+    if method == "HEAD":
+        assert body == b""
+    else:
+        code = "too_many_connections"
+        status, title = PROBLEMS[code].status, PROBLEMS[code].en
+        assert json.loads(body) == {"type": f"/problems/{code}", "title": title, "status": status, "code": code}
+    assert not caplog.records
+    assert client.get("/v1/network").status_code == 200  # it was there before
+
+
+def test_requests_under_way_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They go on when whoever asked is gone."""
+    monkeypatch.setattr("node.http_head.CONNECTIONS_MAX", 1)
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+    async def story() -> None:
+        asked, answer = asyncio.Event(), asyncio.Event()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            asked.set()
+            await answer.wait()
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+        async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            while True:
+                try:
+                    return await asyncio.open_connection("127.0.0.1", server.port)
+                except ConnectionRefusedError:  # it does not listen yet
+                    await asyncio.sleep(0)
+
+        async def status() -> bytes:
+            reader, writer = await connect()
+            writer.write(request)
+            said = await reader.read()
+            writer.close()
+            return said[:12]
+
+        server = WebServer(app, "127.0.0.1", 0)
+        _, leaving = await connect()
+        leaving.write(request)
+        await asked.wait()
+        leaving.close()
+        assert await status() == b"HTTP/1.1 503"
+        answer.set()
+        assert await status() == b"HTTP/1.1 204"
+        await server.stop()
+
+    asyncio.run(asyncio.wait_for(story(), 10))
