@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import uvloop
@@ -30,6 +31,7 @@ from node.errors import AddressTaken, LinkBusy, LinkClosed, PeerRefused, Request
 from node.frame import HELLO, PING, REFUSAL, REQUEST, RESPONSE, exchange_hello, frame_head
 from node.incidents import Incidents
 from node.transport import Link, LinkLimits, PeerContexts, PeerIdentity, Transport
+from node.work_share import Allowance
 
 CHAIN = b"\x07" * 32
 ALPHA, BETA = PeerIdentity("alpha-1", "alpha"), PeerIdentity("beta-1", "beta")
@@ -596,6 +598,54 @@ async def test_a_peer_too_slow_for_consensus_is_cut_off(province: Province) -> N
         assert taken == [True] * 10 + [False] * 2
         assert await heard.down.get() == "too_slow"
         writer.transport.abort()
+
+
+@on_both_loops
+async def test_a_peer_too_slow_for_the_bytes_of_consensus_is_cut_off(province: Province) -> None:
+    """Few messages may be large: a NewView with its certificates. What was written counts no more."""
+    async with node(province.contexts("beta-1", "beta"), urgent_bytes_max=10_000) as (server, heard):
+        _reader, writer = await raw_peer(province.contexts("alpha-2", "alpha"), server.listen("127.0.0.1", 0))
+        link = await heard.up.get()
+        for _ in range(5):
+            assert link.send(1, bytes(10_000), urgent=True)
+            await until(lambda: not link._urgent)
+        assert [link.send(1, bytes(5_000), urgent=True) for _ in range(3)] == [True, True, False]
+        assert await heard.down.get() == "too_slow"
+        writer.transport.abort()
+
+
+@on_both_loops
+async def test_large_frames_of_one_organisation_share_its_allowance(province: Province) -> None:
+    """Else a liar with many links fills the memory; small frames and other organisations never wait for it."""
+    large, goes_on = frame_head(2, 300_000) + bytes(300_000), asyncio.Event()
+    taken: list[str] = []
+
+    async def on_message(link: Link, _kind: int, payload: bytes) -> None:
+        taken.append(link.node)
+        if len(payload) > 1:
+            await goes_on.wait()
+
+    with patch.object(transport, "Allowance", lambda: Allowance(500_000)):
+        async with node(province.contexts("beta-1", "beta")) as (server, heard):
+            heard.on_message = on_message
+            port = server.listen("127.0.0.1", 0)
+            names = ("alpha-2", "alpha-3", "alpha-4", "beta-2")
+            peers = {name: (await raw_peer(province.contexts(name, name[:-2]), port))[1] for name in names}
+            peers["alpha-2"].write(large)
+            await until(lambda: taken == ["alpha-2"])
+            peers["alpha-3"].write(large)
+            await until(lambda: server._allowances["alpha"]._waiting)
+            peers["alpha-4"].write(frame_head(2, 1) + b"x")
+            await until(lambda: "alpha-4" in taken)
+            peers["beta-2"].write(large)
+            await until(lambda: "beta-2" in taken)
+            assert "alpha-3" not in taken
+            goes_on.set()
+            await until(lambda: "alpha-3" in taken)
+            peers["alpha-2"].write(large)
+            await until(lambda: taken.count("alpha-2") == 2)
+            for writer in peers.values():
+                writer.transport.abort()
 
 
 @on_both_loops
