@@ -43,6 +43,7 @@ def enter(state: ReplicaState, beginning: NextEpoch, out: list[Effect]) -> None:
         state.may_vote = False
     state.votes, state.early, state.view_changes = {}, {}, {}
     state.heard.clear()
+    state.past.clear()
     state.accused.clear()
     state.blocks_sent_ms.clear()
     state.asked, state.last_asked = None, 0

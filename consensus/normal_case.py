@@ -17,7 +17,7 @@ from consensus.errors import (
 )
 from consensus.events import BlockChecked, ProposalReady
 from consensus.model import Commit, Prepare, Prepared, PreparedSaved, PrePrepare, ProposalSaved, Vote, kind_of
-from consensus.state import ACCUSED_MAX, EarlyProposal, ReplicaState, quorum_certificate
+from consensus.state import ACCUSED_MAX, PAST_HEIGHTS_MAX, EarlyProposal, ReplicaState, quorum_certificate
 from consensus.wire import prepare_of
 
 PROPOSAL_BEHIND_MAX_MS = 60_000  # a first proposal older than this, on arrival, is refused
@@ -48,16 +48,33 @@ def on_vote(state: ReplicaState, vote: Vote, out: list[Effect]) -> None:
         return
     state.claim(vote.seat, vote.height - 1)
     if vote.height not in (state.slot, state.slot + 1) or (isinstance(vote, Prepare) and vote.view < state.view):
+        on_late_vote(state, vote, out)
         return
     key = (vote.height, kind_of(vote), vote.seat)
     kept = state.votes.get(key)
-    if kept is None or kept.view < vote.view:
+    if kept is None:
         state.votes[key] = vote
-    elif evidence.is_conflict(kept, vote):
-        mark = (vote.height, kind_of(vote), vote.view, vote.seat)
-        if mark not in state.accused and len(state.accused) < ACCUSED_MAX:
-            state.accused.add(mark)
-            out.append(Accuse(*evidence.in_order(kept, vote)))
+    elif kept.view < vote.view:
+        state.votes[key] = vote
+        state.remember(kept)
+    else:
+        on_late_vote(state, vote, out)
+
+
+def on_late_vote(state: ReplicaState, vote: Vote, out: list[Effect]) -> None:
+    """It counts for nothing: a final height, a view that its member or I have left, or said before. Who shows its
+    second vote only then has lied all the same (rule 16)."""
+    if not state.height - PAST_HEIGHTS_MAX < vote.height <= state.slot + 1:
+        return
+    kept = state.votes.get((vote.height, kind_of(vote), vote.seat))
+    if kept is None or kept.view != vote.view:
+        kept = state.remember(vote)
+    if not evidence.is_conflict(kept, vote):
+        return
+    mark = (vote.height, kind_of(vote), vote.view, vote.seat)
+    if mark not in state.accused and sum(seat == vote.seat for *_, seat in state.accused) < ACCUSED_MAX:
+        state.accused.add(mark)
+        out.append(Accuse(*evidence.in_order(kept, vote)))
 
 
 def on_own_vote(state: ReplicaState, vote: Vote, out: list[Effect]) -> None:

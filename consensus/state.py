@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chain.block import Header
-from chain.validators import Certificate, SeatSignature, ValidatorSet, vote_message
+from chain.validators import COMMIT, Certificate, SeatSignature, ValidatorSet, vote_message
 from consensus.effects import Effect, Halt
 from consensus.events import BlockFetched, MessageReceived, NextEpoch, Timer
 from consensus.model import (
+    Commit,
     Head,
     NewView,
     Prepared,
@@ -20,11 +21,14 @@ from consensus.model import (
     Sign,
     ViewChange,
     Vote,
+    kind_of,
 )
 
 PROPOSALS_KEPT_MAX = 16  # different blocks known for the slot; one per view at most comes in
 CLAIM_FRESH_MS = 3_000  # three Status: older ones stop no timer
-ACCUSED_MAX = 64  # slots with evidence that are remembered, so that each is reported once
+PAST_HEIGHTS_MAX = 64  # final heights below H + 1 of which votes are remembered: contradicted late, they still convict
+PAST_VIEWS_MAX = 4  # of a member, kind and height: remembered votes beside those that counted
+ACCUSED_MAX = 16  # of a member, slots with evidence that are remembered, so that each is reported once
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,12 @@ class ReplicaState:
     timers: dict[Timer, RunningTimer] = field(default_factory=dict)
     timers_started: int = 0
 
-    accused: set[tuple[int, int, int, int]] = field(default_factory=set)  # (height, kind, view, seat); ACCUSED_MAX
+    # what convicts late (rule 16)
+    past: dict[int, dict[tuple[int, int], dict[int, Vote]]] = field(
+        default_factory=dict
+    )  # height, at most PAST_HEIGHTS_MAX + 2 -> (kind, seat) -> view -> vote that counts no more, PAST_VIEWS_MAX + 2
+    accused: set[tuple[int, int, int, int]] = field(default_factory=set)  # (height, kind, view, seat); n ACCUSED_MAX
+
     halted: bool = False
 
     # of the epoch; looked at in every rule
@@ -255,9 +264,28 @@ class ReplicaState:
                     break
         self.known[digest] = Known(header, transactions)
 
+    def remember(self, vote: Vote, has_counted: bool = False) -> Vote:
+        """Keep a vote that counts no more, so that another one in its slot convicts (rule 16). Returns the first that
+        was seen there. Of views that never counted only so many: a liar may sign votes in any number of them."""
+        views = self.past.setdefault(vote.height, {}).setdefault((kind_of(vote), vote.seat), {})
+        if has_counted or len(views) < PAST_VIEWS_MAX:
+            return views.setdefault(vote.view, vote)
+        return views.get(vote.view, vote)
+
     def leave_slot(self) -> None:
-        """After a block: forget what belonged to its height and below."""
-        height = self.head.height
+        """After a block: forget what belonged to its height and below, but for what may convict yet."""
+        height, certificate = self.head.height, self.head.certificate
+        for key, vote in self.votes.items():
+            if key[0] <= height:
+                self.remember(vote, has_counted=True)
+        if certificate is not None:  # of a fetched block it shows votes that did not come here
+            for entry in certificate.signatures:
+                views = self.past.get(height, {}).get((COMMIT, entry.seat), {})
+                if certificate.view not in views:
+                    vote = Commit(self.epoch, certificate.view, height, self.head.digest, entry.seat, entry.signature)
+                    self.remember(vote, has_counted=True)
+        self.past.pop(height - PAST_HEIGHTS_MAX, None)
+        self.accused = {mark for mark in self.accused if mark[0] > height - PAST_HEIGHTS_MAX}
         self.votes = {key: vote for key, vote in self.votes.items() if key[0] > height}
         self.early = {key: early for key, early in self.early.items() if key[0] > height}
         self.fetched = {key: block for key, block in self.fetched.items() if key > height}
@@ -266,7 +294,6 @@ class ReplicaState:
         self.current = self.prepared = self.decided = None
         self.proposing = self.held_until_ms = None
         self.nothing_to_propose = False
-        self.accused.clear()
 
     def leave_view(self, view: int, active: bool, base: int, obliged: bytes | None) -> None:
         """Be in another view, or active in this one. What was executed and prepared for the slot stays."""

@@ -250,7 +250,9 @@ class Checks:
             "claims": (len(state.claims), n),
             "fetched": (len(state.fetched), FETCHED_MAX),
             "early epoch": (len(state.early_epoch), EARLY_EPOCH_PER_MEMBER * (n + 2)),
-            "accused": (len(state.accused), 64),
+            "accused": (len(state.accused), 16 * n),
+            "past heights": (len(state.past), 66),
+            "past votes": (sum(len(views) for at in state.past.values() for views in at.values()), 66 * 2 * n * 6),
         }
         for name, (size, bound) in bounds.items():
             if size > bound:
