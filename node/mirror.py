@@ -28,6 +28,7 @@ from node.bill_desk import HOSPITAL_STAFF, BillDesk
 from node.details_store import DetailsStore
 from node.evidence_store import EvidenceStore
 from node.feed import Feed
+from node.key_page import key_page
 from node.ledger_pages import bill_of, block_page, block_row, network_page, transaction_pages, utc_text
 from node.membership_page import membership_page
 from node.peers import Peers
@@ -85,6 +86,9 @@ class Mirror:
         page = network_page(self._ledger.genesis, self._ledger.members, node, stands, links)
         evidence = self._evidence.page() if self._evidence is not None else []
         return {**page, "membership": membership_page(self._ledger), "evidence": evidence}
+
+    def keys(self, organisation: str | None) -> list[dict[str, Any]]:
+        return key_page(self._ledger, organisation)
 
     async def blocks(self, before: int | None, limit: int) -> Page:
         head = self._ledger.head.height

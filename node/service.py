@@ -151,6 +151,10 @@ class Counter(Desk, Protocol):
 class Archive(Desk, Protocol):
     """A mirror: reads over all hospitals, for finance, auditors and the public."""
 
+    def keys(self, organisation: str | None) -> list[dict[str, Any]]:
+        """Those that have not ended, with the blocks from and until which they may sign."""
+        ...
+
     async def number_ranges(self, holder: str | None) -> list[dict[str, Any]]: ...
 
     async def allot_range(self, parent: str, first: int, count: int, holder: str) -> Standing:

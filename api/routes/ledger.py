@@ -7,7 +7,7 @@ from starlette.responses import Response
 from api.call import Call
 from api.errors import ApiRefused
 from api.rendering import IMMUTABLE, PERSONAL, REVALIDATE, found, render, render_page
-from api.route import BOTH, Given, Parameter, Route, Sent
+from api.route import BOTH, MIRROR, Given, Parameter, Route, Sent
 from api.routes.audit import CURSOR, IN_PARAMETERS, parse_limit
 from api.routes.bills import PREFER
 from api.schemas import examples
@@ -45,6 +45,11 @@ def _is_height(text: str) -> bool:
 
 async def show_network(call: Call) -> Response:
     return render(call, call.desk.network(), cache=REVALIDATE)
+
+
+async def list_keys(call: Call) -> Response:
+    organisation = call.parameters("organisation").get("organisation")
+    return render(call, Rows(call.archive.keys(organisation), False, None))
 
 
 async def show_operation(call: Call) -> Response:
@@ -106,6 +111,19 @@ ROUTES = (
         "Organisations, validators, parameters, this node and its peers",
         show_network,
         {200: Given("The network", examples.NETWORK, dict)},
+    ),
+    Route(
+        "GET",
+        "/v1/keys",
+        "listKeys",
+        "ledger",
+        "Keys that have not ended, of one organisation or of all, and from and until which block they sign",
+        list_keys,
+        {200: Given("The keys", {"data": [examples.KEY], "has_more": False, "next": None}, Rows)},
+        (MIRROR,),
+        None,
+        (Parameter("organisation", "organisation id", "hospital-a"),),
+        ("parameter_unknown",),
     ),
     Route(
         "GET",

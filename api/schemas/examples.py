@@ -117,6 +117,15 @@ LEASE: dict[str, Any] = {
     "left": 877,
 }
 RANGE: dict[str, Any] = {"holder": "hospital-a", "code": "33060126", "first": 1, "count": 1000000, "next": 1001}
+KEY: dict[str, Any] = {
+    "organisation": "hospital-a",
+    "purpose": "unit",
+    "key_id": "ab" * 32,
+    "public": "cd" * 32,
+    "from_height": 1,
+    "until_height": None,
+    "in_force": True,
+}
 SEAL: dict[str, Any] = {
     "issuer": "hospital-a",
     "office": "finance-city",

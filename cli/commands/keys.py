@@ -1,4 +1,4 @@
-"""`medbill keys`: which keys the ledger starts with, which of them lie here, and how they are changed.
+"""`medbill keys`: which keys are in force, which of them lie here, and how they are changed.
 
 A unit or seal key is changed in three steps: `add` makes one and has it recorded, `use` puts its file where the nodes of
 this directory read it, `end` has the former one end. A vote key is made in its validator's home and comes into force
@@ -18,9 +18,10 @@ from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
 from cli.options import Home, Json, NodeHome, ViaMirror, Wait
 
-app = typer.Typer(no_args_is_help=True, help="Keys: those of genesis, their private files, and how they are changed.")
+app = typer.Typer(no_args_is_help=True, help="Keys: those in force, their private files, and how they are changed.")
 
 PURPOSES = {1: "unit", 2: "seal", 3: "vote"}
+HERE, NOT_USED = "here", "here, not in use"  # the second was made by 'add' and waits for 'use'
 BLOCKS_AHEAD = 10  # from the newest block to the first that a new key may sign in, or an old one no longer
 
 Organisation = Annotated[
@@ -30,44 +31,43 @@ Organisation = Annotated[
 
 @app.command()
 @output.reported
-def show(home: Home, organisation: Organisation = None, as_json: Json = False) -> None:
-    """Every key in genesis: whose, what for, its id, and whether its private file lies here and is fit for use.
+def show(home: Home, organisation: Organisation = None, via: ViaMirror = None, as_json: Json = False) -> None:
+    """Every key that has not ended, as the ledger has it now: whose, what for, from and until which block it signs; and
+    whether its private file lies here and is fit for use. Private keys are never shown.
 
-    Reads files only. Private keys are never shown.
+    'until' is the first block that it may no longer sign in.
     """
-    from chain.genesis import genesis_from_json
-    from chain.records import VOTE
-    from chain.transaction import key_id
+    from cli.client import open_client
     from node.home import NetworkHome
     from node.network_file import load_network_file
+    from node.vote_keys import LATER_KEYS
 
-    network = load_network_file(home)
-    places = NetworkHome(home)
-    genesis = genesis_from_json(places.genesis.read_bytes())
-    keys = [(key.organisation, key.purpose, key.public) for key in genesis.keys]
-    keys += [(member.organisation, VOTE, member.key) for member in genesis.validators]
-    votes = {node.organisation: places.node(node.name).vote_key for node in network.nodes if node.kind == "validator"}
+    network, places = load_network_file(home), NetworkHome(home)
+    validators = {node.organisation: node.name for node in network.nodes if node.kind == "validator"}
+    with open_client(home, via, "finance_clerk") as client:
+        page = client.get("/v1/keys", organisation=organisation)["data"]
     rows: list[dict[str, Any]] = []
-    for holder, purpose, public in sorted(keys):
-        if organisation in (None, holder):
-            own = places.organisation(holder)
-            path = {"unit": own.unit_key, "seal": own.seal_key}.get(
-                PURPOSES[purpose], votes.get(holder, own.root / "vote.key")
-            )
-            rows.append(
-                {
-                    "organisation": holder,
-                    "purpose": PURPOSES[purpose],
-                    "key_id": key_id(public).hex(),
-                    "public": public.hex(),
-                    "private_file": _state_of(path, public),
-                }
-            )
+    for row in page:
+        holder, purpose, public = str(row["organisation"]), str(row["purpose"]), bytes.fromhex(row["public"])
+        if purpose == "vote" and holder in validators:
+            directory = places.node(validators[holder]).config_dir
+            files = [directory / "vote.key", *sorted(directory.glob(LATER_KEYS))]
+        else:
+            directory = places.organisation(holder).root
+            files = [directory / f"{purpose}.key"]
+        state = next(
+            (state for file in files if (state := _state_of(file, public)) == HERE), _state_of(files[0], public)
+        )
+        added = _new_file(directory, purpose, bytes.fromhex(row["key_id"]))
+        if state != HERE and _state_of(added, public) == HERE:
+            state = NOT_USED
+        rows.append({**row, "private_file": state})
     if as_json:
         output.print_json({"chain_id": network.chain_id, "keys": rows})
     else:
-        output.print_table(("organisation", "purpose", "key id", "private file"), [
-            [row["organisation"], row["purpose"], row["key_id"], row["private_file"]] for row in rows
+        output.print_table(("organisation", "purpose", "key id", "from", "until", "private file"), [
+            [row["organisation"], row["purpose"], row["key_id"], row["from_height"], row["until_height"], row["private_file"]]
+            for row in rows
         ])  # fmt: skip
 
 
@@ -233,6 +233,6 @@ def _state_of(path: Any, public: bytes) -> str:
     if not path.exists():
         return "not here"
     try:
-        return "here" if load_signing_key(path).public == public else "another key"
+        return HERE if load_signing_key(path).public == public else "another key"
     except KeyFileRefused as refusal:
         return refusal.detail

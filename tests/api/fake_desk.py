@@ -182,6 +182,10 @@ class FakeMirror(FakeDesk):
         super().__init__("archive", "mirror", "finance-city")
         self.bills[examples.BILL_ID] = {**examples.BILL_VIEW, "business_no": examples.BILL["business_no"]}
 
+    def keys(self, organisation: str | None) -> list[dict[str, Any]]:
+        rows = [examples.KEY, {**examples.KEY, "organisation": "hospital-b"}]
+        return [row for row in rows if organisation in (None, row["organisation"])]
+
     async def number_ranges(self, holder: str | None) -> list[dict[str, Any]]:
         rows = [examples.RANGE, {**examples.RANGE, "holder": "hospital-b"}]
         return [row for row in rows if holder in (None, row["holder"])]

@@ -39,6 +39,15 @@ def test_lists_of_numbers_and_seals(gateway: TestClient, mirror: TestClient) -> 
     assert mirror.get("/v1/seals", params={"issuer": "hospital-a"}, headers=CLERK).json()["data"] == [examples.SEAL]
 
 
+def test_keys_are_listed_for_whoever_manages_some(gateway: TestClient, mirror: TestClient) -> None:
+    rows = mirror.get("/v1/keys", headers=OPERATOR).json()
+    assert [row["organisation"] for row in rows["data"]] == ["hospital-a", "hospital-b"]
+    assert mirror.get("/v1/keys?organisation=hospital-a", headers=AUDITOR).json()["data"] == [examples.KEY]
+    problem(mirror.get("/v1/keys?holder=hospital-a", headers=AUDITOR), 400, "parameter_unknown")
+    problem(mirror.get("/v1/keys"), 401, "token_missing")
+    problem(gateway.get("/v1/keys", headers=OPERATOR), 404, "not_found")
+
+
 def test_an_auditor_filters_bills(mirror: TestClient, archive: FakeMirror) -> None:
     filters = {
         "issuer": "hospital-a",

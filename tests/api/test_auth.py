@@ -199,6 +199,7 @@ ADMITTED = {
     "GET /v1/number-leases": {"cashier@home", "hospital_admin@home", "operator@home"},
     "GET /v1/number-ranges": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "POST /v1/number-ranges": {"finance_clerk@home"},
+    "GET /v1/keys": anywhere("hospital_admin", "finance_clerk", "auditor", "operator"),
     "GET /v1/seals": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "GET /v1/audit/bills": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/audit/day-totals": {*anywhere("auditor"), "finance_clerk@home"},

@@ -110,6 +110,7 @@ ROLE = {
     "allotRange": ("finance_clerk", "finance-city"),
     "listRanges": ("finance_clerk", "finance-city"),
     "listSeals": ("auditor", "audit-office"),
+    "listKeys": ("operator", "finance"),
     "listAuditedBills": ("auditor", "audit-office"),
     "listDayTotals": ("auditor", "audit-office"),
     "submitTransaction": ("operator", "finance"),

@@ -388,15 +388,75 @@ def test_a_key_that_others_can_read_is_not_used(medbill: Medbill, home: Path) ->
     assert "chmod 600" in ran.document["detail"]
 
 
-def test_keys_are_listed_with_their_files_and_without_secrets(medbill: Medbill, home: Path) -> None:
+def key_rows(home: Path) -> list[dict[str, Any]]:
+    """What a mirror says of the keys of genesis, with their ids."""
+    from chain.genesis import genesis_from_json
+    from chain.records import VOTE
+
+    genesis = genesis_from_json((home / "genesis.json").read_bytes())
+    held = [(key.organisation, key.purpose, key.public) for key in genesis.keys]
+    held += [(member.organisation, VOTE, member.key) for member in genesis.validators]
+    return [key_row(name, {1: "unit", 2: "seal", 3: "vote"}[purpose], public) for name, purpose, public in sorted(held)]
+
+
+def key_row(organisation: str, purpose: str, public: bytes, from_height: int = 1) -> dict[str, Any]:
+    from chain.transaction import key_id
+
+    return {
+        "organisation": organisation,
+        "purpose": purpose,
+        "key_id": key_id(public).hex(),
+        "public": public.hex(),
+        "from_height": from_height,
+        "until_height": None,
+        "in_force": from_height == 1,
+    }
+
+
+def test_keys_are_listed_with_their_files_and_without_secrets(medbill: Medbill, home: Path, node: FakeNode) -> None:
+    """Those that the ledger has now, not those that it began with; DESIGN 1.6: nothing private of them."""
     (home / "organisations" / "health" / "unit.key").unlink()
+    rows = key_rows(home)
+    rows[0] |= {"from_height": 7, "until_height": 9}
+    node.answers["GET", "/v1/keys"] = lambda asked: (200, {"data": rows, "has_more": False, "next": None})
     ran = medbill("keys", "show", "--home", home, "--json")
     found = {(key["organisation"], key["purpose"]): key["private_file"] for key in ran.document["keys"]}
 
     assert len(found) == 7 + 1 + 4
     assert found["finance-city", "seal"] == found["health", "vote"] == "here"
     assert found["health", "unit"] == "not here"
-    assert set(ran.document["keys"][0]) == {"organisation", "purpose", "key_id", "public", "private_file"}
+    assert [{**key, "private_file": ""} for key in ran.document["keys"]] == [
+        {**row, "private_file": ""} for row in rows
+    ]
+    first = medbill("keys", "show", "--home", home).out.splitlines()[1].split()
+    assert first == [rows[0]["organisation"], rows[0]["purpose"], rows[0]["key_id"], "7", "9", "here"]
+    medbill("keys", "show", "--home", home, "--organisation", "health")
+    assert node.asked[-1].query == {"organisation": "health"}
+    assert node.asked[-1].reader is not None
+
+
+def test_keys_made_here_are_found_before_they_are_used(medbill: Medbill, home: Path, node: FakeNode) -> None:
+    """A unit key waits for 'keys use'; a vote key is used from where 'make-vote' put it."""
+    from chain.transaction import key_id
+    from node.keystore import generate_signing_key, save_signing_key
+
+    unit, vote, foreign = (generate_signing_key() for _ in range(3))
+    save_signing_key(home / "organisations" / "health" / f"unit-{key_id(unit.public).hex()[:16]}.key", unit)
+    save_signing_key(home / "nodes" / "health" / "config" / f"vote-{key_id(vote.public).hex()[:8]}.key", vote)
+    rows = [
+        key_row("health", "unit", unit.public, 40),
+        key_row("health", "unit", foreign.public),
+        key_row("health", "vote", vote.public, 40),
+    ]
+    node.answers["GET", "/v1/keys"] = lambda asked: (200, {"data": rows})
+    shown = medbill("keys", "show", "--home", home, "--json").document["keys"]
+    assert [key["private_file"] for key in shown] == ["here, not in use", "another key", "here"]
+
+
+def test_keys_are_not_made_up_where_no_mirror_answers(medbill: Medbill, home: Path) -> None:
+    """Those of genesis may have ended long ago."""
+    ran = medbill("keys", "show", "--home", home, "--json")
+    assert (ran.code, ran.document["code"]) == (5, "unreachable")
 
 
 def test_a_fault_of_this_program_shows_no_local_values(
@@ -407,7 +467,7 @@ def test_a_fault_of_this_program_shows_no_local_values(
     def fail(*_: object) -> None:
         raise KeyError("payer Zhang")
 
-    monkeypatch.setattr("chain.genesis.genesis_from_json", fail)
+    monkeypatch.setattr("node.network_file.load_network_file", fail)
     ran = medbill("keys", "show", "--home", home, "--json")
     assert (ran.code, ran.document["code"]) == (1, "internal_error")
     assert "Zhang" not in ran.out + ran.err

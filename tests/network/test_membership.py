@@ -192,5 +192,11 @@ def test_unit_and_seal_keys_change_under_load(province: Network, tmp_path: Path)
         assert network.json("keys", "end", former, *home(network), *who)["status"] == "recorded"
         for number in range(6):
             late = issued(network, f"{purpose}-ended-{number}")
+        until = [
+            row["until_height"] for row in network.json("keys", "show", *home(network), *who)["keys"]
+            if row["purpose"] == purpose
+        ]  # fmt: skip
+        assert until[-1] is None  # the new one; the former one is shown until its end has come
+        assert len(until) == 1 or until[0] > 0
         verify_proof(network, late, tmp_path)
     verify_proof(network, early, tmp_path)

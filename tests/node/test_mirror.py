@@ -13,10 +13,11 @@ from chain import failpoint, keyspace
 from chain.codec import encode
 from chain.details import check_code, token
 from chain.errors import StorageFailed
-from chain.operation import AllotRange, RangeRef, operation_digest
+from chain.operation import AddKey, AllotRange, EndKey, RangeRef, operation_digest
 from chain.proof import check_proof
-from chain.records import BillBody
-from chain.transaction import Entry, Transaction, sign_transaction
+from chain.records import UNIT, BillBody
+from chain.signature import ED25519
+from chain.transaction import Entry, Transaction, key_id, sign_transaction
 from node.details_store import DetailsStore
 from node.feed import Feed
 from node.mirror import Mirror
@@ -396,6 +397,33 @@ async def test_a_cursor_that_is_none_of_ours_is_refused(archive: Archive) -> Non
     with pytest.raises(ServiceRefused, match="parameter_invalid"):
         await archive.mirror.audit_bills({"issuer": "hospital-a"}, "20260601", 10)
     assert (await archive.mirror.audit_bills({"issuer": "hospital-a/2026"}, None, 10)).data == []
+
+
+async def test_keys_are_those_that_have_not_ended(archive: Archive) -> None:
+    """As of the head: which may sign the next block, and which a later one; vote keys come and go with seats."""
+    chain = archive.chain
+    before = archive.mirror.keys(None)
+    assert {row["purpose"] for row in before} == {"unit", "seal", "vote"}
+    assert {(row["from_height"], row["until_height"], row["in_force"]) for row in before} == {(1, None, True)}
+    (former,) = archive.mirror.keys("hospital-a")
+    public = key_of("hospital-a/new").public
+    begins = chain.height + 3
+    archive.block(chain.sign("hospital-a", AddKey(public, UNIT, ED25519, begins)))
+    archive.block(chain.sign("hospital-a", EndKey(bytes.fromhex(former["key_id"]), begins + 1)))
+    new = {
+        "organisation": "hospital-a",
+        "purpose": "unit",
+        "key_id": key_id(public).hex(),
+        "public": public.hex(),
+        "from_height": begins,
+        "until_height": None,
+        "in_force": True,
+    }
+    assert archive.mirror.keys("hospital-a") == [{**former, "until_height": begins + 1}, new]
+    assert len(archive.mirror.keys(None)) == len(before) + 1
+    archive.block()
+    assert archive.mirror.keys("hospital-a") == [new]
+    assert archive.mirror.keys("hospital") == []
 
 
 async def test_the_ranges_are_a_tree(archive: Archive) -> None:
