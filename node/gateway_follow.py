@@ -84,7 +84,7 @@ class GatewayFollow:
             return False
         except ChainError as lie:
             self._servers.leave_alone(link, lie)
-            return True
+            return False  # where nobody else is there, the liar is not asked on and on
         if not checked:
             self.caught_up.set()
             self._servers.pass_by(link)  # nobody is believed to be the only one who knows

@@ -13,6 +13,7 @@ from chain.codec import encode
 from chain.errors import StorageDamaged, StorageFailed
 from chain.operation import IssueBill, ReportUnused
 from chain.proof import check_proof
+from node import gateway_follow
 from node.gateway import Gateway
 from node.messages import MineAnswer, Part, RecordAnswer
 from node.service import Claimed, ServiceRefused
@@ -345,6 +346,26 @@ async def test_a_server_that_lies_is_left_for_another(province: Province, lie: s
     proof = await gateway.proof(done.bill_id or "", STAFF, [], None)
     assert proof is not None
     assert check_proof(proof, province.chain.genesis).valid
+
+
+async def test_where_all_lie_nobody_is_asked_on_and_on(province: Province) -> None:
+    """RELIABILITY Y11, endless stream: a gateway without an honest server asks ten times a second, not as fast as it can."""
+    await province.start()
+    lies = 0
+
+    def tamper(answer: Any) -> Any:
+        nonlocal lies
+        if not isinstance(answer, MineAnswer) or not answer.parts:
+            return answer
+        lies += 1
+        return MineAnswer([wrong_certificate(part) for part in answer.parts])
+
+    for link in province.peers["hospital-a"].links:
+        link.tamper = tamper
+    province.block()
+    await asyncio.sleep(5 * gateway_follow.RETRY_MS / 1000)
+
+    assert 0 < lies <= 6
 
 
 async def test_a_transaction_that_a_server_left_out_is_found_elsewhere(province: Province) -> None:
