@@ -38,12 +38,13 @@ from node.peers import PeerLink, Peers
 from node.thread_work import finished
 
 WAIT_MS = 2_000  # at one server; then another is asked, because this one may be cut off itself
-ANSWER_TIMEOUT_S = 20.0  # beyond the waiting
+ANSWER_FIRST_S, ANSWER_MAX_S = 3.0, 20.0  # beyond the waiting; doubling, since a slow line is no silence
 STATE_FLUSH_S = 1.0
 SIGNATURES_CHUNK = 100  # for one hand-over to a thread
 SMALL_BLOCK = 20  # transactions; such a block is worked out in one hand-over, which costs more than its signatures
 AVOID_FIRST_S, AVOID_MAX_S = 0.2, 10.0  # a server that failed is left alone for so long, doubling
 BEHIND_BLOCKS = 8  # in one answer: who is level gets one or two
+SHUN = 10  # times what a failed question took, it is asked only where nobody else is there: so it costs a tenth at most
 NOBODY_S = 0.1  # no link is up, or all are avoided: look again
 
 
@@ -52,7 +53,9 @@ class _Standing:
     """What we think of a server."""
 
     failures: int = 0  # in a row
+    silences: int = 0  # of them
     avoided_until_s: float = 0.0
+    shunned_until_s: float = 0.0
 
 
 class BlockFollower:
@@ -78,6 +81,7 @@ class BlockFollower:
         self.on_final = on_final if on_final is not None else []
         self.counts: Counter[str] = Counter()  # blocks, empty, lies, silences: for metrics
         self.server = ""  # whom we ask now
+        self._asked_s = 0.0  # since when it has brought nothing
         self._peers, self._writer, self._pool = peers, writer, pool
         self._sequence = sequence  # of a validator's journal, which stands beside each block
         self._now_s, self._pause = now_s, pause
@@ -117,6 +121,7 @@ class BlockFollower:
                 await self._pause(NOBODY_S)
                 continue
             self.server = link.node
+            self._asked_s = self._now_s()
             try:
                 await self._follow_link(link)
             except (StorageFailed, StorageDamaged, StorageLocked):
@@ -128,9 +133,10 @@ class BlockFollower:
                 self._avoid(link, "silences", error.code)
 
     def _choose(self) -> PeerLink | None:
-        """Any server but the last one, of those that are not avoided."""
+        """Any server but the last one, of those that are not avoided; one that wasted our time only if all of them did."""
         now = self._now_s()
         links = [link for link in self._peers.validators() if self._standing(link).avoided_until_s <= now]
+        links = [link for link in links if self._standing(link).shunned_until_s <= now] or links
         others = [link for link in links if link.node != self.server] or links
         return random.choice(others) if others else None
 
@@ -138,10 +144,12 @@ class BlockFollower:
         return self._standings.setdefault(link.node, _Standing())
 
     def _avoid(self, link: PeerLink, what: str, code: str) -> None:
-        standing = self._standing(link)
+        standing, now = self._standing(link), self._now_s()
         wait_s = min(AVOID_FIRST_S * 2 ** min(standing.failures, 16), AVOID_MAX_S)
         standing.failures += 1
-        standing.avoided_until_s = self._now_s() + wait_s
+        standing.silences += what == "silences"
+        standing.avoided_until_s = now + wait_s
+        standing.shunned_until_s = now + SHUN * (now - self._asked_s)
         self.counts[what] += 1
         self._log.warning("server_left", server=link.node, why=what, code=code, height=self.ledger.head.height)
 
@@ -155,6 +163,7 @@ class BlockFollower:
                 answer = await (asked or self._ask(link, self.ledger.head.height + 1))
                 if len(answer.blocks) >= BEHIND_BLOCKS:
                     self._level.clear()
+                self._asked_s = self._now_s()
                 if not answer.blocks:
                     self.counts["empty"] += 1
                     return
@@ -163,7 +172,7 @@ class BlockFollower:
                     await self.take(data)
                 if not asked.done():  # it waits there for what does not exist yet
                     self._level.set()
-                self._standing(link).failures = 0
+                self._standing(link).failures = self._standing(link).silences = 0
         finally:
             self._level.set()
             if asked is not None:
@@ -172,7 +181,8 @@ class BlockFollower:
 
     async def _ask(self, link: PeerLink, from_height: int) -> BlocksAnswer:
         question = encode(GetBlocks(from_height, BLOCKS_MAX, WAIT_MS))
-        data = await link.request(question, WAIT_MS / 1000 + ANSWER_TIMEOUT_S)
+        patience_s = min(ANSWER_FIRST_S * 2 ** min(self._standing(link).silences, 16), ANSWER_MAX_S)
+        data = await link.request(question, WAIT_MS / 1000 + patience_s)
         answer = decode_answer(data, BlocksAnswer)
         assert isinstance(answer, BlocksAnswer)
         return answer

@@ -14,6 +14,7 @@ from chain.errors import StorageDamaged, StorageFailed
 from chain.final_view import FinalView
 from chain.ledger import Ledger
 from node import follow
+from node.errors import RequestTimedOut
 from node.feed import Feed
 from node.follow import BlockFollower
 from node.messages import BlocksAnswer, GetBlocks
@@ -191,6 +192,62 @@ async def test_silent_and_babbling_servers_do_not_stop_a_mirror(
 
     assert ledger.head == chain.ledger.head
     assert follower.counts["lies"] + follower.counts["silences"] + follower.counts["empty"] >= 3
+    ledger.close()
+
+
+class SlowLink(FakeLink):
+    """Time passes while it is asked: for nothing at all, or until it says that there is nothing new."""
+
+    def __init__(self, node: str, chain: Chain, clock: Clock, is_honest: bool) -> None:
+        super().__init__(node, chain)
+        self.clock, self.is_honest = clock, is_honest
+        self.took_s: list[float] = []
+
+    async def request(self, payload: bytes, timeout_s: float) -> bytes:
+        self.took_s.append(follow.WAIT_MS / 1000 if self.is_honest else timeout_s)
+        await self.clock.pause(self.took_s[-1])
+        if self.is_honest:
+            return encode(BlocksAnswer([]))
+        raise RequestTimedOut(self.node)
+
+
+async def ask_for(ledger: Ledger, seconds: float, *links: SlowLink) -> None:
+    clock = links[0].clock
+    with threads() as (writer, pool):
+        follower = BlockFollower(
+            ledger, FakePeers(*links), Feed(0), writer=writer, pool=pool, now_s=clock, pause=clock.pause
+        )
+        running = asyncio.create_task(follower.run())
+        while clock.now_s < seconds:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_server_that_withholds_blocks_costs_a_tenth_of_the_time(tmp_path: Path) -> None:
+    """RELIABILITY Y11: it is waited for shortly at first, and left alone ten times as long."""
+    chain, clock = grown_chain(1), Clock()
+    ledger = make_ledger(tmp_path, chain.genesis)
+    silent, honest = SlowLink("bigdata", chain, clock, False), SlowLink("finance", chain, clock, True)
+
+    await ask_for(ledger, 5_000, silent, honest)
+
+    assert silent.took_s[0] == follow.WAIT_MS / 1000 + follow.ANSWER_FIRST_S
+    assert 0 < sum(silent.took_s) < 5_000 / follow.SHUN
+    ledger.close()
+
+
+async def test_where_all_are_slow_they_are_waited_for_longer(tmp_path: Path) -> None:
+    """A mirror behind a slow line: nobody is left alone for long, and an answer has its time after three questions."""
+    chain, clock = grown_chain(1), Clock()
+    ledger = make_ledger(tmp_path, chain.genesis)
+    links = [SlowLink(name, chain, clock, False) for name in ("bigdata", "finance")]
+
+    await ask_for(ledger, 200, *links)
+
+    longest = follow.WAIT_MS / 1000 + follow.ANSWER_MAX_S
+    assert all(link.took_s[:4] == [5.0, 8.0, 14.0, longest] for link in links)
+    assert sum(sum(link.took_s) for link in links) > 150
     ledger.close()
 
 
