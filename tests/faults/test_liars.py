@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx2
 import pytest
 
 from chain.codec import decode
@@ -49,23 +48,12 @@ def liar(network: Wired, recorder: Recorder) -> Iterator[Liar]:
     assert {name: network.pid(name) for name in pids} == pids  # nobody stopped
 
 
-def figure(network: Wired, node: str, name: str) -> int:
-    """One metric of a node."""
-    address = f"http://127.0.0.1:{network.nodes[node]['operations_port']}/metrics"
-    lines = httpx2.get(address, timeout=5, trust_env=False).text.splitlines()
-    return next(int(float(line.split()[1])) for line in lines if line.startswith(f"{name} "))
-
-
 def refused_by(network: Wired, node: str) -> int:
     """Answers of servers that a follower did not take, and those that it waited for in vain."""
     if node == "archive":
         counted = network.counted("medbill_follow_total", node)
         return counted.get("lies", 0) + counted.get("silences", 0)
-    return figure(network, node, "medbill_refused_answers_total")
-
-
-def is_level(network: Wired, node: str, height: int) -> bool:
-    return int((network.status(node) or {}).get("height", 0)) >= height
+    return network.figure(node, "refused_answers_total")
 
 
 def test_a_validator_that_is_behind_takes_no_lie(network: Wired, liar: Liar) -> None:
@@ -77,10 +65,10 @@ def test_a_validator_that_is_behind_takes_no_lie(network: Wired, liar: Liar) -> 
     network.until(lambda: all(liar.told_to(LATE, lie) for lie in LIES), "every lie is told", TOLD_S)
     assert refusals(network, LATE) >= 3  # no quorum's signatures twice, another list once
     height = network.height(HONEST)
-    assert not is_level(network, LATE, height)
+    assert not network.is_level(LATE, height)
     liar.turns = ()
     network.heal()
-    network.until(lambda: is_level(network, LATE, height), "it is level", BACK_S)
+    network.until(lambda: network.is_level(LATE, height), "it is level", BACK_S)
     network.until(lambda: network.height(HONEST) >= height + BLOCKS, "it votes: the honest go on", BACK_S)
 
 
@@ -97,7 +85,7 @@ def test_followers_that_have_only_a_liar_take_nothing_and_go_on_with_the_honest(
         for name in FOLLOWERS[:1] if lie == WITHHELD else FOLLOWERS:  # a gateway counts no silence
             network.until(lambda: refused_by(network, name) > before[name], f"{name} finds out: {lie}")  # noqa: B023
     height = network.height(HONEST)
-    network.until(lambda: all(is_level(network, name, height) for name in FOLLOWERS), "they are level", BACK_S)
+    network.until(lambda: all(network.is_level(name, height) for name in FOLLOWERS), "they are level", BACK_S)
 
 
 def tell(network: Wired, liar: Liar, lie: str) -> None:
@@ -132,7 +120,7 @@ def test_a_record_with_a_wrong_path_is_no_part_of_a_proof(network: Wired, liar: 
     liar.lie = PATH
     for wire in network.between(["hospital-a"], HONEST):
         wire.cut()
-    network.until(lambda: figure(network, "hospital-a", "medbill_validator_links") == 1, "only the liar is left")
+    network.until(lambda: network.figure("hospital-a", "validator_links") == 1, "only the liar is left")
     network.until(lambda: not shows_its_record() and liar.records, "the liar is asked for the record")
     network.heal()
     network.until(shows_its_record, "an honest record")

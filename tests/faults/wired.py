@@ -7,19 +7,31 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import yaml
 
 from tests.faults.proxy import Lines, Wire
-from tests.network.running import VALIDATORS, Network
+from tests.network.running import VALIDATORS, Network, with_free_ports
 
 NODES = (*VALIDATORS, "archive", "hospital-a", "hospital-b")  # one gateway for each hospital is enough here
+OBSERVER = "observer"  # a mirror that no office needs, not up: its home is as `network init` made it
+OBSERVER_LINES = f"""\
+  - name: {OBSERVER}
+    kind: mirror
+    organisation: health
+    peer_port: 1
+    api_port: 2
+    operations_port: 3
+
+"""
+LAST_NODE = "# Ranges that genesis starts with"
 
 
 class Wired(Network):
     """Made and not up. `wires` are by (who dials, who listens): of two validators the lower name dials."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+        super().__init__(directory, lambda text: with_free_ports(text.replace(LAST_NODE, OBSERVER_LINES + LAST_NODE)))
         self.lines = Lines()
         self.wires: dict[tuple[str, str], Wire] = {}
         for name in NODES:
@@ -77,6 +89,26 @@ class Wired(Network):
         """By the word of most validators."""
         named = [status["primary"] for status in self.statuses() if status["primary"]]
         return str(max(sorted(set(named)), key=named.count))
+
+    def reasons(self, name: str) -> list[str]:
+        """Why a node is not ready, as /readyz has it; none if it is."""
+        address = f"http://127.0.0.1:{self.nodes[name]['operations_port']}/readyz"
+        answer = httpx2.get(address, timeout=5, trust_env=False)
+        assert (answer.status_code == 200) == answer.json()["ready"] == (not answer.json()["reasons"])
+        return [str(reason) for reason in answer.json()["reasons"]]
+
+    def is_ready(self, name: str) -> bool:
+        return not self.reasons(name)
+
+    def is_level(self, name: str, height: int) -> bool:
+        """Whether a node has that block."""
+        return int((self.status(name) or {}).get("height", 0)) >= height
+
+    def figure(self, node: str, name: str) -> int:
+        """One metric of a node, by its name without prefix."""
+        address = f"http://127.0.0.1:{self.nodes[node]['operations_port']}/metrics"
+        lines = httpx2.get(address, timeout=5, trust_env=False).text.splitlines()
+        return next(int(float(line.split()[1])) for line in lines if line.startswith(f"medbill_{name} "))
 
     def height(self, names: Iterable[str] = VALIDATORS) -> int:
         """The highest that any of them has flushed."""
