@@ -37,6 +37,13 @@ def console(is_error: bool = False) -> Console:
     return Console(stderr=is_error, width=None if stream.isatty() else PIPE_COLUMNS, highlight=False, markup=False)
 
 
+def log_to_stderr() -> None:
+    """For a command that works with parts of a node: what they log is no answer of ours."""
+    import structlog
+
+    structlog.configure(logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr))
+
+
 def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
     sys.stdout.flush()

@@ -80,6 +80,7 @@ def rebuild(
     from node.rebuild import rebuild_home
 
     _verify_stopped(home)
+    output.log_to_stderr()
     with output.counted("rebuilding") as told:
         rebuilt = rebuild_home(
             home,

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from chain.codec import decode
 from chain.proof import Proof
 from tests.faults.history import Load, Recorder
-from tests.faults.liar import HONEST, JUNK, LIAR, LIES, PATH, TRUTH, WITHHELD, Liar
+from tests.faults.liar import FEW, HONEST, JUNK, LIAR, LIES, PATH, TRUTH, WITHHELD, Liar
 from tests.faults.wired import Wired
 from tests.network.running import VALIDATORS
 
@@ -124,3 +127,30 @@ def test_a_record_with_a_wrong_path_is_no_part_of_a_proof(network: Wired, liar: 
     network.until(lambda: not shows_its_record() and liar.records, "the liar is asked for the record")
     network.heal()
     network.until(shows_its_record, "an honest record")
+
+
+def test_a_rebuild_takes_no_block_that_no_quorum_signed(network: Wired, liar: Liar, stopped: Path) -> None:
+    """Y11: at first only the liar is there to be asked; it is asked no more, and the honest give all."""
+    (stopped / "data" / "blocks" / "00000001.log").unlink()
+    liar.lie = FEW
+    before = liar.told_to(LATE, FEW)
+    for wire in network.between([LATE], HONEST):
+        wire.cut()
+    command = ("node", "rebuild", "--home", str(stopped), "--from-peers", "--json")
+    with ThreadPoolExecutor(1) as thread:
+        rebuilding = thread.submit(network.medbill, *command)
+        network.until(lambda: liar.told_to(LATE, FEW) > before, "the liar is asked", TOLD_S)
+        network.heal()
+        rebuilt = json.loads(rebuilding.result())
+    assert liar.told_to(LATE, FEW) == before + 1
+    assert rebuilt["blocks_fetched"] == rebuilt["height"] > AWAY_BLOCKS
+
+
+@pytest.fixture
+def stopped(network: Wired) -> Iterator[Path]:
+    """The home of a validator that does not run; afterwards it votes."""
+    network.kill(LATE)
+    yield network.node_home(LATE)
+    network.begin(LATE)
+    height = network.height(HONEST)
+    network.until(lambda: network.height(HONEST) >= height + BLOCKS, "blocks come with it", BACK_S)
