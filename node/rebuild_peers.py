@@ -18,7 +18,7 @@ from chain.codec import encode
 from chain.errors import ChainError
 from chain.genesis import Genesis
 from node.config import NodeConfig
-from node.errors import NodeError, PeerError, PeerRefused
+from node.errors import NodeError, PeerError, PeerRefused, RequestTimedOut
 from node.home import NodeHome
 from node.link import Link
 from node.messages import BLOCKS_MAX, BlocksAnswer, DetailsAnswer, GetBlocks, GetDetails, decode_answer
@@ -66,6 +66,7 @@ class PeerBlocks:
         self._thread = threading.Thread(target=self._loop.run_forever, name="rebuild-peers", daemon=True)
         self._transport: Transport | None = None
         self._refused: dict[str, str] = {}  # peer -> why it is not asked any more; as many as peers
+        self._silent: set[str] = set()  # peers that let a question time out: asked where nobody else is left
         self._held: dict[int, tuple[str, bytes]] = {}  # height -> peer, block: of one answer, BLOCKS_MAX at most
 
     def __enter__(self) -> PeerBlocks:
@@ -131,6 +132,7 @@ class PeerBlocks:
                 failed.clear()
                 await asyncio.sleep(LOOK_S)
                 continue
+            links = [link for link in links if link.node not in self._silent] or links
             link = links[height // BLOCKS_MAX % len(links)]
             try:
                 data = await link.request(encode(GetBlocks(height, BLOCKS_MAX, 0)), int(ASK_TIMEOUT_S * 1000))
@@ -139,6 +141,8 @@ class PeerBlocks:
             except (PeerError, ChainError) as error:
                 if isinstance(error, PeerRefused) and error.code in ("forbidden", "not_served_here", "kind_unknown"):
                     self._refused[link.node] = error.code
+                if isinstance(error, RequestTimedOut):
+                    self._silent.add(link.node)
                 failed.add(link.node)
                 continue
             if answer.blocks:

@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 from chain.codec import decode
+from chain.genesis import genesis_from_json
 from chain.proof import Proof
+from node import rebuild_peers
+from node.config import load_node_config
+from node.home import NodeHome
+from node.rebuild_peers import PeerBlocks
 from tests.faults.history import Load, Recorder
 from tests.faults.liar import FEW, HONEST, JUNK, LIAR, LIES, PATH, TRUTH, WITHHELD, Liar
 from tests.faults.wired import Wired
@@ -127,6 +132,21 @@ def test_a_record_with_a_wrong_path_is_no_part_of_a_proof(network: Wired, liar: 
     network.until(lambda: not shows_its_record() and liar.records, "the liar is asked for the record")
     network.heal()
     network.until(shows_its_record, "an honest record")
+
+
+def test_a_rebuild_waits_once_for_who_says_nothing(
+    network: Wired, liar: Liar, stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Y11, withheld blocks: each block would be asked of another peer here; of that one no more."""
+    monkeypatch.setattr(rebuild_peers, "BLOCKS_MAX", 1)
+    monkeypatch.setattr(rebuild_peers, "ASK_TIMEOUT_S", 1.0)
+    liar.lie = WITHHELD
+    before = liar.told_to(LATE, WITHHELD)
+    genesis = genesis_from_json((network.home / "genesis.json").read_bytes())
+    with PeerBlocks(NodeHome(stopped), load_node_config(stopped), genesis) as peers:
+        network.until(lambda: LIAR in [link.node for link in peers._links()], "the liar is there")
+        assert all(peers.block(height) for height in range(1, AWAY_BLOCKS))
+    assert liar.told_to(LATE, WITHHELD) == before + 1
 
 
 def test_a_rebuild_takes_no_block_that_no_quorum_signed(network: Wired, liar: Liar, stopped: Path) -> None:
