@@ -14,6 +14,7 @@ STATUS_MS = 1_000
 FETCH_RETRY_MS = 1_000  # without a block for so long: ask somebody else
 CLAIM_PATIENCE_MS = 300  # a peer that is one block ahead may only be a moment ahead
 BLOCKS_PUSH_MS = 1_000  # to one seat, at most so often
+STATUS_ANSWERED_MS = 400  # one Status of a seat in so long is answered; an honest one sends one a second
 
 
 def decide(state: ReplicaState, out: list[Effect]) -> bool:
@@ -187,7 +188,7 @@ def on_status(state: ReplicaState, sender: int, message: Status, out: list[Effec
     kept = state.view_changes.get(sender)
     if kept is not None and message.views[sender] < kept.view:
         out.append(Send(sender, kept))  # it has forgotten a promise
-    if message.height != state.height or not state.active:
+    if message.height != state.height or not state.active or not may_answer(state, sender):
         return
     if message.view < state.view or (message.view == state.view and not message.active):
         if state.new_view is not None:
@@ -195,6 +196,15 @@ def on_status(state: ReplicaState, sender: int, message: Status, out: list[Effec
         return
     if message.view == state.view:
         out.extend(Send(sender, missing) for missing in what_it_lacks(state, sender, message))
+
+
+def may_answer(state: ReplicaState, sender: int) -> bool:
+    """A Status has fifty bytes, and may draw a proposal or a NewView: not as often as its sender likes."""
+    last_ms = state.answered_ms.get(sender)
+    if last_ms is not None and state.is_within(STATUS_ANSWERED_MS, last_ms):
+        return False
+    state.answered_ms[sender] = state.now_ms
+    return True
 
 
 def hear(state: ReplicaState, sender: int, message: Status) -> None:

@@ -46,6 +46,7 @@ def enter(state: ReplicaState, beginning: NextEpoch, out: list[Effect]) -> None:
     state.past.clear()
     state.accused.clear()
     state.blocks_sent_ms.clear()
+    state.answered_ms.clear()
     state.asked, state.last_asked = None, 0
     state.unlinked.clear()
     state.claims = {

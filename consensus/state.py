@@ -138,6 +138,7 @@ class ReplicaState:
     unlinked: set[int] = field(default_factory=set)  # seats to which no link led, since the last Status; n
     fetched: dict[int, BlockFetched] = field(default_factory=dict)  # height -> ; BLOCKS_PER_FETCH_MAX above H
     blocks_sent_ms: dict[int, int] = field(default_factory=dict)  # seat -> when blocks were pushed to it; n
+    answered_ms: dict[int, int] = field(default_factory=dict)  # seat -> when a Status of it was answered; n
 
     # timers
     work_waits: bool = False

@@ -374,3 +374,22 @@ def test_a_replica_says_whom_it_is_and_who_leads(cluster: Cluster) -> None:
     assert (replica.seat, replica.primary, replica.view, replica.height) == (2, 0, 0, 0)
     assert replica.holders(cluster.proposal("B-7").header.digest()) == [0]
     assert not replica.is_fetching
+
+
+def test_a_storm_of_status_draws_one_answer_at_a_time(cluster: Cluster) -> None:
+    """Rule 11: fifty bytes that draw a proposal each time; RELIABILITY 2.2 Y13. An honest member asks once a second."""
+    cluster.submit("B-7")
+    cluster.queue.clear()  # nobody got the proposal
+    lost = Status(1, 0, True, 0, CHAIN_ID, [], [0] * 4)
+
+    def drawn(sender: int) -> int:
+        cluster.queue.clear()
+        cluster.give(sender, 0, lost)
+        return sum(isinstance(message, PrePrepare) for _from, to, message in cluster.queue if to == sender)
+
+    assert [drawn(3) for _ in range(50)] == [1] + [0] * 49
+    assert drawn(2) == 1  # each member for itself
+    cluster.now_ms += 399
+    assert drawn(3) == 0
+    cluster.now_ms += 1
+    assert drawn(3) == 1
