@@ -185,6 +185,7 @@ def on_status(state: ReplicaState, sender: int, message: Status, out: list[Effec
     for vote in message.votes:
         normal_case.on_vote(state, vote, out)
     hear(state, sender, message)
+    note_alone(state, sender, message)
     kept = state.view_changes.get(sender)
     if kept is not None and message.views[sender] < kept.view:
         out.append(Send(sender, kept))  # it has forgotten a promise
@@ -196,6 +197,15 @@ def on_status(state: ReplicaState, sender: int, message: Status, out: list[Effec
         return
     if message.view == state.view:
         out.extend(Send(sender, missing) for missing in what_it_lacks(state, sender, message))
+
+
+def note_alone(state: ReplicaState, sender: int, message: Status) -> None:
+    """Whether this peer, level with me, waits in the view after mine."""
+    if message.view == state.view + 1 and not message.active and message.height + 1 >= state.height:
+        since_ms, _ = state.alone.get(sender, (state.now_ms, 0))
+        state.alone[sender] = since_ms, state.now_ms
+    else:
+        state.alone.pop(sender, None)
 
 
 def may_answer(state: ReplicaState, sender: int) -> bool:

@@ -45,6 +45,7 @@ __all__ = ["Replica", "Settings"]
 RULES: tuple[Rule, ...] = (
     catch_up.decide,  # 5
     view_change.join,  # 6
+    view_change.accompany,  # 6
     view_change.open_view,  # 8
     normal_case.take_proposal,  # 2
     normal_case.prepare,  # 3

@@ -119,6 +119,10 @@ class ReplicaState:
 
     # views
     view_changes: dict[int, ViewChange] = field(default_factory=dict)  # seat -> its highest, mine too; n
+    alone: dict[int, tuple[int, int]] = field(
+        default_factory=dict
+    )  # seat that waits in my next view -> since when, and when it last said so; n
+    accompanied_ms: int | None = None  # when I last followed one of them
     new_view: NewView | None = None  # opened my view; repeated to who missed it
 
     # epochs
@@ -301,6 +305,7 @@ class ReplicaState:
         self.view, self.active, self.base, self.obliged = view, active and self.may_vote, base, obliged
         self.current = self.proposing = self.new_view = self.held_until_ms = None
         self.nothing_to_propose = False
+        self.alone.clear()
 
     def claim(self, seat: int, height: int) -> None:
         """A peer seems to have `height`."""

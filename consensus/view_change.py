@@ -15,6 +15,10 @@ from consensus.wire import (
     view_change_message,
 )
 
+ALONE_MS = 5_000  # so long a member that is level has waited in the next view: it is not coming back by itself
+ALONE_FRESH_MS = 3_000  # and has said so lately: one that is gone is not followed
+ACCOMPANIED_EVERY_MS = 300_000  # and is followed; a liar may cost one change of view in so long
+
 
 def leave(state: ReplicaState, view: int, out: list[Effect]) -> None:
     """Rule 6: promise never to vote below `view` again, and say so once the promise is saved."""
@@ -43,6 +47,25 @@ def join(state: ReplicaState, out: list[Effect]) -> bool:
     before = state.view
     leave(state, sorted(above, reverse=True)[state.f], out)
     return state.view > before
+
+
+def accompany(state: ReplicaState, out: list[Effect]) -> bool:
+    """A member that left this view alone has promised never to vote in it again, and the others have no reason to leave:
+    it would use up f for as long as the view lasts. So they follow it by one view, seldom enough that a liar who asks
+    for it costs next to nothing. Whoever announces a view further off is not followed."""
+    last_ms = state.accompanied_ms
+    if not state.active or not state.may_sign or state.is_fetching or state.is_left_behind or not state.alone:
+        return False
+    if last_ms is not None and state.is_within(ACCOMPANIED_EVERY_MS, last_ms):
+        return False
+    for seat, (since_ms, heard_ms) in state.alone.items():
+        change = state.view_changes.get(seat)
+        has_promised = change is not None and change.view == state.view + 1
+        if has_promised and not state.is_within(ALONE_MS, since_ms) and state.is_within(ALONE_FRESH_MS, heard_ms):
+            state.accompanied_ms = state.now_ms
+            leave(state, state.view + 1, out)
+            return True
+    return False
 
 
 def on_view_change(state: ReplicaState, sender: int | None, message: ViewChange, out: list[Effect]) -> None:

@@ -51,6 +51,7 @@ EXPECTED = (
     "P9 an epoch begins",
     "hunt: final at one, which is then cut off",
     "rule 14 a learner asks for renewal",
+    "rule 6 followed one who left alone",
     "rule 15 led back who has no seat here",
     "view left with a prepared block",
 )

@@ -94,6 +94,9 @@ class Saver:
             world.checks.on_persist(node, record)
         if isinstance(record, ViewChangeSaved):
             world.sometimes["view left"] += 1
+            state = node.replica._state if node.replica is not None else None
+            if state is not None and state.accompanied_ms == state.now_ms:
+                world.sometimes["rule 6 followed one who left alone"] += 1
             if record.view_change.prepared is not None:
                 world.sometimes["view left with a prepared block"] += 1
         known, bodies = node.proposals.bodies, list[ReceivedTransaction]()
