@@ -1,7 +1,11 @@
-"""`make drills`: every drill in real processes, and a table of what came of each. Exit 1 if one fails."""
+"""`make drills`: every drill in real processes, and a table of what came of each. Exit 1 if one fails.
+
+`python -m tests.drills [--write]`: the table in README.md too.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import time
@@ -11,11 +15,17 @@ from pathlib import Path
 from tests.drills.disk_full import fill_the_disk
 from tests.drills.province import EVERYBODY, Province
 from tests.drills.stories import DRILLS
+from tests.tables import as_markdown, write_table
+
+PAGE = Path(__file__).with_name("README.md")
 
 BILLS = 20
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.drills")
+    parser.add_argument("--write", action="store_true", help="the table in README.md anew")
+    is_written = parser.parse_args().write
     rows: list[tuple[str, str, float, str]] = []
     with tempfile.TemporaryDirectory(prefix="medbill-drills-") as place:
         province = Province(Path(place))
@@ -38,7 +48,11 @@ def main() -> int:
         finally:
             province.down()
     bad = [row for row in rows if row[1] != "ok"]
-    print(f"{len(rows) - len(bad)} of {len(rows)} drills ok, {sum(row[2] for row in rows):.0f} s")
+    total = f"{len(rows) - len(bad)} of {len(rows)} drills ok, {sum(row[2] for row in rows):.0f} s"
+    print(total)
+    if is_written:
+        cells = [[name, result, f"{seconds:.1f} s", said] for name, result, seconds, said in rows]
+        write_table(PAGE, f"{total}.\n\n{as_markdown(['Drill', '', 'Took', 'What came of it'], cells)}", "drills")
     return 1 if bad else 0
 
 

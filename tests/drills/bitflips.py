@@ -39,7 +39,9 @@ from node.rebuild_log import LogMender
 from node.rebuild_replay import Replay
 from node.sealed_box import DetailsBox, is_erased
 from tests.drills.flip_kit import Kit, make_kit
+from tests.tables import as_markdown, write_table
 
+PAGE = Path(__file__).with_name("README.md")
 PLACES = 200
 HEAL_EVERY = 20  # of what stopped
 HARMLESS, STOPPED, HEALED, SETTING = "harmless", "stopped", "healed", "other setting"
@@ -453,11 +455,21 @@ def names_place(refusal: Exception) -> bool:
     return any(word in str(refusal) for word in PLACE_WORDS)
 
 
+def table(tallies: list[Tally]) -> str:
+    columns = (HARMLESS, STOPPED, HEALED, SETTING, "wrong")
+    rows = [
+        [tally.kind, f"{tally.size:,}", f"{tally.places}", *(f"{tally.outcomes[name] or ''}" for name in columns)]
+        for tally in tallies
+    ]
+    return as_markdown(["Kind of file", "Bytes", "Places", *columns], rows)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--places", type=int, default=PLACES)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bills", type=int, default=20)
+    parser.add_argument("--write", action="store_true", help="the table in README.md anew")
     chosen = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="medbill-bitflips-") as place:
@@ -480,9 +492,10 @@ def main() -> int:
                 print(f"    {line}")
     places = sum(tally.places for tally in tallies)
     bad = sum(tally.outcomes["wrong"] for tally in tallies)
-    print(
-        f"{len(tallies)} kinds of file, {places} places, {bad} wrong, {time.monotonic() - began:.0f} s, seed {chosen.seed}"
-    )
+    total = f"{len(tallies)} kinds of file, {places} places, {bad} wrong, {time.monotonic() - began:.0f} s, seed {chosen.seed}"
+    print(total)
+    if chosen.write:
+        write_table(PAGE, f"{total}.\n\n{table(tallies)}", "bit flips")
     return 1 if bad else 0
 
 

@@ -1,6 +1,7 @@
 """`make failpoints`: every failpoint struck in real processes, and a table of what came of it. Exit 1 if one fails.
 
 `python -m tests.failpoints [--from LABEL] [--only PART] [--list]`: a label is name/node/action as the table shows it.
+`--write` puts the table, a row a failpoint, into README.md.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from pathlib import Path
 
 from tests.failpoints.plan import Case, cases
 from tests.failpoints.stage import Row, Stage
+from tests.tables import as_markdown, write_table
+
+PAGE = Path(__file__).with_name("README.md")
 
 HEAD = f"{'':>3}  {'failpoint':<30} {'node':<12} {'action':<12} {'struck':<6} {'back':>6} {'bills':>11}  what it said"
 
@@ -23,6 +27,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only runs whose label contains this")
     parser.add_argument("--list", action="store_true", help="say what would be run")
     parser.add_argument("--keep", default="", help="make the network in this directory, and leave its logs there")
+    parser.add_argument("--write", action="store_true", help="the table in README.md anew")
     options = parser.parse_args()
     chosen = choose(cases(), options.start, options.only)
     if options.list:
@@ -31,7 +36,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="medbill-failpoints-") as place:
         directory = Path(options.keep or place)
         directory.mkdir(exist_ok=True)
-        return run(directory, chosen)
+        return run(directory, chosen, options.write)
 
 
 def choose(found: list[Case], start: str, only: str) -> list[Case]:
@@ -40,7 +45,7 @@ def choose(found: list[Case], start: str, only: str) -> list[Case]:
     return [case for case in found[first:] if only in case.label]
 
 
-def run(directory: Path, chosen: list[Case]) -> int:
+def run(directory: Path, chosen: list[Case], is_written: bool) -> int:
     stage, rows, began = Stage(directory), [], time.monotonic()
     print(HEAD, flush=True)
     try:
@@ -57,12 +62,35 @@ def run(directory: Path, chosen: list[Case]) -> int:
     bad = [row for row in rows if row.fault]
     bills = sum(row.acknowledged for row in rows), sum(row.sealed for row in rows)
     names = len({row.case.name for row in rows})
-    print(
+    total = (
         f"{len(rows) - len(bad)} of {len(rows)} runs at {names} failpoints held; acknowledged {bills[0]}, "
         f"sealed {bills[1]}, lost {bills[0] - bills[1]}; {len(stage.votes.seen)} votes, none twice; "
         f"{time.monotonic() - began:.0f} s"
     )
+    print(total)
+    if is_written:
+        write_table(PAGE, f"{total}.\n\n{table(rows)}")
     return 1 if bad or not rows else 0
+
+
+def table(rows: list[Row]) -> str:
+    """A row a failpoint: what it was struck with, how long the slowest took to come back, and bills that were sealed."""
+    by_name: dict[str, list[Row]] = {}
+    for row in rows:
+        by_name.setdefault(row.case.name, []).append(row)
+    cells = []
+    for name, runs in by_name.items():
+        by_node: dict[str, list[str]] = {}
+        for run_ in runs:
+            by_node.setdefault(run_.case.node, []).append(run_.case.action)
+        struck = "; ".join(f"{role}: {', '.join(actions)}" for role, actions in by_node.items())
+        back = max(run_.back_s or 0.0 for run_ in runs)
+        bills = f"{sum(run_.sealed for run_ in runs)} of {sum(run_.acknowledged for run_ in runs)}"
+        held = "yes" if not any(run_.fault for run_ in runs) else "**no**"
+        cells.append([f"`{name}`", struck, held, f"{back:.1f} s" if back else "–", bills])
+    return as_markdown(
+        ["Failpoint", "Struck with", "Held", "Back after, at most", "Bills sealed of acknowledged"], cells
+    )
 
 
 def line_of(number: int, row: Row) -> str:

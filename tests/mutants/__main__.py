@@ -23,11 +23,11 @@ from pathlib import Path
 
 from tests.mutants.detect import Found, detect
 from tests.mutants.mutant import FOLDER, ROOT, Mutant, all_mutants
+from tests.tables import write_table
 
 START_STEP = 10_000  # between starting seeds
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "dist")
 PAGE = FOLDER / "README.md"
-TABLE_BEGINS, TABLE_ENDS = "<!-- table -->", "<!-- end of table -->"
 DETECTOR_WITHIN_S = 1_800
 
 
@@ -141,13 +141,6 @@ def table(mutants: list[Mutant], results: dict[str, Result], repeats: int) -> st
     return "\n".join(lines)
 
 
-def write_table(text: str) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(TABLE_BEGINS)
-    after = rest.split(TABLE_ENDS)[1]
-    PAGE.write_text(f"{before}{TABLE_BEGINS}\n{text}\n{TABLE_ENDS}{after}", encoding="utf-8")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--only", action="append", default=[], help="a mutant's name or a part of it; may be repeated")
@@ -180,7 +173,7 @@ def main() -> int:
     text = table(mutants, results, arguments.repeats)
     print(f"\n{text}")
     if arguments.write and not arguments.only:
-        write_table(text)
+        write_table(PAGE, text)
     return int(not all(results[mutant.name].is_good for mutant in mutants))
 
 
