@@ -171,6 +171,6 @@ def stopped(network: Wired) -> Iterator[Path]:
     """The home of a validator that does not run; afterwards it votes."""
     network.kill(LATE)
     yield network.node_home(LATE)
-    network.begin(LATE)
+    network.start(LATE, 60)
     height = network.height(HONEST)
     network.until(lambda: network.height(HONEST) >= height + BLOCKS, "blocks come with it", BACK_S)

@@ -220,11 +220,12 @@ async def test_bundles_of_validators_wait_within_bytes_and_are_dropped_beyond(
     """Votes come over the same link, so it is read on; the sender repeats what stays unrecorded."""
     table.start()
     node = table.nodes[VALIDATORS[0]]
+    link = cast(Link, table.links[VALIDATORS[0], VALIDATORS[1]])
     bundles = [[table.transaction(), table.transaction()] for _ in range(3)]
     payloads = [encode_bundle(bundle) for bundle in bundles]
-    monkeypatch.setattr("node.validator_intake.BUNDLES_BYTES_MAX", len(payloads[0]) + len(payloads[1]))
+    monkeypatch.setattr("node.bundle_queue.BUNDLES_BYTES_MAX", len(payloads[0]) + len(payloads[1]))
     for payload in payloads:  # nothing else has its turn in between
-        await node.intake.on_bundle(payload, from_validator=True)
+        await node.intake.on_bundle(link, payload, from_validator=True)
     assert node.parts.admission.refused["bundles_full"] == 2
 
     def is_known(transaction: Transaction) -> bool:
@@ -234,7 +235,7 @@ async def test_bundles_of_validators_wait_within_bytes_and_are_dropped_beyond(
     await table.until(lambda: all(is_known(one) for bundle in bundles[:2] for one in bundle))
     assert not any(is_known(one) for one in bundles[2])
     for payload in (payloads[2], payloads[1]):  # what was looked at counts no more
-        await node.intake.on_bundle(payload, from_validator=True)
+        await node.intake.on_bundle(link, payload, from_validator=True)
     await table.until(lambda: all(is_known(one) for one in bundles[2]))
     assert node.parts.admission.refused["bundles_full"] == 2
 
