@@ -34,14 +34,12 @@ def restored_state(settings: Settings, head: Head, records: Sequence[JournalReco
     state = ReplicaState(settings, head, settings.may_vote)
     if not settings.may_vote:
         return state
-    sent_view_change = False
     for record in records:
         match record:
             case ViewChangeSaved(view_change):
                 if view_change.epoch > state.epoch:
                     raise JournalDamaged(f"a ViewChange of epoch {view_change.epoch}; the last block is {state.height}")
                 if view_change.epoch == state.epoch:
-                    sent_view_change = True
                     mine = state.view_changes.get(state.me)
                     if mine is None or mine.view < view_change.view:
                         state.view_changes[state.me] = view_change
@@ -55,13 +53,12 @@ def restored_state(settings: Settings, head: Head, records: Sequence[JournalReco
                         raise JournalDamaged(f"height {vote.height}: a certificate without its proposal")
                     if state.prepared is None or state.prepared.certificate.view < certificate.view:
                         state.prepared = Prepared(block.header, block.transactions, certificate)
-    own_votes = [vote for key, vote in state.votes.items() if key[2] == state.me]
-    voted = max((vote.view for vote in own_votes), default=-1)
-    mine = state.view_changes.get(state.me)
-    promised = mine.view if mine is not None else 0
-    state.view = max(voted, promised, state.certificate_view, 0)
-    certified = head.certificate is not None and head.height >= state.epoch and head.certificate.view == state.view
-    state.active = state.view == voted or certified or (state.view == 0 and not sent_view_change)
+    voted = {vote.view for vote in state.votes.values()}
+    promise = state.view_changes.get(state.me)
+    promised = promise.view if promise is not None else 0
+    state.view = max(promised, state.certificate_view, *voted)
+    # `certificate_view` is 0 without a certificate of this epoch; and who has sent a ViewChange is not in view 0.
+    state.active = state.view in voted or state.view == state.certificate_view
     state.base = state.height if state.active else 0
     if state.own_vote(PREPARE) is not None:
         restore_current(state, records)
