@@ -21,8 +21,8 @@ ACCOMPANIED_EVERY_MS = 300_000  # and is followed; a liar may cost one change of
 
 
 def leave(state: ReplicaState, view: int, out: list[Effect]) -> None:
-    """Rule 6: promise never to vote below `view` again, and say so once the promise is saved."""
-    if not state.may_sign or not state.view < view < VIEW_MAX:
+    """Rule 6: promise never to vote below `view`, which is above mine, again, and say so once the promise is saved."""
+    if not state.may_sign or view == VIEW_MAX:
         return
     certificate = state.head.certificate
     unsigned = ViewChange(
@@ -44,9 +44,8 @@ def join(state: ReplicaState, out: list[Effect]) -> bool:
     above = [change.view for seat, change in state.view_changes.items() if change.view > view and seat != me]
     if not state.may_sign or len(above) <= state.f:
         return False
-    before = state.view
     leave(state, sorted(above, reverse=True)[state.f], out)
-    return state.view > before
+    return True
 
 
 def accompany(state: ReplicaState, out: list[Effect]) -> bool:
