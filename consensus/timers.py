@@ -28,9 +28,9 @@ def view_timer(state: ReplicaState) -> Wish | None:
         return None
     if state.active:
         waits = view_change.has_work(state) or state.now_ms >= heartbeat_overdue_ms(state)
-        return (view_timeout_ms(state), (state.view, True, state.height)) if waits else None
+        return (view_timeout_ms(state), (state.view, state.height)) if waits else None
     if view_change.has_quorum_left(state):
-        return view_timeout_ms(state), (state.view, False)
+        return view_timeout_ms(state), (state.view,)
     return None
 
 
