@@ -54,9 +54,8 @@ def restored_state(settings: Settings, head: Head, records: Sequence[JournalReco
                     if state.prepared is None or state.prepared.certificate.view < certificate.view:
                         state.prepared = Prepared(block.header, block.transactions, certificate)
     voted = {vote.view for vote in state.votes.values()}
-    promise = state.view_changes.get(state.me)
-    promised = promise.view if promise is not None else 0
-    state.view = max(promised, state.certificate_view, *voted)
+    promised = {view_change.view for view_change in state.view_changes.values()}
+    state.view = max({state.certificate_view, *voted, *promised})
     # `certificate_view` is 0 without a certificate of this epoch; and who has sent a ViewChange is not in view 0.
     state.active = state.view in voted or state.view == state.certificate_view
     state.base = state.height if state.active else 0

@@ -82,7 +82,7 @@ def random_journal(random: Random, ledger: Midway, epoch: int, height: int) -> l
             if era <= epoch and random.random() < 0.25:
                 change = ViewChange(era, max(view, 1), ME, 0, bytes(32), None, None, bytes(64))
                 records.append(ViewChangeSaved(change))
-            for above in (0, 1):
+            for above in (-1, 0, 1):
                 if height + above < 1 or random.random() < 0.6:
                     continue
                 header = ledger.header(height + above, name=random.randrange(2))
