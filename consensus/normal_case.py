@@ -214,9 +214,9 @@ def commit(state: ReplicaState, out: list[Effect]) -> bool:
 
 def propose(state: ReplicaState, out: list[Effect]) -> bool:
     """As primary: ask for a block when work waits. An obliged one went out with my NewView, saved before it."""
-    if not state.active or not state.may_sign or state.primary != state.me or state.slot <= state.base:
+    if not state.active or not state.may_sign or state.primary != state.me:
         return False
-    if state.is_fetching or state.obligation is not None:
+    if state.is_fetching or state.obligation is not None:  # up to base it is fetching
         return False
     if state.current is not None or state.own_vote(PREPARE) is not None or state.proposing is not None:
         return False
