@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
+from consensus.effects import Persist
 from consensus.events import Timer, WorkChanged
-from consensus.model import Status
+from consensus.model import Status, ViewChangeSaved
 from tests.consensus.cluster import Cluster
+from tests.consensus.lone import Lone
 from tests.consensus.test_view_change import empty_view_change
 from tests.simulator.application import CHAIN_ID
 
@@ -91,3 +95,54 @@ def test_who_is_far_behind_in_the_next_view_is_not_followed_before_it_is_level(c
             cluster.give(3, other, waits)
     cluster.settle()
     assert [cluster[number].replica.view for number in range(3)] == [0] * 3
+
+
+@pytest.mark.parametrize("may_vote", [True, False])
+@pytest.mark.parametrize("height", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("waits_in", [0, 1, 2, 3])
+def test_who_is_level_and_has_waited_five_seconds_in_the_next_view_is_followed(
+    waits_in: int, height: int, may_vote: bool
+) -> None:
+    """Rule 6 at its limits: level is at most one block behind, or ahead. A learner follows nobody."""
+    for active, waited_ms in product((False, True), (4_999, 5_000, 5_001)):
+        lone = Lone(7, me=6, height=2, may_vote=may_vote)
+        lone.enter(1)
+        lone.hear(3, lone.view_change(3, waits_in))
+        word = lone.status(height, waits_in, active, views=[9] * 6 + [0])
+        lone.hear(3, word)
+        lone.now_ms += 1_000
+        lone.hear(3, word)
+        lone.now_ms += waited_ms - 1_000
+        effects = lone.work(False)
+        assert not [effect for effect in effects if isinstance(effect, Persist)]  # silent for 3 s: it may be gone
+        effects = lone.hear(3, word)
+        is_followed = may_vote and waits_in == 2 and not active and height >= 1 and waited_ms >= 5_000
+        assert [type(effect.record) for effect in effects if isinstance(effect, Persist)] == (
+            [ViewChangeSaved] if is_followed else []
+        )
+        assert lone.replica.view == (2 if is_followed else 1)
+
+
+@pytest.mark.parametrize("elsewhere", ["active", "in my view", "further off", "behind"])
+def test_who_was_elsewhere_meanwhile_has_not_waited(elsewhere: str) -> None:
+    """Rule 6: five seconds in one piece."""
+    lone = Lone(7, me=6, height=2)
+    lone.enter(1)
+    lone.hear(3, lone.view_change(3, 2))
+    waits = lone.status(2, 2, active=False, views=[9] * 6 + [0])
+    lone.hear(3, waits)
+    lone.now_ms += 2_500
+    seen = {
+        "active": lone.status(2, 2, views=[9] * 6 + [0]),
+        "in my view": lone.status(2, 1, active=False, views=[9] * 6 + [0]),
+        "further off": lone.status(2, 3, active=False, views=[9] * 6 + [0]),
+        "behind": lone.status(0, 2, active=False, views=[9] * 6 + [0]),
+    }
+    lone.hear(3, seen[elsewhere])
+    lone.hear(3, waits)
+    lone.now_ms += 2_500
+    lone.hear(3, waits)
+    assert lone.replica.view == 1
+    lone.now_ms += 2_500
+    lone.hear(3, waits)
+    assert lone.replica.view == 2
