@@ -34,6 +34,7 @@ from node.hospital_desk import STAFF, HospitalDesk
 from node.issuing import Issuing
 from node.lease_book import LeaseBook
 from node.outbox import Outbox
+from node.own_keys import OwnKeys
 from node.part_check import CheckedPart, Ledger
 from node.peers import Peers
 from node.proof_desk import checked_proof
@@ -93,6 +94,7 @@ class Gateway:
             self._follow.record,
             now_ms,
         )
+        keys = OwnKeys(genesis, config.organisation, store)
         self._settling = Settling(
             config.name,
             self.ledger,
@@ -100,6 +102,7 @@ class Gateway:
             self._outbox,
             self._leases,
             self._standings,
+            keys,
             lambda digest: self._recovery.look_for(digest),
             lambda mark, height: self._recovery.look_for_seal(mark, height),
         )
@@ -129,7 +132,7 @@ class Gateway:
             now_ms,
             self._space,
         )
-        self._submitting = Submitting(genesis, self.ledger, store, self._sender, self._follow, self._space)
+        self._submitting = Submitting(genesis, self.ledger, store, self._sender, self._follow, keys, self._space)
         self._blocks = BlockPages(genesis, store, self._follow)
         self._desk = HospitalDesk(
             config.organisation,
@@ -257,7 +260,7 @@ class Gateway:
         return self._leases.views()
 
     async def submit(self, transaction: bytes) -> list[Standing]:
-        standings = self._submitting.submit(transaction)
+        standings = await self._submitting.submit(transaction)
         await self._saved()
         return standings
 

@@ -124,12 +124,16 @@ class GatewayFollow:
 
     async def record(self, key: bytes) -> CurrentRecord | None:
         """A record as it stands now, at a header that is ours where we have it; None if nobody has it or answers."""
-        current = await self._servers.record(key, self._voters_of)
+        return (await self.ask_record(key))[0]
+
+    async def ask_record(self, key: bytes) -> tuple[CurrentRecord | None, bool]:
+        """The same, and whether anybody answered."""
+        current, is_answered = await self._servers.ask_record(key, self._voters_of)
         if current is not None and current.header.height <= self.height:
             kept = self._store.header(current.header.height)
             if kept is None or kept.header != current.header:
                 raise StorageDamaged(f"gateway header {current.header.height}", "not what a quorum signed")
-        return current
+        return current, is_answered
 
     def _voters_of(self, header: Header) -> ValidatorSet | None:
         members = self.sets.at(max(header.height, 1))

@@ -69,18 +69,24 @@ class Servers:
 
     async def record(self, key: bytes, voters_of: VotersOf) -> CurrentRecord | None:
         """A record as it stands now, proven; None if nobody has it or nobody answers."""
+        return (await self.ask_record(key, voters_of))[0]
+
+    async def ask_record(self, key: bytes, voters_of: VotersOf) -> tuple[CurrentRecord | None, bool]:
+        """The same, and whether anybody answered. That nobody has it is no proof that nobody could."""
+        is_answered = False
         for link in self.links():
             try:
                 answer = await self.ask(link, GetRecord(key), RecordAnswer, RECORD_TIMEOUT_S)
+                is_answered = True
                 members = voters_of(answer.current.header) if answer.current is not None else None
                 if answer.current is not None and members is not None:
                     verify_current(self._ledger, key, answer.current, members)
-                    return answer.current
+                    return answer.current, True
             except PeerError:
                 continue
             except ChainError as lie:
                 self.leave_alone(link, lie)
-        return None
+        return None, is_answered
 
     def send_bundle(self, payload: bytes, to_all: bool) -> None:
         """Pass transactions on: to the preferred validator, or to all. What a full queue drops is sent again later."""

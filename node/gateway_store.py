@@ -49,6 +49,7 @@ _VALIDATOR_SET = b"v"  # + epoch (8) -> ValidatorSet
 _SEAL = b"e"  # + upto (8) -> SealRow
 _POSITION = b"f"  # -> Position
 _WATERMARK = b"w"  # + office -> height (8)
+_OWN_KEY = b"k"  # + key id -> KeyBody: of this organisation, as a block told or a path proved
 
 
 class OutboxItem(Wire, frozen=True):
@@ -379,6 +380,10 @@ def seal_key(upto: int) -> bytes:
 
 def watermark_key(office: str) -> bytes:
     return _WATERMARK + office.encode()
+
+
+def own_key_key(name: bytes) -> bytes:
+    return _OWN_KEY + name
 
 
 POSITION_KEY = _POSITION

@@ -14,7 +14,7 @@ import structlog
 
 from chain.block import RECORDED
 from chain.failpoint import failpoint
-from chain.operation import IssueBill, Operation, ReportUnused, ReverseBill, SealBills, TakeLease
+from chain.operation import AddKey, EndKey, IssueBill, Operation, ReportUnused, ReverseBill, SealBills, TakeLease
 from node.gateway_store import (
     BillRow,
     BusinessRow,
@@ -31,6 +31,7 @@ from node.gateway_store import (
 )
 from node.lease_book import LeaseBook
 from node.outbox import Outbox
+from node.own_keys import OwnKeys
 from node.part_check import CheckedPart, Ledger
 from node.sender import Sender
 from node.standings import SUPERSEDED, Standings
@@ -53,11 +54,13 @@ class Settling:
         outbox: Outbox,
         leases: LeaseBook,
         standings: Standings,
+        keys: OwnKeys,
         on_undecided: Undecided,
         on_gap: Callable[[int, int], None],
     ) -> None:
         self._name, self._ledger, self._store = name, ledger, store
         self._outbox, self._leases, self._standings = outbox, leases, standings
+        self._keys = keys
         self._on_undecided, self._on_gap = on_undecided, on_gap
         self.sender: Sender | None = None
         self.alarms: Counter[str] = Counter()  # outcome code -> how often; as few as the rules' codes
@@ -110,6 +113,8 @@ class Settling:
                 self._record_bill(operation, digest, height, place, index)
             elif isinstance(operation, TakeLease):
                 self._leases.on_recorded(operation)
+            elif isinstance(operation, AddKey | EndKey):
+                self._keys.on_recorded(operation)
         if digest in self._outbox.items:
             self._conclude(operation, digest, code, height)
 

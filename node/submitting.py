@@ -6,13 +6,13 @@ from chain.codec import decode
 from chain.errors import Malformed
 from chain.genesis import Genesis
 from chain.operation import IssueBill, ReverseBill
-from chain.records import SEAL, UNIT
 from chain.signature import ED25519, is_signature
-from chain.transaction import OPERATIONS_MAX, ReceivedTransaction, Transaction, key_id, receive_transaction
+from chain.transaction import OPERATIONS_MAX, ReceivedTransaction, Transaction, receive_transaction
 from node.disk_space import CODE as DISK_NEARLY_FULL
 from node.disk_space import DiskSpace, boundless
 from node.gateway_follow import GatewayFollow
 from node.gateway_store import GatewayStore, OperationRow, operation_key
+from node.own_keys import OwnKeys
 from node.part_check import Ledger
 from node.sender import Sender
 from node.service import ServiceRefused, Standing
@@ -26,23 +26,21 @@ class Submitting:
         store: GatewayStore,
         sender: Sender,
         follow: GatewayFollow,
+        keys: OwnKeys,
         space: DiskSpace | None = None,
     ) -> None:
         self._ledger, self._store, self._sender, self._follow = ledger, store, sender, follow
         self._parameters = genesis.parameters
-        self._space = space or boundless()
-        self._keys: dict[tuple[str, bytes], bytes] = {  # (organisation, key id) -> public key
-            (key.organisation, key_id(key.public)): key.public for key in genesis.keys if key.purpose in (UNIT, SEAL)
-        }
+        self._keys, self._space = keys, space or boundless()
 
-    def submit(self, data: bytes) -> list[Standing]:
+    async def submit(self, data: bytes) -> list[Standing]:
         """Take a transaction in canonical bytes; the standing of each operation. Raises ServiceRefused."""
         try:
             transaction = decode(data, Transaction)
         except Malformed as malformed:
             raise ServiceRefused(malformed.code) from None
         received = receive_transaction(self._ledger.chain_id, transaction, len(data))
-        self._verify(received)
+        await self._verify(received)
         if self._space.is_low():
             raise ServiceRefused(DISK_NEARLY_FULL, "no room for new transactions on this node's disk")
         if not self._sender.has_room():
@@ -55,7 +53,7 @@ class Submitting:
         self._sender.submit(transaction, len(data))
         return [self._standing(digest) for digest in received.operation_digests]
 
-    def _verify(self, received: ReceivedTransaction) -> None:
+    async def _verify(self, received: ReceivedTransaction) -> None:
         """In the order in which validators look."""
         transaction, parameters = received.transaction, self._parameters
         if not 1 <= len(transaction.entries) <= OPERATIONS_MAX or transaction.entries[-1].linked:
@@ -71,10 +69,9 @@ class Submitting:
             raise ServiceRefused("transaction_expired")
         if transaction.valid_until_height > height + parameters.replay_window:
             raise ServiceRefused("transaction_too_early")
-        public = self._keys.get((transaction.organisation, transaction.key_id))
-        if public is None:
-            raise ServiceRefused("key_unknown")
-        if not is_signature(public, received.digest, transaction.signature):
+        follow = self._follow
+        key = await self._keys.in_force(transaction.key_id, lambda: follow.height, follow.ask_record)
+        if not is_signature(key.public, received.digest, transaction.signature):
             raise ServiceRefused("bad_signature")
 
     def _standing(self, digest: bytes) -> Standing:

@@ -7,15 +7,18 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from chain.codec import encode
 from chain.errors import StorageDamaged, StorageFailed
-from chain.operation import IssueBill, ReportUnused
+from chain.operation import AddKey, EndKey, IssueBill, ReportUnused
 from chain.proof import check_proof
+from chain.records import UNIT
+from chain.transaction import key_id
 from node import gateway_follow
 from node.gateway import Gateway
-from node.messages import MineAnswer, Part, RecordAnswer
+from node.messages import GetRecord, MineAnswer, Part, RecordAnswer
 from node.service import Claimed, ServiceRefused
 from tests.chain.making import CODE, certify, changed, genesis, issue_bill, key_of
 from tests.node.gateway_province import PATIENCE_S, STAFF, Province, bill, sealed, until
@@ -552,6 +555,85 @@ async def test_a_transaction_of_the_organisation_is_passed_on_and_settled(provin
         assert refusal.value.code == code
     with pytest.raises(ServiceRefused, match="malformed"):
         await gateway.submit(b"\xc1")
+
+
+def another_key(province: Province, name: str = "hospital-a/unit-2", after: int = 2) -> AddKey:
+    return AddKey(key_of(name).public, UNIT, 1, province.chain.height + after)
+
+
+async def answer_to(gateway: Gateway, province: Province, key: str) -> str:
+    """Submit something that `key` signed: its standing, or the code of the refusal."""
+    operation = issue_bill("K", serial=900 + province.chain.height)
+    try:
+        (standing,) = await gateway.submit(encode(province.chain.sign("hospital-a", operation, key=key_of(key))))
+    except ServiceRefused as refused:
+        return refused.code
+    return standing.status
+
+
+async def test_keys_that_the_organisation_adds_and_ends_are_known_at_its_gateway(province: Province) -> None:
+    """`medbill keys add` and `keys end`: from the block on that the chain says, also after a crash and with no link."""
+    gateway = await province.start()
+    province.hold()
+    new = "hospital-a/unit-2"
+    assert await answer_to(gateway, province, new) == "key_unknown"
+    asked = keys_asked_for(province)
+    assert province.run("hospital-a", another_key(province)) == ["recorded"]
+    await until(lambda: gateway.head().height == province.chain.height)
+    assert await answer_to(gateway, province, new) == "queued"
+    assert province.run("hospital-a", another_key(province, "hospital-a/unit-3", 3)) == ["recorded"]
+    await until(lambda: gateway.head().height == province.chain.height)
+    assert await answer_to(gateway, province, "hospital-a/unit-3") == "key_not_in_force"
+
+    end = EndKey(key_id(key_of("hospital-a/unit").public), province.chain.height + 2)
+    assert province.run("hospital-a", end) == ["recorded"]
+    await until(lambda: gateway.head().height == province.chain.height)
+    assert await answer_to(gateway, province, "hospital-a/unit") == "key_not_in_force"
+    assert await answer_to(gateway, province, "hospital-a/unit-3") == "queued"
+    assert keys_asked_for(province) == asked  # all of it came with the blocks
+
+    again = await province.crash(gateway)
+    province.peers["hospital-a"].is_cut = True
+    again.begin()
+    assert await answer_to(again, province, "hospital-a/unit") == "key_not_in_force"
+    assert await answer_to(again, province, new) == "queued"
+    with pytest.raises(ServiceRefused, match="unavailable"):  # nobody tells: not refused for ever
+        await again.submit(encode(province.chain.sign("hospital-a", issue_bill("K"), key=key_of("stranger"))))
+
+
+def keys_asked_for(province: Province) -> int:
+    questions = [one for link in province.peers["hospital-a"].links for one in link.questions]
+    return sum(isinstance(one, GetRecord) and one.key.startswith(b"key/") for one in questions)
+
+
+async def test_a_key_whose_block_was_hidden_is_asked_for_once(province: Province) -> None:
+    """PROTOCOL 17: a validator can leave a transaction out; the record under the state root proves the key."""
+    gateway = await province.start()
+    province.hold()
+    links = province.peers["hospital-a"].links
+    for link in links:
+        link.tamper = leave_out_transactions
+    assert province.run("hospital-a", another_key(province)) == ["recorded"]
+    await until(lambda: gateway.head().height == province.chain.height)
+    for link in links[:-1]:
+        link.tamper = lambda answer: RecordAnswer(None) if isinstance(answer, RecordAnswer) else answer
+
+    assert await answer_to(gateway, province, "hospital-a/unit-2") == "queued"
+    asked = keys_asked_for(province)
+    assert asked > 0
+    assert await answer_to(gateway, province, "hospital-a/unit-2") == "queued"
+    assert keys_asked_for(province) == asked
+    forged = changed(
+        province.chain.sign("hospital-a", issue_bill("K"), key=key_of("hospital-a/unit-2")), signature=bytes(64)
+    )
+    with pytest.raises(ServiceRefused, match="bad_signature"):
+        await gateway.submit(encode(forged))
+
+
+def leave_out_transactions(answer: Any) -> Any:
+    if not isinstance(answer, MineAnswer):
+        return answer
+    return MineAnswer([msgspec.structs.replace(part, transactions=[]) for part in answer.parts])
 
 
 async def test_a_submitted_transaction_survives_a_crash(province: Province) -> None:
