@@ -16,10 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+import structlog
+
 from chain.block import Header
 from chain.codec import BillId, Count, Digest, Height, Milliseconds, Wire, decode, encode
 from chain.database import Database
-from chain.errors import ChainError, StorageDamaged
+from chain.errors import ChainError, StorageDamaged, StorageFailed
 from chain.failpoint import failpoint
 from chain.operation import IssueBill, Operation, ReverseBill
 from chain.state import SavedState
@@ -27,6 +29,8 @@ from chain.validators import Certificate, ValidatorSet
 from node.messages import Part
 
 T = TypeVar("T", bound=Wire)
+
+log = structlog.get_logger("gateway")
 
 LAZY_FLUSH_MS = 200  # what nobody waits for (followed blocks) is written so late at most
 WRITE_BUFFER_BYTES, CACHE_BYTES = 4 << 20, 8 << 20  # of the database: a gateway must run on an old PC
@@ -200,6 +204,16 @@ class GatewayStore:
         await future
 
     async def _write_batches(self) -> None:
+        """Until cancelled, or until a batch is not written, whatever the reason: then nothing is written any more."""
+        try:
+            await self._write_on()
+        except ChainError as error:
+            self._fail(error)
+        except Exception as error:  # the disk's or our own fault: whoever waits must hear, and the node must stop
+            log.critical("store_writer_failed", exc_info=True)
+            self._fail(StorageFailed(str(self.path), f"{type(error).__name__}: {error}"))
+
+    async def _write_on(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await self._changed.wait()
@@ -215,11 +229,7 @@ class GatewayStore:
             puts, deletes = self._state.begin_flush()
             self._is_writing = True
             failpoint("gateway_store.batch_taken")
-            try:
-                await asyncio.shield(loop.run_in_executor(self._thread, self._database.write, puts, deletes, True))
-            except ChainError as error:
-                self._fail(error)
-                return
+            await asyncio.shield(loop.run_in_executor(self._thread, self._database.write, puts, deletes, True))
             self._is_writing = False
             self._state.end_flush()
             failpoint("gateway_store.batch_written")

@@ -672,6 +672,30 @@ async def test_a_disk_that_takes_no_write_answers_nobody_and_stops_the_node(
     assert province.recorded_bills() == []
 
 
+@pytest.mark.parametrize("place", ["chain.database.Database.write", "chain.state.SavedState.begin_flush"])
+async def test_a_writer_that_ends_for_any_reason_stops_the_node(
+    province: Province, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Not the errors alone that were foreseen: nobody waits for ever for a writer that is gone."""
+    gateway = await province.start()
+    reasons: list[str] = []
+    monkeypatch.setattr(gateway, "_on_failure", reasons.append)
+    await gateway.store.flushed()
+
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise MemoryError("no room for the batch")
+
+    monkeypatch.setattr(place, fail)
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(ServiceRefused, match="storage_failed"):
+            await gateway.issue(bill())
+        with pytest.raises(StorageFailed, match="MemoryError: no room"):
+            await gateway.store.flushed()
+        await until(lambda: bool(reasons))
+    assert "MemoryError: no room for the batch" in reasons[0]
+    assert province.recorded_bills() == []
+
+
 async def test_a_last_batch_that_the_disk_does_not_take_is_told(
     province: Province, monkeypatch: pytest.MonkeyPatch
 ) -> None:
