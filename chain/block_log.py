@@ -36,6 +36,7 @@ class BlockLog:
         self.flushed_height = 0  # up to here blocks survive a loss of power: only these may be spoken of
         self.last_journal_sequence = 0  # beside the last block; 0 if there is no block
         self.torn_bytes = 0  # behind the last block, never flushed: cut off by `open`, left alone by a reader
+        self.cut_place = ""  # file and offset where `open` cut them off
         self._segment_bytes_max = segment_bytes_max
         self._lock = lock  # the directory's; None if read-only
         self._failed = ""
@@ -218,6 +219,7 @@ class BlockLog:
             self._tail.cut()
         except OSError as error:
             raise self._failure(error) from None
+        self.cut_place = self._tail.place(self._tail.end)
 
     def _verify_floor(self, floor: tuple[int, bytes] | None, digest_of: Callable[[bytes], bytes] | None) -> None:
         assert self._tail is not None

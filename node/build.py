@@ -27,7 +27,7 @@ from chain.ledger import Ledger
 from chain.records import HolderBody
 from chain.signature import verify_library
 from chain.transaction import key_id
-from node.config import GATEWAY, VALIDATOR, NodeConfig, load_node_config
+from node.config import GATEWAY, MIRROR, VALIDATOR, NodeConfig, load_node_config
 from node.disk_space import DiskSpace
 from node.errors import KeyFileRefused
 from node.home import NodeHome
@@ -150,9 +150,7 @@ def _open_mirror(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: St
     from node.mirror_node import MirrorNode
 
     data = config.data_dir
-    ledger = Ledger.open(data, genesis, log=BlockLog.open(data / "blocks"), indexes=True, progress=_log_replay)
-    if ledger.dropped:
-        log.warning("state_built_again", reason=ledger.dropped)
+    ledger = _open_ledger(config, genesis, BlockLog.open(data / "blocks"))
     return MirrorNode(
         config.name,
         config.organisation,
@@ -208,15 +206,24 @@ def _open_validator(place: NodeHome, config: NodeConfig, genesis: Genesis, stop:
         floor=journal.floor if journal else None,
         digest_of=lambda record: decode(record, FinalBlock).block.header.digest(),
     )
-    ledger = Ledger.open(data, genesis, log=block_log, indexes=False, progress=_log_replay)
-    if ledger.dropped:
-        log.warning("state_built_again", reason=ledger.dropped)
+    ledger = _open_ledger(config, genesis, block_log)
     for public in keys.publics:  # all others would refuse what it signs, and its owner would be accused
         holder = ledger.state.get(keyspace.holder(key_id(public)), HolderBody)
         if holder is not None and holder.organisation != config.organisation:
             detail = f"not a key of {config.organisation} but of {holder.organisation}; put the right file in its place"
             raise KeyFileRefused(place.vote_key, detail)
     return Validator(config.name, config.organisation, ledger, memory, stop.ask, _space(config))
+
+
+def _open_ledger(config: NodeConfig, genesis: Genesis, block_log: BlockLog) -> Ledger:
+    """Replay the log, and tell what was cut of it and why a state was not taken over."""
+    if block_log.cut_place:
+        log.warning("torn_end_cut", place=block_log.cut_place, bytes=block_log.torn_bytes, height=block_log.height)
+    is_mirror = config.kind == MIRROR
+    ledger = Ledger.open(config.data_dir, genesis, log=block_log, indexes=is_mirror, progress=_log_replay)
+    if ledger.dropped:
+        log.warning("state_built_again", reason=ledger.dropped)
+    return ledger
 
 
 def _log_replay(done: int, total: int) -> None:

@@ -121,6 +121,7 @@ def test_a_torn_last_record_is_cut_and_the_log_goes_on(tmp_path: Path, boundary:
     log = BlockLog.open(tmp_path / "blocks")
     assert log.height == whole
     assert log.torn_bytes == size - boundaries()[whole]
+    assert log.cut_place == (f"{file} offset {boundaries()[whole]}" if log.torn_bytes else "")
     assert log.last_journal_sequence == 10 * whole
     assert file.stat().st_size == boundaries()[whole]
     log.append(whole + 1, b"again", 99)
