@@ -4,6 +4,7 @@ Everything is proven and derived beside `data/` first; what becomes of each kind
 
   validator   block log, state and evidence; no journal, so it is a learner (PROTOCOL 14), and a mark says why
   mirror      block log, state, evidence, and details if the backup is a mirror's of the same name
+              (evidence of both: that of the data which are set aside too, as far as it reads and convicts)
   gateway     its store, if the backup is its own, else an empty one; its leases are closed: numbers may have been given
               after the backup was made, so what is left of them is never given again, and new leases are taken
 
@@ -23,6 +24,7 @@ import msgspec
 from chain.codec import decode
 from chain.database import Database
 from chain.directory import flush_directory, lock_directory
+from chain.errors import StorageFailed
 from chain.genesis import Genesis, genesis_from_json
 from chain.operation import TakeLease
 from node.backup import replay_blocks, silent, verify_manifest
@@ -30,6 +32,7 @@ from node.backup_file import DETAILS_ROWS, EVIDENCE, GATEWAY_ROWS, Backup, Backu
 from node.backup_rows import fill, read_rows
 from node.config import GATEWAY, MIRROR, VALIDATOR, NodeConfig, load_node_config
 from node.details_store import DIRECTORY as DETAILS
+from node.evidence_store import EvidenceStore
 from node.gateway_store import LeaseRow, OutboxItem
 from node.home import NodeHome
 from node.rebuild_replay import Replay
@@ -137,6 +140,7 @@ def _fill(data: Path, work: Path, config: NodeConfig, genesis: Genesis, backup: 
         _fill_blocks(data, work, config, genesis, backup, progress)
         if backup.has_evidence:
             _copy_flushed(backup.path(EVIDENCE), data / EVIDENCE)
+        _keep_evidence(config.data_dir, data, genesis, notes)
     if config.kind == MIRROR:
         _fill_details(data, config, backup, notes)
     if config.kind == VALIDATOR:
@@ -170,6 +174,21 @@ def _fill_blocks(
         replay.move_state(data / "state")
     finally:
         replay.close()
+
+
+def _keep_evidence(old: Path, new: Path, genesis: Genesis, notes: list[str]) -> None:
+    """Add what convicts of the data that are set aside: it may be newer than the backup, and nobody else's."""
+    try:
+        pieces = EvidenceStore.read(old, genesis).pieces
+    except StorageFailed as failed:  # it stays where it is set aside; the disk may be why all this is done
+        notes.append(f"evidence of the former data does not read: {failed}")
+        return
+    if not pieces:
+        return
+    store = EvidenceStore.open(new, genesis)
+    added = sum(store.add(piece.data) is not None for piece in pieces)
+    if added:
+        notes.append(f"{added} pieces of evidence came from the data that were set aside")
 
 
 def _fill_details(data: Path, config: NodeConfig, backup: Backup, notes: list[str]) -> None:

@@ -15,6 +15,7 @@ from chain.genesis import genesis_to_json
 from chain.operation import IssueBill
 from node.backup import make_backup
 from node.backup_file import BackupRefused
+from node.evidence_store import EvidenceStore
 from node.gateway_store import OutboxItem
 from node.journal import Journal
 from node.restore import MARK, restore_home
@@ -24,6 +25,7 @@ from node.vote_keys import VoteKeys
 from node.vote_memory import VoteMemory
 from tests.chain.making import genesis
 from tests.node.homes import BLOCKS, make_gateway, make_mirror, make_validator, reopen
+from tests.node.test_evidence import evidence
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,33 @@ def test_data_are_never_overwritten_only_set_aside(saved: tuple[Path, Path], tmp
     assert (home / "data.aside-1" / "journal" / "journal.log").is_file()
     assert not (home / "data" / "journal").exists()
     assert head(home)[0] == BLOCKS
+
+
+def test_evidence_newer_than_the_backup_goes_on_in_the_restored_home(tmp_path: Path) -> None:
+    """PROTOCOL 16: kept for good. Of the data that are set aside, what reads and convicts; the backup's comes first."""
+    home = make_validator(tmp_path / "home")
+    store = EvidenceStore.open(home / "data", genesis())
+    store.add(evidence(1))
+    make_backup(home, tmp_path / "backup")
+    for height in (2, 3):
+        store.add(evidence(height))
+    path = home / "data" / "evidence.log"
+    data = bytearray(path.read_bytes())
+    data[data.index(evidence(2)) + 20] ^= 1
+    path.write_bytes(data)
+
+    restored = restore_home(home, tmp_path / "backup", set_aside=True)
+
+    again = EvidenceStore.read(home / "data", genesis())
+    assert [piece.data for piece in again.pieces] == [evidence(1), evidence(3)]
+    assert not again.is_damaged
+    assert "1 pieces of evidence came from the data that were set aside" in restored.notes
+    assert (home / "data.aside-1" / "evidence.log").read_bytes() == data
+    other = make_validator(tmp_path / "other")  # none in the backup
+    EvidenceStore.open(other / "data", genesis()).add(evidence(4))
+    make_backup(make_validator(tmp_path / "clean"), tmp_path / "clean-backup")
+    restore_home(other, tmp_path / "clean-backup", set_aside=True)
+    assert [piece.data for piece in EvidenceStore.read(other / "data", genesis()).pieces] == [evidence(4)]
 
 
 def test_a_backup_that_does_not_hold_changes_nothing(saved: tuple[Path, Path], empty: Path, tmp_path: Path) -> None:
