@@ -25,6 +25,8 @@ SLOTS = 32
 LIST_SLOTS_MIN = 16
 SALT_BYTES = 16
 SEED_BYTES = 32
+ROWS_MAX = 2_000  # of a list; a request has at most 1,000 charges or items
+ROW_VALUES_MAX = 16  # of a row; the longest, an item, has eight
 CHECK_CODE_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 # field id -> name; ids are for ever, free ones are empty slots
@@ -52,12 +54,19 @@ LISTS = frozenset({"charges", "items", "visit"})
 Salt = Annotated[bytes, msgspec.Meta(min_length=SALT_BYTES, max_length=SALT_BYTES)]
 
 
+Row = Annotated[list[str | int], msgspec.Meta(max_length=ROW_VALUES_MAX)]
+FieldValue = str | Annotated[list[Row], msgspec.Meta(max_length=ROWS_MAX)]  # text or rows: nothing lies deeper
+Fields = Annotated[  # (field id, value), ascending, empty ones left out
+    list[tuple[int, FieldValue]], msgspec.Meta(max_length=SLOTS)
+]
+
+
 class Details(Wire, frozen=True):
     """The fields of a bill and their seed: what issuer and office keep, and nobody else."""
 
     bill: BillId
     seed: Annotated[bytes, msgspec.Meta(min_length=SEED_BYTES, max_length=SEED_BYTES)]
-    fields: list[tuple[int, Any]]  # (field id, text or list of rows), ascending, empty ones left out
+    fields: Fields
 
 
 class OpenedField(Wire, frozen=True):
@@ -98,7 +107,7 @@ def reversal_details(bill: str, seed: bytes, reason: str, operator: str, time: s
 def _details(bill: str, seed: bytes, values: dict[str, Any]) -> Details:
     values["check_code"], values["token"] = check_code(seed, bill), token(seed, bill)
     fields = [(FIELD_IDS[name], value) for name, value in values.items() if value]
-    return Details(bill, seed, sorted(fields))
+    return Details(bill, seed, sorted(fields, key=lambda entry: entry[0]))
 
 
 def field_values(details: Details) -> dict[str, Any]:
@@ -218,7 +227,7 @@ def _slot_hashes(details: Details) -> list[bytes]:
     salts = _salts(details.seed, details.bill, "slots", SLOTS)
     hashes = []
     for field in range(SLOTS):
-        value = values.get(field)
+        value: FieldValue | bytes | None = values.get(field)
         if FIELDS.get(field) in LISTS:
             rows = value or []
             value = _list_root(details.bill, field, _row_salts(details, field, len(rows)), rows)

@@ -8,14 +8,14 @@ nonces of 96 bits: the storage key wraps well under 2^32 bills (NIST SP 800-38D,
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from chain.codec import BillId, Count, Wire, decode, encode
-from chain.details import SEED_BYTES, Details
+from chain.details import SEED_BYTES, Details, Fields
 from chain.errors import ChainError, StorageDamaged
 
 BOX_VERSION = 1
@@ -23,8 +23,6 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
 WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + SEED_BYTES + TAG_BYTES
-
-Fields = list[tuple[int, Any]]
 
 
 class Box(Wire, frozen=True):

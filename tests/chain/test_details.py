@@ -13,6 +13,9 @@ from chain.codec import decode, encode
 from chain.details import (
     FIELDS,
     LISTS,
+    ROW_VALUES_MAX,
+    ROWS_MAX,
+    SLOTS,
     Details,
     OpenedField,
     PublicPart,
@@ -152,6 +155,36 @@ junk = st.recursive(
     lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=10,
 )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [5, None, b"a", 1.5, True, {}, ["a"], [1], [[["a"]]], [["a", None]], [["a", 1.5]], [["a", True]], [[b"a"]], [[{}]]],
+)
+def test_a_value_is_text_or_rows_of_text_and_integers(value: Any) -> None:
+    """Seen while decoding, so that nothing deep is ever built of a peer's bytes."""
+    with pytest.raises(Malformed):
+        decode(encode(changed(details(BILL), fields=[(6, value)])), Details)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_allowed"),
+    [
+        ([(6, [["a", 1]] * ROWS_MAX)], True),
+        ([(6, [["a", 1]] * (ROWS_MAX + 1))], False),
+        ([(6, [[1] * ROW_VALUES_MAX])], True),
+        ([(6, [[1] * (ROW_VALUES_MAX + 1)])], False),
+        ([(6, [])] * SLOTS, True),
+        ([(6, [])] * (SLOTS + 1), False),
+    ],
+)
+def test_fields_rows_and_values_are_bounded_while_decoding(fields: list[Any], is_allowed: bool) -> None:
+    data = encode(changed(details(BILL), fields=fields))
+    if is_allowed:
+        assert encode(decode(data, Details)) == data
+        return
+    with pytest.raises(Malformed):
+        decode(data, Details)
 
 
 @settings(max_examples=300, deadline=None)

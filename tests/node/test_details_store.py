@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from chain import keyspace
-from chain.details import FIELD_IDS, Details
+from chain.codec import encode
+from chain.details import FIELD_IDS, Details, Fields
 from chain.errors import Malformed, StorageDamaged
 from chain.records import BillBody
 from node import details_store
 from node.details_store import DetailsStore
 from node.errors import PeerRefused
+from node.messages import PutDetails, decode_question
 from tests.chain.making import Chain, bill_id, details, issue_bill
 
 STORAGE_KEY = bytes(range(32))
@@ -139,6 +142,7 @@ async def test_too_many_details_without_a_bill_are_not_kept(held: Held, monkeypa
         [(0, 5)],
         [(0, None)],
         [(0, ["a"])],
+        [(0, [["a"]])],
         [(FIELD_IDS["charges"], "a")],
         [(FIELD_IDS["charges"], [1])],
         [(FIELD_IDS["charges"], [[1, [2]]])],
@@ -148,8 +152,14 @@ async def test_too_many_details_without_a_bill_are_not_kept(held: Held, monkeypa
 )
 async def test_what_cannot_be_details_is_refused_whole(held: Held, fields: list[tuple[int, object]]) -> None:
     """Hostile input raises our classes only."""
+
+    async def send() -> None:
+        bad = Details(bill_id(2), bytes(range(32)), cast(Fields, fields))
+        question = cast(PutDetails, decode_question(encode(PutDetails([of(1), bad]))))
+        await held.store.put("hospital-a", question.details)
+
     with pytest.raises(Malformed):
-        await held.store.put("hospital-a", [of(1), Details(bill_id(2), bytes(range(32)), fields)])
+        await send()
 
     assert held.store.get("hospital-a", bill_id(1)) is None
 
