@@ -14,9 +14,8 @@ import msgspec
 from chain.block import FinalBlock, Header
 from chain.codec import Count, Digest, Height, Signature, Wire
 from chain.transaction import Transaction
-from chain.validators import COMMIT, PREPARE, Certificate, View
+from chain.validators import COMMIT, MEMBERS_MAX, PREPARE, Certificate, View
 
-MEMBERS_MAX = 100  # seats that a message can speak of
 TRANSACTIONS_MAX = 20_000  # of one proposal on the wire; the chain's own parameter is lower
 BLOCKS_PER_FETCH_MAX = 64
 BODIES_PER_FETCH_MAX = 1_000

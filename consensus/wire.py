@@ -1,7 +1,8 @@
 """Message <-> canonical bytes; the bytes that are signed; the checks that come before an event is made.
 
-`verify_message` is pure and slow (signatures): the runtime calls it off the loop. Link-authenticated messages (Status,
-Fetch) are checked for their limits, and the votes inside a Status like any other.
+`verify_message` is pure and slow (signatures). The node calls it on its loop, in the order of arrival, and charges the
+time to the link that the message came over (`node/work_share.py`): who sends much that is costly is read later.
+Link-authenticated messages (Status, Fetch) are checked for their limits, and the votes inside a Status like any other.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -59,3 +60,14 @@ def test_the_contract_notices(tmp_path: Path, module: str, line: str) -> None:
     result = lint(tmp_path)
     assert result.returncode == 1, result.stdout + result.stderr
     assert "BROKEN" in result.stdout
+
+
+def test_a_bound_of_the_agreed_rules_has_one_home() -> None:
+    """What chain and consensus both bound is defined once: two figures of one name could part."""
+    homes: dict[str, list[str]] = {}
+    for package in ("chain", "consensus"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for name in re.findall(r"^([A-Z][A-Z_]*_(?:MAX|MIN)) = ", path.read_text(encoding="utf-8"), re.MULTILINE):
+                homes.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert homes["MEMBERS_MAX"] == ["chain/validators.py"]
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
