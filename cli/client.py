@@ -7,8 +7,9 @@ organisation. It is renewed well before it ends, so that a long import is not cu
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx2
@@ -29,6 +30,7 @@ PAGE_ROWS = 100  # of lists: the most that a node gives at once
 ROWS_MAX = 1_000_000  # of one list put together here
 
 MIRROR, GATEWAY = "mirror", "gateway"
+T = TypeVar("T")
 OFFICE_ROLES = ("auditor", "finance_clerk")
 
 
@@ -122,17 +124,45 @@ def open_client(home: Path, via: str | None, role: str, subject: str = "medbill-
     """A client of the node `via`, or of the network's first mirror. A hospital's key makes no auditors or clerks of the
     finance bureau: at its gateway one asks as the hospital's administrator instead."""
     network = load_network_file(home)
-    entry = network.node(via) if via else first_mirror(network)
+    return _client(home, network, network.node(via) if via else mirrors(network)[0], role, subject)
+
+
+def _client(home: Path, network: NetworkFile, entry: NodeEntry, role: str, subject: str) -> Client:
     if entry.kind == GATEWAY and role in OFFICE_ROLES:
         role = "hospital_admin"
     return Client(home, entry, network.chain_id, role, subject)
 
 
-def first_mirror(network: NetworkFile) -> NodeEntry:
-    for entry in network.nodes:
-        if entry.kind == MIRROR and entry.api_port is not None:
-            return entry
-    raise CommandFailed("argument_refused", "this network has no mirror with REST; name a node with --via")
+def mirrors(network: NetworkFile) -> list[NodeEntry]:
+    """At least one, in the network's order. Raises CommandFailed."""
+    found = [entry for entry in network.nodes if entry.kind == MIRROR and entry.api_port is not None]
+    if not found:
+        raise CommandFailed("argument_refused", "this network has no mirror with REST; name a node with --via")
+    return found
+
+
+class MirrorsInTurn:
+    """The node `via` alone, or the network's mirrors: whoever cannot answer now is left for the next one, for good.
+
+    For what may be asked or sent twice: of one that fell silent nobody knows whether it arrived.
+    """
+
+    def __init__(self, home: Path, via: str | None, role: str, note: Callable[[str], None]) -> None:
+        self._home, self._network, self._role, self._note = home, load_network_file(home), role, note
+        self._entries = [self._network.node(via)] if via else mirrors(self._network)
+
+    def ask(self, question: Callable[[Client], T]) -> T:
+        """Raises CommandFailed: what the last one says, or the first that answers with a refusal."""
+        while True:
+            entry = self._entries[0]
+            try:
+                with _client(self._home, self._network, entry, self._role, "medbill-cli") as client:
+                    return question(client)
+            except CommandFailed as failed:
+                if failed.exit_code != ExitCode.UNREACHABLE or len(self._entries) == 1:
+                    raise
+                del self._entries[0]
+                self._note(f"{failed.detail}; asking {self._entries[0].name}")
 
 
 def quoted(text: str) -> str:

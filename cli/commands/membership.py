@@ -10,7 +10,7 @@ import typer
 from cli import output
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
-from cli.options import Home, Json, NodeHome, ViaMirror, Wait
+from cli.options import Home, Json, NodeHome, Wait
 
 NetworkDirectory = Annotated[
     Path | None,
@@ -19,6 +19,10 @@ NetworkDirectory = Annotated[
 KeyFile = Annotated[
     Path | None,
     typer.Option("--organisation-key", metavar="FILE", help="The organisation's unit key, if it lies elsewhere."),
+]
+ViaMirrors = Annotated[
+    str | None,
+    typer.Option("--via", metavar="NODE", help="The node to ask; the network's mirrors in turn if none is named."),
 ]
 Anew = Annotated[bool, typer.Option("--anew", help="A fresh journal even if one waits for its renewal already.")]
 Name = Annotated[str, typer.Option("--name", metavar="NODE", help="Name of the new node.")]
@@ -38,7 +42,7 @@ def renew(
     network: NetworkDirectory = None,
     organisation_key: KeyFile = None,
     anew: Anew = False,
-    via: ViaMirror = None,
+    via: ViaMirrors = None,
     wait: Wait = 10,
     as_json: Json = False,
 ) -> ExitCode:
@@ -47,11 +51,11 @@ def renew(
     For a node whose journal is missing, copied (also by a move to another disk), damaged or behind; it may run or be
     stopped. The former journal is put aside, never deleted. The node votes from the epoch that this very operation
     opens, two blocks after it is recorded. A member may renew once in 1,000 blocks. The same command again sends the
-    same operation again, until it is recorded.
+    same operation again, until it is recorded. A mirror that does not answer is left for the next one.
     """
     from chain.operation import Renew
     from cli import signing
-    from cli.client import open_client
+    from cli.client import MirrorsInTurn
     from node.config import VALIDATOR, load_node_config
 
     directory = network or home.resolve().parents[1]
@@ -59,11 +63,13 @@ def renew(
     if config.kind != VALIDATOR:
         raise CommandFailed("not_a_validator", f"{config.name} is a {config.kind}: only validators have a journal")
     key = signing.organisation_key(directory, config.organisation, organisation_key)
-    with open_client(directory, via, "finance_clerk") as client:
-        _verify_may_renew(client.get("/v1/network")["membership"], config.organisation)
-        number = _number(home, config, anew)
-        output.note(f"a fresh journal waits for renewal {number.hex()[:16]}")
-        outcome = signing.send_operation(client, config.organisation, key, Renew(number), wait)
+    mirrors = MirrorsInTurn(directory, via, "finance_clerk", output.note)
+    _verify_may_renew(mirrors.ask(lambda client: client.get("/v1/network"))["membership"], config.organisation)
+    number = _number(home, config, anew)
+    output.note(f"a fresh journal waits for renewal {number.hex()[:16]}")
+    outcome = mirrors.ask(  # a renewal by its number counts once, however often it is sent
+        lambda client: signing.send_operation(client, config.organisation, key, Renew(number), wait)
+    )
     outcome = {**outcome, "node": config.name, "number": number.hex()}
     if outcome.get("repeated"):
         output.note("it was recorded before; if the node does not vote two blocks later, take another number: --anew")

@@ -35,7 +35,7 @@ app.command("unsafe-new-journal")(node_storage.unsafe_new_journal)
 @app.command()
 @output.reported
 def start(home: NodeHome) -> ExitCode:
-    """Run the node in the foreground, its log on stdout. SIGTERM finishes the block and closes the stores."""
+    """Run the node in the foreground, its log on stderr. SIGTERM finishes the block and closes the stores."""
     from cli.processes import remove_pid_file, running_pid, write_pid_file
     from node.build import run
     from node.errors import NodeError

@@ -51,6 +51,13 @@ def test_the_commands_of_the_design_are_there() -> None:
     }  # fmt: skip
 
 
+def test_the_help_of_a_start_says_where_the_log_goes(medbill: Medbill) -> None:
+    """`node.build` writes JSON lines to stderr."""
+    text = " ".join(medbill("node", "start", "--help").out.split())
+    assert "its log on stderr" in text
+    assert "stdout" not in text
+
+
 @pytest.mark.parametrize("path", [" ".join(path) for path, _ in leaves()])
 def test_every_command_has_help_and_json(path: str, medbill: Medbill) -> None:
     """DESIGN 11: --json everywhere. A node in the foreground prints its log and no result."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from chain.codec import decode
@@ -18,10 +19,10 @@ from chain.transaction import Transaction, key_id
 from node.home import NetworkHome, NodeHome
 from node.journal import Journal
 from node.keystore import load_signing_key
-from node.network_file import load_network_file
+from node.network_file import load_network_file, save_network_file
 from node.vote_keys import VoteKeys
 from tests.cli.conftest import Ran
-from tests.cli.nodes import FakeNode, problem
+from tests.cli.nodes import SILENT_PORT, FakeNode, problem
 
 Medbill = Callable[..., Ran]
 KEY = "ab" * 32
@@ -163,6 +164,37 @@ def test_a_renewal_puts_the_journal_aside_and_sends_the_number_of_the_fresh_one(
     anew = medbill("node", "renew", *own, "--anew", "--json").document["number"]
     assert anew != ran.document["number"]
     assert sent(ledger)[1] == Renew(bytes.fromhex(anew))
+
+
+def second_mirror(home: Path, port: int) -> None:
+    """`archive` is silent, `archive-2` of the same office answers."""
+    network = load_network_file(home)
+    (archive,) = [entry for entry in network.nodes if entry.kind == "mirror"]
+    others = [entry for entry in network.nodes if entry.kind != "mirror"]
+    silent = msgspec.structs.replace(archive, api_port=SILENT_PORT)
+    second = msgspec.structs.replace(archive, name="archive-2", api_port=port)
+    save_network_file(NetworkHome(home), msgspec.structs.replace(network, nodes=[silent, second, *others]))
+
+
+def test_a_mirror_that_does_not_answer_is_left_for_the_next_one(
+    medbill: Medbill, home: Path, ledger: FakeNode, stores: Path
+) -> None:
+    """The way back into voting does not hang on one archive; one journal is made, whoever is asked."""
+    second_mirror(home, ledger.port)
+    own = ("--home", NetworkHome(home).node("health").root)
+    ran = medbill("node", "renew", *own, "--json")
+
+    assert ran.code == 0
+    assert sent(ledger)[1] == Renew(bytes.fromhex(ran.document["number"]))
+    assert "asking archive-2" in ran.err
+    assert [path.name for path in stores.glob("journal.former-*")] == ["journal.former-1"]
+    ledger.asked.clear()
+
+    assert medbill("node", "renew", *own, "--via", "archive", "--json").document["code"] == "unreachable"
+    ledger.answers["POST", "/v1/transactions"] = lambda _asked: (409, problem("renewed_lately", 409))
+    assert medbill("node", "renew", *own, "--json").document["code"] == "renewed_lately"  # a refusal is an answer
+    ledger.answers["POST", "/v1/transactions"] = lambda _asked: (503, problem("unavailable", 503))
+    assert medbill("node", "renew", *own, "--json").document["code"] == "unavailable"  # and nobody else is left
 
 
 @pytest.mark.parametrize("code", ["renewed_lately", "no_seat", "storage_locked", "not_a_validator", "unreachable"])
