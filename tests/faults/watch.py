@@ -82,13 +82,3 @@ class Watches:
         """The longest time without a new block, from `since_s` on and as far as `until_s`."""
         times = [since_s, *(when for when in self.arrivals(since_s) if when <= until_s), until_s]
         return max(later - earlier for earlier, later in pairwise(times))
-
-    def next_after(self, since_s: float, above: int) -> float | None:
-        """Seconds from `since_s` until a block above a height was seen anywhere."""
-        times = [
-            when
-            for watch in self.watches.values()
-            for when, height in list(watch.seen)
-            if when >= since_s and height > above
-        ]
-        return min(times) - since_s if times else None

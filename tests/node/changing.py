@@ -226,6 +226,7 @@ def hasten() -> None:
     """Timers are ten times as fast as in life, and renewals may follow each other."""
     timers.VIEW_TIMEOUT_FIRST_MS = 200
     catch_up.STATUS_MS = 100
+    catch_up.STATUS_ANSWERED_MS = 40
     catch_up.FETCH_RETRY_MS = 100
     catch_up.CLAIM_PATIENCE_MS = 30
     membership.RENEWAL_BLOCKS = RENEWAL_BLOCKS

@@ -18,6 +18,7 @@ MakeTable = Callable[..., Table]
 async def make_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MakeTable]:
     monkeypatch.setattr(timers, "VIEW_TIMEOUT_FIRST_MS", 200)
     monkeypatch.setattr(catch_up, "STATUS_MS", 100)
+    monkeypatch.setattr(catch_up, "STATUS_ANSWERED_MS", 40)
     monkeypatch.setattr(catch_up, "FETCH_RETRY_MS", 100)
     monkeypatch.setattr(catch_up, "CLAIM_PATIENCE_MS", 30)
     tables: list[Table] = []
