@@ -100,30 +100,41 @@ def proposal(transactions: int) -> PrePrepare:
 
 
 FINAL = FinalBlock(Block(HEADER, []), Certificate(0, []))
-LIMITS: dict[str, tuple[Callable[[int], PeerMessage], int, int]] = {
-    "transactions of a proposal": (proposal, 0, 20_000),
+NUMBERS: dict[str, tuple[Callable[[int], PeerMessage], int, int]] = {
     "the seat of a vote": (lambda seat: vote(Prepare, seat), 0, 99),
     "the seat of a ViewChange": (lambda seat: view_change(seat=seat), 0, 99),
     "the view of a ViewChange": (lambda view: view_change(view=view), 0, 2**32),
-    "ViewChanges of a NewView": (lambda n: new_view([view_change()] * n), 0, 100),
-    "votes of a Status": (lambda n: status(n, 4), 0, 200),
-    "views of a Status": (lambda n: status(0, n), 0, 100),
     "blocks that are asked for": (lambda count: Fetch(1, count), 1, 64),
-    "blocks of an answer": (lambda n: Blocks([FINAL] * n), 0, 64),
-    "bodies that are asked for": (lambda n: FetchBodies([DIGEST] * n), 0, 1_000),
+}
+LISTS: dict[str, tuple[Callable[[int], PeerMessage], int]] = {
+    "transactions of a proposal": (proposal, 20_000),
+    "ViewChanges of a NewView": (lambda n: new_view([view_change()] * n), 100),
+    "votes of a Status": (lambda n: status(n, 4), 200),
+    "views of a Status": (lambda n: status(0, n), 100),
+    "blocks of an answer": (lambda n: Blocks([FINAL] * n), 64),
+    "bodies that are asked for": (lambda n: FetchBodies([DIGEST] * n), 1_000),
 }
 
 
-@pytest.mark.parametrize("name", LIMITS)
-def test_a_message_has_its_caps(name: str) -> None:
-    """Rule 12: the most there may be is read, one more is not; and a fetch asks for one block at least."""
-    make, least, most = LIMITS[name]
-    for count in (least, most):
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_has_its_limits(name: str) -> None:
+    """Rule 12: a seat below 0 would be the last one, and a fetch of no block an answer for ever."""
+    make, least, most = NUMBERS[name]
+    for number in (least, most):
+        assert decode_message(encode_message(make(number))) == make(number)
+    for number in (least - 1, most + 1):
+        with pytest.raises(MessageMalformed):
+            decode_message(encode_message(make(number)))
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_has_its_cap(name: str) -> None:
+    """Rule 12: the most there may be is read, one more is not."""
+    make, most = LISTS[name]
+    for count in (0, most):
         assert decode_message(encode_message(make(count))) == make(count)
-    for count in (least - 1, most + 1):
-        if count >= 0:
-            with pytest.raises(MessageMalformed):
-                decode_message(encode_message(make(count)))
+    with pytest.raises(MessageMalformed):
+        decode_message(encode_message(make(most + 1)))
 
 
 def test_the_cap_of_a_frame_is_the_same_everywhere() -> None:
