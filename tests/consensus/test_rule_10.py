@@ -176,13 +176,16 @@ def test_a_member_wakes_when_a_proposal_from_the_future_is_near() -> None:
 def test_a_timer_runs_on_while_its_reason_is_the_same() -> None:
     """Rule 10, and each start has a number of its own, so that an end that comes late is known."""
     state, out = ledger.state(), list[Effect]()
-    for wish in (None, (700, ("a", 1_000)), (300, ("a", 1_000)), (300, ("b", 1_000)), None, None, (9, ("b", 1_000))):
+    first, same = (VIEW, HEIGHT), tuple(again([VIEW, HEIGHT]))
+    next_block, next_epoch = (VIEW, HEIGHT + 1), (0, HEIGHT + 2)
+    for wish in (None, (700, first), (300, same), (300, next_block), (200, next_epoch), None, None, (9, next_epoch)):
         timers.suit(state, Timer.VIEW, wish, out)
     assert out == [
         StartTimer(Timer.VIEW, 700, 1),
         StartTimer(Timer.VIEW, 300, 2),
+        StartTimer(Timer.VIEW, 200, 3),
         StopTimer(Timer.VIEW),
-        StartTimer(Timer.VIEW, 9, 3),
+        StartTimer(Timer.VIEW, 9, 4),
     ]
     assert list(state.timers) == [Timer.VIEW]
 
