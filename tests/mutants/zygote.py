@@ -59,7 +59,8 @@ def are_passed() -> bool:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(nowhere, standard)
-    if pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-o", "timeout=0", "tests/consensus"]) != 0:
+    quickly = ["--assert=plain", *(f"-pno:{plugin}" for plugin in ("cacheprovider", "asyncio", "anyio"))]
+    if pytest.main(["-x", "-q", "-o", "timeout=0", *quickly, "tests/consensus"]) != 0:
         return False
     from tests.simulator.options import Options
     from tests.simulator.world import World
