@@ -96,12 +96,31 @@ def test_who_is_behind_asks_one_peer_after_the_other(n: int, seed: int) -> None:
         )
         slot, other = reading.height + 1, draw.choice(lone.others)
         match draw.choice(
-            ["word", "word", "word", "block", "block", "check", "check", "lost", "back", "second", "final", "nothing"]
+            [
+                "word",
+                "word",
+                "vote",
+                "vote",
+                "block",
+                "block",
+                "check",
+                "check",
+                "lost",
+                "back",
+                "second",
+                "final",
+                "nothing",
+            ]
         ):
             case "word":
                 height = max(reading.height + draw.choice([-2, -1, -1, 0, 1, 1, 2, 5, 100]), 0)
                 reading.word(other, height)
                 effects = lone.hear(other, lone.status(height))
+            case "vote":  # who votes on a height has the block below; each for another one, so that no quorum agrees
+                height = max(slot + draw.choice([-1, 0, 1, 1, 2, 3, 40]), 1)
+                reading.word(other, height - 1)
+                vote = lone.vote(draw.choice([PREPARE, COMMIT]), other, bytes([other]) * 32, height=height)
+                effects = lone.hear(draw.choice(lone.others), vote)
             case "block":
                 height = max(slot + draw.choice([-1, 0, 0, 0, 0, 0, 1, 2, 63, 64, 65]), 1)
                 sender = draw.choice([other, None])

@@ -119,7 +119,17 @@ BENT_CHANGES: dict[str, tuple[Callable[[], SetChange], type[ConsensusError]]] = 
 @pytest.mark.parametrize("name", BENT_CHANGES)
 def test_a_change_that_the_set_before_did_not_certify_convicts_nobody(name: str) -> None:
     """Rule 15: else a liar makes itself a set in which honest organisations have its keys."""
-    make, error = BENT_CHANGES[name]
+    refused(*BENT_CHANGES[name])
+
+
+@pytest.mark.parametrize("field", ["chain_id", "validators", "next_validators"])
+@pytest.mark.parametrize("digest", [bytes(32), bytes([255]) * 32])
+def test_a_change_of_another_ledger_or_set_convicts_nobody(field: str, digest: bytes) -> None:
+    refused(lambda: change(FIRST, SECOND, **{field: digest}), MessageMalformed)
+
+
+def refused(make: Callable[[], SetChange], error: type[ConsensusError]) -> None:
+    """Because of this change, though all else is in order; and the right one is taken."""
     bent = make()
     data = encode_evidence(CHAIN_ID, [bent], *pair(bent.members))
     with pytest.raises(error):
@@ -169,6 +179,10 @@ def test_a_file_has_one_spelling_one_version_and_one_ledger(monkeypatch: pytest.
     ):
         with pytest.raises(ConsensusError):
             check_evidence(encode(wrong), GENESIS)
+    with pytest.raises(MessageMalformed, match=f"^of ledger {'00' * 8}, not {CHAIN_ID.hex()[:16]}$"):
+        check_evidence(encode(replaced(right, chain_id=bytes(32))), GENESIS)
+    with pytest.raises(AttributeError):
+        right.first = second  # type: ignore[misc]
     for junk in (b"", data[:-1], data + b"\0", b"\xc1" * 100):
         with pytest.raises(MessageMalformed):
             check_evidence(junk, GENESIS)

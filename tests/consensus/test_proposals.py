@@ -97,7 +97,12 @@ def test_a_held_proposal_is_as_young_as_on_arrival() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
-    [({"parent": bytes(32)}, WRONG_PARENT), ({"validators": bytes(32)}, WRONG_SET)],
+    [
+        ({"parent": bytes(32)}, WRONG_PARENT),
+        ({"parent": bytes([255]) * 32}, WRONG_PARENT),
+        ({"validators": bytes(32)}, WRONG_SET),
+        ({"validators": bytes([255]) * 32}, WRONG_SET),
+    ],
 )
 def test_also_an_obliged_block_must_follow_mine(changes: dict[str, Any], reason: str) -> None:
     """Rule 2: no quorum of this set can have executed it; whatever else is said, nobody votes for it."""
@@ -201,6 +206,47 @@ def test_prepares_of_others_make_nobody_commit_what_it_has_not_executed() -> Non
         assert [type(message) for message in said] == ([Prepare, Commit] if valid else [])
         assert refused(effects) == ([] if valid else ["execution says otherwise: roots_differ"])
         assert not halts(effects)
+
+
+def two_blocks(lone: Lone, view: int, is_lower: bool) -> tuple[Header, Header]:
+    """For one height; the digest of the first is the lower one, or the higher."""
+    blocks = [lone.header(f"block {name}", ONE, proposer=f"member-{view}") for name in "ab"]
+    first, second = sorted(blocks, key=Header.digest)
+    return (first, second) if is_lower else (second, first)
+
+
+@pytest.mark.parametrize("is_lower", [True, False])
+def test_a_check_that_fails_speaks_of_its_own_block_alone(is_lower: bool) -> None:
+    """Rules 3 and 5: not of the one that is final, and not of the one that is proposed by now."""
+    lone = Lone()
+    bad, final = two_blocks(lone, 0, is_lower)
+    lone.hear(0, lone.proposal(bad, ONE))
+    for seat in (0, 1, 2):
+        lone.hear(seat, lone.vote(COMMIT, seat, final.digest()))
+    assert not halts(lone.checked(bad, valid=False))
+    assert [entry.header for entry in finals(lone.final(final))] == [final]
+    lone = Lone()
+    bad, good = two_blocks(lone, 1, is_lower)
+    lone.hear(1, lone.proposal(bad, ONE, view=1))
+    lone.enter(1)
+    lone.enter(5)
+    lone.hear(1, lone.proposal(good, ONE, view=5))
+    assert refused(lone.checked(bad, valid=False)) == []
+    said = [effect.message for effect in lone.checked(good) if isinstance(effect, Broadcast)]
+    assert [type(message) for message in said] == [Prepare]
+
+
+@pytest.mark.parametrize("is_lower", [True, False])
+def test_who_voted_takes_no_other_block_in_the_slot(is_lower: bool) -> None:
+    """Rules 2 and 13: also where the proposal that it voted for is not at hand any more."""
+    lone = Lone()
+    mine, other = two_blocks(lone, 0, is_lower)
+    lone.hear(0, lone.proposal(mine, ONE))
+    lone.checked(mine)
+    lone.replica._state.current = None
+    lone.replica._state.early.clear()
+    assert refused(lone.hear(0, lone.proposal(other, ONE))) == [NOT_OBLIGED]
+    assert refused(lone.hear(0, lone.proposal(mine, ONE))) == []
 
 
 def test_a_check_names_the_primary_and_who_else_holds_the_bodies() -> None:

@@ -113,18 +113,20 @@ def test_timers_count_views_from_the_last_certificate_of_this_epoch(height: int)
     assert lone.timers[Timer.VIEW].timeout_ms == (4_000 if height >= 5 else 10_000)
 
 
-def test_who_enters_a_view_whose_base_it_lacks_fetches_and_blames_nobody() -> None:
+@pytest.mark.parametrize("base", [1, 2, 3])
+def test_who_enters_a_view_whose_base_it_lacks_fetches_and_blames_nobody(base: int) -> None:
     """Rules 9 and 10: up to base certificates are all that counts."""
     lone = Lone(4, me=3)
-    first = lone.header("block 1")
-    told = {"height": 1, "digest": first.digest(), "certificate": None}  # as it were proven by other means
+    told = {"height": base, "digest": bytes(32), "certificate": None}  # as it were proven by other means
     lone.work()
     lone.enter(1, lone.view_change(0, 1, **told))
     assert lone.replica.is_fetching
     assert Timer.VIEW not in lone.timers
     other = lone.header("another", ONE, proposer="member-1")
     assert not to_check(lone.hear(1, lone.proposal(other, ONE, view=1)))
-    lone.final(first)
+    for height in range(1, base + 1):
+        assert lone.replica.is_fetching
+        lone.final(lone.header(f"block {height}"))
     assert not lone.replica.is_fetching
     assert Timer.VIEW in lone.timers
 
