@@ -115,6 +115,24 @@ def test_votes_count_are_shown_and_convict(n: int, seed: int) -> None:
             assert accused(lone.hear(seat, vote)) == reading.vote(vote, COMMIT)
 
 
+@pytest.mark.parametrize("is_final", [True, False])
+def test_of_views_that_never_counted_four_are_remembered(is_final: bool) -> None:
+    """Rule 16: a liar may sign in any number of views; what it fills is its own. The newest counts and is beside them."""
+    lone = Lone(7, me=6)
+    if is_final:
+        lone.final(lone.header("block 1"))
+    views = [9, *range(9)]
+    for view in views:
+        lone.hear(5, lone.vote(COMMIT, 5, bytes(32), view, height=1))
+    found = [view for view in views if accused(lone.hear(5, lone.vote(COMMIT, 5, bytes([1]) * 32, view, height=1)))]
+    assert found == ([9, 0, 1, 2] if is_final else [9, 0, 1, 2, 3])
+    if not is_final:
+        lone.final(lone.header("block 1"))  # what stood for it then is beside them; nothing more finds room
+        for view in range(20, 40):
+            for digest in (bytes(32), bytes([1]) * 32):
+                assert not accused(lone.hear(5, lone.vote(COMMIT, 5, digest, view, height=1)))
+
+
 # -- my own votes ------------------------------------------------------------------------------------------------------
 
 
