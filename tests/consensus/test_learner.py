@@ -143,3 +143,18 @@ def test_all_restart_at_once_and_go_on(cluster: Cluster) -> None:
         cluster.restart(number, must_hear=True)
     cluster.tick(3)
     assert cluster.heights() == [1] * 4
+
+
+def test_a_restarted_member_commits_nothing_before_a_quorum_was_heard(cluster: Cluster) -> None:
+    """Its own Prepare is in the journal and a quorum of others is here; its Commit of before the crash may be, too."""
+    cluster.submit("B-1")
+    cluster.deliver(PrePrepare)
+    cluster.restart(2, must_hear=True)
+    cluster[2].effects.clear()
+    cluster.deliver(Prepare, to=[2])
+    assert cluster[2].replica.is_active
+    assert not signed_by(cluster, 2)
+    cluster.drop()
+    cluster.expire(Timer.STATUS, 0, 1)
+    cluster.deliver(Status, to=[2])
+    assert [type(message) for message in signed_by(cluster, 2)] == [Commit]

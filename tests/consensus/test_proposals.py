@@ -44,7 +44,7 @@ def prepared(lone: Lone, seat: int, header: Header, *transactions: bytes, view: 
 def test_a_proposal_is_taken_refused_or_held(obliged: str) -> None:
     """Rule 2, at each limit and one millisecond beside it: time above the parent's; heartbeat; 60 s behind the clock on
     arrival; 10 s ahead of it. What is obliged is not asked for proposer, contents or clock."""
-    after_parent = (0, 1, HEARTBEAT_MS - 1, HEARTBEAT_MS, HEARTBEAT_MS + 1)
+    after_parent = (-1, 0, 1, HEARTBEAT_MS - 1, HEARTBEAT_MS, HEARTBEAT_MS + 1)
     clock_ahead = (60_001, 60_000, 59_999, 0, -9_999, -10_000, -10_001)
     outcomes = set()
     for later_ms, ahead_ms, is_empty, is_due, is_mine in product(
