@@ -177,10 +177,9 @@ def test_a_commit_follows_exactly_a_quorum_of_prepares_mine_among_them(n: int) -
         said += lone.hear(seat, lone.vote(PREPARE, seat, header.digest()))
     last = lone.others[quorum - 2]
     said += lone.hear(last, lone.vote(COMMIT, last, header.digest()))
-    if quorum < n:
-        spare = lone.others[-1]
-        if spare != last:
-            said += lone.hear(spare, lone.vote(PREPARE, spare, other.digest()))
+    *_, spare = lone.others
+    for vote in (lone.vote(PREPARE, spare, other.digest()), lone.vote(PREPARE, spare, header.digest(), view=1)):
+        said += lone.hear(spare, vote)
     assert not [effect for effect in said if isinstance(effect, Persist | Broadcast)]
     effects = lone.hear(last, lone.vote(PREPARE, last, header.digest()))
     [record] = [effect.record for effect in effects if isinstance(effect, Persist)]
@@ -190,6 +189,20 @@ def test_a_commit_follows_exactly_a_quorum_of_prepares_mine_among_them(n: int) -
     assert commit == record.commit
     assert isinstance(commit, Commit)
     assert (commit.view, commit.height, commit.digest, commit.seat) == (0, 1, header.digest(), n - 1)
+
+
+def test_my_own_commit_may_be_the_one_that_makes_it_final() -> None:
+    """Rules 4 and 5: at once, with nobody else to wait for."""
+    lone = Lone()
+    header = lone.header("block 1", ONE)
+    lone.hear(0, lone.proposal(header, ONE))
+    for seat in (0, 1):
+        lone.hear(seat, lone.vote(COMMIT, seat, header.digest()))
+    lone.checked(header)
+    effects = lone.hear(1, lone.vote(PREPARE, 1, header.digest()))
+    assert [type(effect.message) for effect in effects if isinstance(effect, Broadcast)] == [Commit]
+    [final] = finals(effects)
+    assert [entry.seat for entry in final.certificate.signatures] == [0, 1, 3]
 
 
 def test_prepares_of_others_make_nobody_commit_what_it_has_not_executed() -> None:

@@ -133,6 +133,21 @@ def test_of_views_that_never_counted_four_are_remembered(is_final: bool) -> None
                 assert not accused(lone.hear(5, lone.vote(COMMIT, 5, digest, view, height=1)))
 
 
+@pytest.mark.parametrize("newest", [0, 1, 2, 3])
+def test_a_prepare_of_any_view_that_i_have_left_still_convicts(newest: int) -> None:
+    """Rule 16: whatever its newest vote is that counted, of a view below or above."""
+    for late in (0, 1, 2):
+        lone = Lone()
+        if newest < 3:
+            lone.hear(2, lone.vote(PREPARE, 2, bytes(32), newest))
+        lone.enter(3)
+        if newest == 3:
+            lone.hear(2, lone.vote(PREPARE, 2, bytes(32), 3))
+        for digest in (bytes(32), bytes([1]) * 32):
+            found = accused(lone.hear(2, lone.vote(PREPARE, 2, digest, late)))
+            assert len(found) == (digest != bytes(32))
+
+
 # -- my own votes ------------------------------------------------------------------------------------------------------
 
 
