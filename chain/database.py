@@ -26,8 +26,10 @@ if sys.version_info >= (3, 13):
 else:
     import plyvel as leveldb
 
-WRITE_BUFFER_BYTES = 32 << 20  # LevelDB's own log of this size is replayed at open: about 0.3 s
-CACHE_BYTES = 64 << 20
+WRITE_BUFFER_BYTES = (
+    16 << 20
+)  # twice in memory while one is written; LevelDB's own log of this size is replayed at open
+CACHE_BYTES = 16 << 20  # of blocks; files are mapped, so the rest of what is free serves too
 BLOOM_FILTER_BITS = 10  # per key: about 1 % of the misses touch the disk
 CHECKSUM_BYTES = 8
 MARKER = "medbill-database"  # this file says that a database was made here, whatever else is missing

@@ -4,8 +4,8 @@ One validator does not run; whoever holds its keys floods the other three, and a
 and its gateway. Told are each node's memory after warm-up and at the end, and how long honest bills take meanwhile.
 RELIABILITY 2.2 Y13, 7 G9.
 
-Before it, honest bills fill what has a bound and takes its time to fill: above all the two write buffers of a state
-database, 64 MiB.
+Before it, honest bills fill what has a bound and takes its time to fill: above all the two write buffers and the
+cache of a state database, 48 MiB.
 """
 
 from __future__ import annotations
