@@ -75,6 +75,8 @@ class Replica:
         if state.halted or state.has_left:
             return out
         state.now_ms = event.now_ms
+        if state.must_hear and state.has_heard:
+            state.must_hear = False  # for this life; every rule asks
         self._note(event, out)
         for _ in range(APPLICATIONS_MAX):
             if state.halted or state.has_left or not self._apply_one(out):
