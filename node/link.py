@@ -42,7 +42,7 @@ class LinkLimits:
     urgent_frames_max: int = 8_192  # waiting to be sent; a peer that lets them pile up is cut off and catches up later
     urgent_bytes_max: int = 128 << 20
     gossip_frames_max: int = 8_192  # when full, gossip is dropped: it is repeated elsewhere
-    gossip_bytes_max: int = 64 << 20
+    gossip_bytes_max: int = 24 << 20  # three answers: who does not read keeps no more of our memory
     requests_asked_max: int = 32  # unanswered questions of ours
     requests_served_max: int = 64  # of the peer, until their answers are written: above what it may have given up
     write_bytes: int = 256 << 10  # joined into one write, and let wait in the socket; gossip delays votes by this much
