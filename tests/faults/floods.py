@@ -1,8 +1,8 @@
 """Somebody who floods, and what it costs the others: `python -m tests.faults.floods --minutes 10`.
 
 One validator does not run; whoever holds its keys floods the other three, and a hospital's program floods validators
-and its gateway. Told are the most memory that each node held in the minute after warm-up and in the last one, and how long honest bills take meanwhile.
-RELIABILITY 2.2 Y13, 7 G9.
+and its gateway. Told are the most memory that each node held in the minute after warm-up and in the last one, and how
+long honest bills take meanwhile. RELIABILITY 2.2 Y13, 7 G9.
 
 Before it, honest bills fill what has a bound and takes its time to fill: above all the two write buffers and the
 cache of a state database, 48 MiB.
