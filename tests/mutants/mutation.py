@@ -8,6 +8,7 @@ folder's session files: started again, it goes on; `--score` only prints, `--sur
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -59,6 +60,7 @@ def run(folder: Path, names: list[str]) -> None:
     if not clone.exists():
         ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis")
         shutil.copytree(ROOT, clone, ignore=ignored)
+        shutil.copytree(clone / "consensus", folder / "whole")
     place = folder / "zygote"
     command = f"{sys.executable} -I -S {clone / 'tests' / 'mutants' / 'zygote.py'} {place}"
     place.unlink(missing_ok=True)
@@ -80,19 +82,23 @@ def run_files(folder: Path, names: list[str], program: Path, clone: Path, comman
             subprocess.run([program, "init", config, session], cwd=clone, check=True)
             operators = program.with_name("cr-filter-operators")
             subprocess.run([operators, session, config], cwd=clone, check=True)
-        # A run that was cut off may have left its change behind.
-        shutil.copy(ROOT / "consensus" / f"{name}.py", clone / "consensus" / f"{name}.py")
+        # A run that was cut off has left its change behind, in whatever file: with it every test of the next one fails.
+        shutil.rmtree(clone / "consensus")
+        shutil.copytree(folder / "whole", clone / "consensus")
+        if subprocess.run(shlex.split(command), cwd=clone, check=False).returncode:
+            raise SystemExit(f"{clone}: the tests fail where nothing is changed, so what they find says nothing")
         subprocess.run(["nice", "-n", "15", program, "exec", config, session], cwd=clone, check=True)
         print(score(folder, name), flush=True)
 
 
 def score(folder: Path, name: str) -> str:
-    """Killed, of those that were tried, of all."""
+    """Killed, of those that were tried, of all that are not left out."""
     session = folder / f"{name}.sqlite"
     if not session.exists():
         return f"{name:<12} not begun"
     with sqlite3.connect(session) as connection:
         [total] = connection.execute("select count(*) from mutation_specs").fetchone()
+        [left_out] = connection.execute("select count(*) from work_results where worker_outcome = 'SKIPPED'").fetchone()
         outcomes = dict(
             connection.execute(
                 "select test_outcome, count(*) from work_results where test_outcome is not null group by 1"
@@ -101,7 +107,7 @@ def score(folder: Path, name: str) -> str:
     tried = sum(outcomes.values())
     killed = sum(count for outcome, count in outcomes.items() if str(outcome).upper().endswith("KILLED"))
     share = f"{killed / tried:.1%}" if tried else "-"
-    return f"{name:<12} {killed} killed of {tried} tried of {total}: {share}"
+    return f"{name:<12} {killed} killed of {tried} tried of {total - left_out}: {share}"
 
 
 def survivors(folder: Path, name: str) -> list[str]:

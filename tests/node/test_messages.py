@@ -50,11 +50,14 @@ def test_what_no_node_sends_is_refused_before_it_is_read(transaction: Transactio
 
 
 def test_a_question_that_would_fill_the_memory_is_not_read() -> None:
-    """Details hold lists of any shape, and an empty one takes a byte: 8 MB of them took 592 MB and 3.2 s, at every
+    """Details once held lists of any shape, and an empty one takes a byte: 8 MB of them took 592 MB and 3.2 s, at every
     validator, though none takes details; anybody with a link could ask."""
     bills = [f"{number:018d}" for number in range(DETAILS_MAX)]
     assert decode_question(encode(GetDetails(bills))) == GetDetails(bills)
-    bomb = encode(PutDetails([changed(details("330601260000000001"), fields=[(0, [[]] * 20_000)])]))
+    large = PutDetails([changed(details("330601260000000001"), fields=[(0, "x" * 20_000)])])
     with pytest.raises(Malformed, match="a question of"):
-        decode_question(bomb)
-    assert decode_question(bomb, PUT_DETAILS_BYTES_MAX)  # for an office whose hospital it is
+        decode_question(encode(large))
+    assert decode_question(encode(large), PUT_DETAILS_BYTES_MAX) == large  # for an office whose hospital it is
+    bomb = PutDetails([changed(details("330601260000000001"), fields=[(0, [[]] * 20_000)])])
+    with pytest.raises(Malformed, match="Expected `array` of length"):
+        decode_question(encode(bomb), PUT_DETAILS_BYTES_MAX)  # rows are bounded too
