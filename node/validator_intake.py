@@ -46,6 +46,9 @@ from node.validator_effects import BLOCKS, BODIES, Effects, send_bundles
 from node.validator_parts import ValidatorParts
 
 REFUSED_WORK_S = 0.000_15  # of a transaction of another validator that was checked for nothing
+# What an honest validator does not pass on. A full pool or disk is ours, a repeated or expired one a race: they cost nobody,
+# for a link beyond its share is read later, and votes come over it too.
+CHARGED = frozenset({"bad_signature", "suite_unknown", "transaction_malformed", "transaction_too_large"})
 SERVED_EVERY_S = 0.8  # blocks for one that has no seat any more
 
 log = structlog.get_logger()
@@ -203,19 +206,19 @@ class Intake:
 
     async def admit_bundles(self) -> None:
         """Those of other validators in their turn, until cancelled. An honest one sends what it has checked itself: so
-        what is refused counts towards the share of whoever sent it."""
+        what is refused for good counts towards the share of whoever sent it."""
         while True:
             bundle = await self._bundles.get()
             refused = await self._admit(bundle.transactions, from_validator=True)
             bundle.link.spend(refused * REFUSED_WORK_S)
 
     async def _admit(self, transactions: list[Transaction], from_validator: bool) -> int:
-        """How many were refused."""
+        """How many were refused for what an honest validator does not pass on."""
         admitted, codes = await self._parts.admission.admit(transactions)
         if self._effects.runtime is None:  # no seat: others have to do it
             send_bundles([received.transaction for received in admitted], self._seats.links())
             self._parts.pool.remove([received.digest for received in admitted])
-            return len(codes) - codes.count("")
+            return sum(code in CHARGED for code in codes)
         for code in codes:
             if code:
                 log.debug("transaction_refused", code=code)
@@ -224,7 +227,7 @@ class Intake:
         if admitted and not from_validator:  # rule 10: passed on once
             send_bundles([received.transaction for received in admitted], self._seats.links())
         self._effects.tell_work()
-        return len(codes) - codes.count("")
+        return sum(code in CHARGED for code in codes)
 
 
 @contextmanager
