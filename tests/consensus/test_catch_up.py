@@ -291,18 +291,18 @@ def test_two_certificates_at_one_height_stop_the_node() -> None:
     """Rule 5: of the slot and of the last block, from a block or a ViewChange; the same block twice is no fork, and what
     lies deeper or ahead is compared with nothing."""
     for shown in (-1, 0, 1, 2):
-        for is_same in (True, False):
-            lone = Lone(height=3)
+        for other in (None, bytes(32), bytes([255]) * 32):
+            lone, is_same = Lone(height=3), other is None
             slot = lone.header("block 4")
             lone.fetched(0, slot)
             after = lone.header("block 5", after=slot)
             digests = {-1: bytes(32), 0: lone.head.digest, 1: slot.digest(), 2: after.digest()}
-            digest = digests[shown] if is_same else bytes([9]) * 32
+            digest = other or digests[shown]
             change = lone.view_change(1, 1, height=3 + shown, digest=digest, certificate=lone.certificate(view=0))
             reasons = halts(lone.hear(1, change))
             is_fork = shown in (0, 1) and not is_same
-            mine = digests[shown].hex()[:8]
-            assert reasons == ([f"two certificates at height {3 + shown}: {mine} and 09090909"] if is_fork else [])
+            both = f"{digests[shown].hex()[:8]} and {digest.hex()[:8]}"
+            assert reasons == ([f"two certificates at height {3 + shown}: {both}"] if is_fork else [])
 
 
 def test_a_block_that_was_agreed_and_is_invalid_here_stops_the_node_whenever_that_is_found() -> None:
@@ -318,9 +318,10 @@ def test_a_block_that_was_agreed_and_is_invalid_here_stops_the_node_whenever_tha
     assert lone.fetched(0, block) == []
 
 
-def test_a_block_upon_another_parent_stops_the_node_and_is_not_executed() -> None:
+@pytest.mark.parametrize("parent", [bytes(32), bytes([255]) * 32])
+def test_a_block_upon_another_parent_stops_the_node_and_is_not_executed(parent: bytes) -> None:
     lone = Lone(height=2)
-    effects = lone.fetched(0, lone.header("block 3", parent=bytes(32)))
+    effects = lone.fetched(0, lone.header("block 3", parent=parent))
     assert halts(effects) == ["block 3 is final and does not follow my block 2"]
     assert not to_check(effects)
 

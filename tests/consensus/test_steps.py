@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as replaced
 
-from chain.validators import ValidatorSet
+from chain.validators import COMMIT, ValidatorSet
 from consensus import replica as replica_file
 from consensus.effects import Broadcast, Effect, EnterEpoch, Halt, LeaveSet, PassOn, Send, StartTimer
 from consensus.events import NextEpoch, Timer, TimerExpired, Voting
 from consensus.model import NewView, Status, ViewChange
 from consensus.state import ReplicaState
 from tests.consensus.cluster import HEARTBEAT_MS
-from tests.consensus.lone import Lone, finals, halts, to_check, wanted
+from tests.consensus.lone import Lone, asked, finals, halts, to_check, wanted
 
 ONE = bytes([1]) * 32  # a transaction
 
@@ -164,6 +165,15 @@ def test_who_keeps_its_seat_tells_all_where_it_stands_and_counts_anew() -> None:
     assert said(effects) == [Status]
     assert (lone.replica.members.epoch, lone.replica.seat, lone.replica.height) == (4, 3, 3)
     assert lone.replica.upcoming is None
+
+
+def test_all_that_came_early_for_the_next_epoch_is_heard_in_the_step_that_begins_it() -> None:
+    """Rule 12: the commits of a quorum that was a block ahead decide at once which block is to be fetched."""
+    lone = leaving(4, gone=1)
+    for seat in (0, 1, 2):
+        assert not asked(lone.hear(seat, replaced(lone.vote(COMMIT, seat, ONE, height=4), epoch=4)))
+    effects = lone.final(lone.header("block 3"))
+    assert [(fetch.seat, fetch.from_height) for fetch in asked(effects)] == [(1, 4)]
 
 
 @pytest.mark.parametrize("times", [0, 1, 999])
