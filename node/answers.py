@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
 
 from chain import keyspace
 from chain.block import FinalBlock, Header
@@ -44,8 +46,25 @@ AGENCIES = frozenset({"finance", "health", "insurance", "bigdata", "audit"})  # 
 FLUSH_WAITS_MAX = 50
 WORK_SECONDS_MAX = 1.0  # on one answer; followers ask on
 ANSWER_BYTES_MAX = 8 << 20  # what goes beyond waits for the next question
+PARTS_BYTES_MAX = (
+    2 << 20
+)  # of an organisation's own part: as objects, until they are encoded, they take five times that
 
 IsOf = Callable[[str, str], bool]  # (bill id, organisation) -> whether it issued the bill
+
+
+class Asker(Protocol):
+    """A link over which questions come."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Of answers and gossip that it has not taken."""
+        ...
+
+    @property
+    def answering(self) -> asyncio.Lock:
+        """Held while one of its larger answers is worked out."""
+        ...
 
 
 class Answers:
@@ -57,16 +76,17 @@ class Answers:
         self._turn = asyncio.Lock()  # whoever works on an answer: one part of one at a time, then all else has its turn
 
     async def answer(
-        self, question: Question, organisation: str
+        self, question: Question, organisation: str, asker: Asker | None = None
     ) -> BlocksAnswer | MineAnswer | RecordAnswer | EvidenceAnswer:
-        """Raises PeerRefused: `forbidden` for what goes to agencies alone, `not_served_here`."""
+        """Raises PeerRefused: `forbidden` for what goes to agencies alone, `busy` while the asker leaves more
+        than one answer unread, `not_served_here`."""
         match question:
             case GetBlocks():
                 if not self._may_follow_whole(organisation):
                     raise PeerRefused("forbidden")
-                return await self.blocks(question)
+                return await self.blocks(question, asker)
             case GetMine():
-                return await self.mine(question, organisation)
+                return await self.mine(question, organisation, asker)
             case GetRecord():
                 return await self.record(question, organisation)
             case GetEvidence() if self._evidence is not None:
@@ -82,12 +102,12 @@ class Answers:
         kinds = {entry.id: entry.kind for entry in self._ledger.genesis.organisations}
         return kinds.get(organisation) in AGENCIES
 
-    async def blocks(self, question: GetBlocks) -> BlocksAnswer:
+    async def blocks(self, question: GetBlocks, asker: Asker | None = None) -> BlocksAnswer:
         """Final blocks as they lie in the log; waits for the first one if it does not exist yet."""
         heights = await self._heights(question.from_height, question.count, question.wait_ms)
         blocks: list[bytes] = []
         size = 0
-        async with self._old:
+        async with turn_of(asker), self._old:
             for height in heights:
                 block = self._ledger.log.read(height)
                 size += len(block)
@@ -97,9 +117,13 @@ class Answers:
                 await asyncio.sleep(0)
         return BlocksAnswer(blocks)
 
-    async def mine(self, question: GetMine, organisation: str) -> MineAnswer:
+    async def mine(self, question: GetMine, organisation: str, asker: Asker | None = None) -> MineAnswer:
         """Headers, each with the organisation's own part."""
         heights = await self._heights(question.from_height, question.count, question.wait_ms)
+        async with turn_of(asker):
+            return MineAnswer(await self._parts(heights, organisation))
+
+    async def _parts(self, heights: Sequence[int], organisation: str) -> list[Part]:
         parts: list[Part] = []
         size = 0
         began = time.monotonic()
@@ -116,10 +140,10 @@ class Answers:
                 await asyncio.sleep(0)
             before = view
             size += 1_000 + sum(400 * len(own.entries) for own in part.transactions)
-            if parts and size > ANSWER_BYTES_MAX:
+            if parts and size > PARTS_BYTES_MAX:
                 break
             parts.append(part)
-        return MineAnswer(parts)
+        return parts
 
     async def _final(self, height: int) -> FinalView | None:
         """An old block is read and worked out anew, which may take tens of milliseconds: one at a time, and whatever
@@ -173,6 +197,18 @@ class Answers:
     def _is_of(self, bill: str, organisation: str) -> bool:
         body = self._ledger.state.get(keyspace.bill(bill), BillBody)
         return body is not None and body.issuer == organisation
+
+
+@asynccontextmanager
+async def turn_of(asker: Asker | None) -> AsyncIterator[None]:
+    """One answer of an asker after the other: with many questions at once, those before may have filled its link."""
+    if asker is None:
+        yield
+        return
+    async with asker.answering:
+        if asker.waiting_bytes > ANSWER_BYTES_MAX:
+            raise PeerRefused("busy")
+        yield
 
 
 def final_block_bytes(view: FinalView) -> bytes:

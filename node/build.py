@@ -27,6 +27,7 @@ from chain.ledger import Ledger
 from chain.records import HolderBody
 from chain.signature import verify_library
 from chain.transaction import key_id
+from node.allocator import bound_allocator
 from node.config import GATEWAY, MIRROR, VALIDATOR, NodeConfig, load_node_config
 from node.disk_space import DiskSpace
 from node.errors import KeyFileRefused
@@ -81,6 +82,7 @@ def run(home: Path, app_factory: AppFactory | None) -> int:
     Raises ConfigRefused, GenesisRefused, KeyFileRefused, StorageDamaged, StorageLocked, AddressTaken before it serves.
     """
     os.umask(0o077)
+    bound_allocator()
     _configure_logs()
     arm_from_environment()
     verify_library()

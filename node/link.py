@@ -96,7 +96,8 @@ class Link:
         self._asked: dict[int, asyncio.Future[bytes]] = {}  # number -> answer, at most requests_asked_max
         self._next_number = 0
         self._served = 0  # questions of the peer whose answer is not written yet, at most requests_served_max
-        self._answering: set[asyncio.Task[None]] = set()  # at most requests_served_max
+        self._answers: set[asyncio.Task[None]] = set()  # being worked out, at most requests_served_max
+        self.answering = asyncio.Lock()  # for a handler that works out one large answer of this link at a time
         self._has_output = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
@@ -197,9 +198,9 @@ class Link:
             self.close("closed_by_peer")
         finally:
             self.close("cancelled")
-            for task in [*tasks, *self._answering]:
+            for task in [*tasks, *self._answers]:
                 task.cancel()
-            await asyncio.gather(*tasks, *self._answering, return_exceptions=True)
+            await asyncio.gather(*tasks, *self._answers, return_exceptions=True)
 
     def _queue(self, kind: int, number: bytes, payload: bytes, urgent: bool) -> bool:
         if self.is_closed:
@@ -235,17 +236,23 @@ class Link:
             await self._has_output.wait()
             self._has_output.clear()
             while (self._urgent or self._gossip) and not self.is_closed:
-                self._write_since = self._loop.time()
-                try:
-                    failpoint("link.write")
-                    self._writer.write(self._take_output())
-                    failpoint("link.written")
-                    await self._writer.drain()
-                except OSError:
-                    self.close("closed_by_peer")
-                self._write_since = None
+                for piece in self._take_output():
+                    if not self.is_closed:
+                        await self._write_piece(piece)
 
-    def _take_output(self) -> bytes:
+    async def _write_piece(self, piece: bytes | memoryview) -> None:
+        self._write_since = self._loop.time()
+        try:
+            failpoint("link.write")
+            self._writer.write(piece)
+            failpoint("link.written")
+            await self._writer.drain()
+        except OSError:
+            self.close("closed_by_peer")
+        self._write_since = None
+
+    def _take_output(self) -> list[bytes | memoryview]:
+        """In pieces, since TLS and the transport each hold a copy of what they are given."""
         parts: list[bytes] = []
         size = 0
         while size < self._limits.write_bytes and (self._urgent or self._gossip):
@@ -259,7 +266,11 @@ class Link:
                 self._served -= 1
             parts += (frame_head(kind, len(number) + len(payload)), number, payload)
             size += HEAD_BYTES + len(number) + len(payload)
-        return b"".join(parts)
+        most = self._limits.write_bytes
+        if size <= 2 * most:
+            return [b"".join(parts)]
+        large = memoryview(parts.pop())  # whatever comes before the last frame fits
+        return [b"".join(parts), *(large[start : start + most] for start in range(0, len(large), most))]
 
     async def _watch(self) -> None:
         """Ping, and close the link when the peer is silent, drips, or does not read."""
@@ -340,8 +351,8 @@ class Link:
             self._queue(REFUSAL, number, b"busy", kind == URGENT_REQUEST)
             return None
         task = self._loop.create_task(self._answer(number, body, kind == URGENT_REQUEST))
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
+        self._answers.add(task)
+        task.add_done_callback(self._answers.discard)
         return None
 
     async def _answer(self, number: bytes, body: bytes, urgent: bool) -> None:
@@ -350,6 +361,8 @@ class Link:
             answer = await self._handler.on_request(self, body)
             if len(answer) + NUMBER_BYTES >= self._limits.frame_bytes_max:
                 kind, answer = REFUSAL, b"answer_too_large"
+            elif self.waiting_bytes + len(answer) > self._limits.gossip_bytes_max:  # of questions asked all at once
+                kind, answer = REFUSAL, b"busy"
         except PeerRefused as refused:
             code = refused.code.encode()
             kind, answer = REFUSAL, code if CODE.fullmatch(code) else b"refused"

@@ -19,7 +19,7 @@ from chain.final_view import FinalView
 from chain.ledger import Ledger
 from chain.records import BillBody
 from chain.signature import SigningKey
-from node.answers import Answers
+from node.answers import Answers, turn_of
 from node.details_store import DetailsStore
 from node.disk_space import CODE as DISK_NEARLY_FULL
 from node.disk_space import DiskSpace, boundless
@@ -183,10 +183,11 @@ class MirrorNode:
                     raise PeerRefused(error.code) from None
             case GetDetails():
                 self._verify_supervised(organisation)
-                return encode(DetailsAnswer(await self.details.get_many(organisation, question.bills)))
+                async with turn_of(link):
+                    return encode(DetailsAnswer(await self.details.get_many(organisation, question.bills)))
             case _:
                 try:
-                    return encode(await self._answers.answer(question, organisation))
+                    return encode(await self._answers.answer(question, organisation, link))
                 except (StorageFailed, StorageDamaged) as error:
                     raise self._stopping(error) from None
 

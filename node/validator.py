@@ -257,7 +257,7 @@ class Validator:
         except ChainError as error:
             raise PeerRefused(error.code) from None
         try:
-            return encode(await self.parts.answers.answer(question, link.peer.organisation))
+            return encode(await self.parts.answers.answer(question, link.organisation, link))
         except (StorageDamaged, StorageFailed) as error:
             self._stop_for(f"{type(error).__name__}: {error}")
             raise PeerRefused("unavailable") from None

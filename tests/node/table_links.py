@@ -29,6 +29,7 @@ class TableLink:
         self.node, self.organisation = other, organisation_of(other)
         self.peer = PeerIdentity(other, self.organisation)
         self.is_closed = False
+        self.answering = asyncio.Lock()
         self._queue: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
         self.task = asyncio.get_running_loop().create_task(self._deliver())
 

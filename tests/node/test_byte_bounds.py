@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -17,7 +18,8 @@ from consensus.effects import CheckBlock
 from consensus.model import Blocks, Bodies, FetchBodies
 from consensus.wire import decode_message, encode_message
 from node.admission import Admission
-from node.answers import Answers
+from node.answers import ANSWER_BYTES_MAX, Answers
+from node.errors import PeerRefused
 from node.feed import Feed
 from node.link import Link
 from node.mempool import CheckedSignatures, Mempool, PoolFull
@@ -155,9 +157,32 @@ async def test_an_answer_with_an_organisations_own_part_is_bounded_in_bytes(
     chain.block()
     answers = Answers(chain.ledger, Feed(chain.height))
     for bytes_max, count in ((8_000, 4), (7_999, 3), (6_999, 2), (1, 1)):
-        monkeypatch.setattr("node.answers.ANSWER_BYTES_MAX", bytes_max)
+        monkeypatch.setattr("node.answers.PARTS_BYTES_MAX", bytes_max)
         assert len((await answers.mine(GetMine(1, 4, 0), "hospital-a")).parts) == count
     assert len((await answers.mine(GetMine(3, 1, 0), "hospital-a")).parts) == 1
+
+
+async def test_many_questions_at_once_draw_no_more_than_the_asker_takes(chain: Chain) -> None:
+    """Each is looked at in its turn, when the answers before it wait on the link already; and nothing is read for it."""
+    for _ in range(3):
+        chain.block()
+    answers = Answers(chain.ledger, Feed(chain.height))
+    asker = SimpleNamespace(waiting_bytes=0, answering=asyncio.Lock())
+
+    async def asked(question: GetBlocks | GetMine) -> str:
+        try:
+            await answers.answer(question, VALIDATORS[0], asker)
+        except PeerRefused as refused:
+            return refused.code
+        asker.waiting_bytes += ANSWER_BYTES_MAX
+        return "answered"
+
+    for question in (GetBlocks(1, 3, 0), GetMine(1, 3, 0)):
+        asker.waiting_bytes = 1
+        codes = await asyncio.gather(*(asked(question) for _ in range(8)))
+        assert sorted(codes) == ["answered"] + 7 * ["busy"]
+        asker.waiting_bytes = 0
+        assert [await asked(question) for _ in range(3)] == ["answered", "answered", "busy"]
 
 
 class Taker:

@@ -169,6 +169,12 @@ async def raw_peer(contexts: PeerContexts, port: int, hello: bool = True) -> tup
     return reader, writer
 
 
+async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Kind and payload."""
+    head = await reader.readexactly(5)
+    return head[4], await reader.readexactly(int.from_bytes(head[:4], "big") - 1)
+
+
 async def until(condition: Callable[[], object]) -> None:
     """Wait for what no event announces."""
     async with asyncio.timeout(LONG_MS / 1000):
@@ -672,29 +678,46 @@ async def test_a_flood_of_questions_is_cut_off(province: Province) -> None:
         link = await heard.up.get()
         writer.write(b"".join(frame_head(REQUEST, 4) + number.to_bytes(4, "big") for number in range(9)))
         assert await heard.down.get() == "too_many_requests"
-        assert not link._answering
+        assert not link._answers
         writer.transport.abort()
 
 
 @on_both_loops
 async def test_questions_beside_unread_answers_are_refused_as_busy(province: Province) -> None:
-    async with node(province.contexts("beta-1", "beta"), gossip_bytes_max=1_000_000, write_bytes=4_096) as (
-        server,
-        heard,
-    ):
-        reader, writer = await raw_peer(province.contexts("alpha-2", "alpha"), server.listen("127.0.0.1", 0))
-        link = await heard.up.get()
-        writer.transport.pause_reading()
-        writer.write(b"".join(frame_head(REQUEST, 8) + number.to_bytes(4, "big") + b"much" for number in range(4)))
-        await until(lambda: link._gossip_bytes >= 1_000_000)
-        writer.write(frame_head(REQUEST, 8) + (9).to_bytes(4, "big") + b"much")
-        await asyncio.sleep(0.01)
-        writer.transport.resume_reading()
-        refused = frame_head(REFUSAL, 8) + (9).to_bytes(4, "big") + b"busy"
-        received = b""
-        while not received.endswith(refused):
-            received += await reader.read(1 << 20)
-        writer.transport.abort()
+    """Two answers may wait beside the one that is being written; asked all at once or one after the other."""
+    for at_once in (True, False):
+        async with node(province.contexts("beta-1", "beta"), gossip_bytes_max=7_000_000, write_bytes=4_096) as (
+            server,
+            heard,
+        ):
+            reader, writer = await raw_peer(province.contexts("alpha-2", "alpha"), server.listen("127.0.0.1", 0))
+            link = await heard.up.get()
+            writer.transport.pause_reading()
+            most = 0
+            for number in range(10):
+                writer.write(frame_head(REQUEST, 8) + number.to_bytes(4, "big") + b"much")
+                if not at_once:
+                    await asyncio.sleep(0.01)
+                most = max(most, link.waiting_bytes)
+            for _ in range(20):
+                await asyncio.sleep(0.01)
+                most = max(most, link.waiting_bytes)
+            assert most <= 7_000_000
+            writer.transport.resume_reading()
+            answers: dict[int, int] = {}  # number -> bytes of its answer
+            while len(answers) < 10:
+                kind, payload = await read_frame(reader)
+                if kind != PING:
+                    assert kind == (RESPONSE if len(payload) > 100 else REFUSAL)
+                    assert kind == RESPONSE or payload[4:] == b"busy"
+                    answers[int.from_bytes(payload[:4], "big")] = len(payload) - 4
+            answered = list(answers.values()).count(3_000_000)
+            assert answered == 2 if at_once else 2 < answered < 10  # sockets hold some too
+            writer.write(frame_head(REQUEST, 8) + (99).to_bytes(4, "big") + b"much")
+            while (frame := await read_frame(reader))[0] == PING:
+                pass
+            assert (frame[0], frame[1][:4], len(frame[1])) == (RESPONSE, (99).to_bytes(4, "big"), 3_000_004)
+            writer.transport.abort()
 
 
 @on_both_loops

@@ -1,0 +1,28 @@
+"""How the C library keeps this process's memory: what was large goes back to the system when it is freed.
+
+glibc raises the size from which it maps memory by itself, up to 32 MiB, as soon as something so large was freed, and
+gives each thread a heap of its own. A node that once answered a few large questions would hold that memory for ever, in
+pieces. A setting of the operator's in the environment stays. Source: mallopt(3).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+MMAP_BYTES = 1 << 20  # above all buffers that come and go many times a second
+TRIM_BYTES = 1 << 20  # free at the end of a heap
+HEAPS_MAX = 2  # the loop's thread, and one for all that flush, verify and compact
+SETTINGS = (  # (name in the environment, number for mallopt, value)
+    ("MALLOC_MMAP_THRESHOLD_", -3, MMAP_BYTES),
+    ("MALLOC_TRIM_THRESHOLD_", -1, TRIM_BYTES),
+    ("MALLOC_ARENA_MAX", -8, HEAPS_MAX),
+)
+
+
+def bound_allocator() -> bool:
+    """Whether there was something to set; another C library than glibc keeps its own ways. Call it before threads."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return all(mallopt(number, value) == 1 for name, number, value in SETTINGS if name not in os.environ)
