@@ -24,7 +24,6 @@ EXPECTED = (
     "D12-D14 journal gone",
     "D12-D14 journal damaged",
     "D12-D14 journal rolled back",
-    "I8 a fork by too many liars",
     "I8 evidence",
     "L1 the same transaction again, through another node",
     "L3 one business number twice at once",

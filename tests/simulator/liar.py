@@ -171,7 +171,32 @@ class Liar(Node):
         for kind, make in ((PREPARE, Prepare), (COMMIT, Commit)):
             signature = self.sign_vote(kind, view, height, digest)
             vote = make(epoch, view, height, digest, self.replica.seat, signature)
-            self._to_some(vote, "Y3 yes to everything")
+            if "split" in self.lies:
+                for number in self._half(int(digest in self.world.split)):
+                    self.world.send(self.number, number, vote)
+            else:
+                self._to_some(vote, "Y3 yes to everything")
+
+    # -- a fork, which takes more than f ------------------------------------------------------------------------------
+
+    def _half(self, which: int) -> list[int]:
+        """Honest members of the first set, every second one."""
+        honest = [number for number in range(self.world.options.n) if number not in self.world.options.liars]
+        return honest[which::2]
+
+    def _split(self, view: int) -> None:
+        """As primary: another block beside the one that I propose; the second half of the honest sees that one alone."""
+        block = self._alternate(1)
+        if block is None:
+            return
+        header, transactions = block
+        signature = self.sign_vote(PREPARE, view, header.height, header.digest())
+        proposal = PrePrepare(self.epoch, view, header.height, header, transactions, signature)
+        self.world.split.add(header.digest())
+        for number in [*self._half(1), *self.world.options.liars]:
+            if number != self.number:
+                self.world.send(self.number, number, proposal)
+        self._say_yes(self.epoch, view, header.height, header.digest())
 
     def _hear(self, change: ViewChange) -> None:
         if "views" not in self.lies or not self.is_seated or change.epoch != self.epoch:
@@ -189,6 +214,8 @@ class Liar(Node):
     def say(self, other: int, message: Message) -> None:
         draw = self.world.draw
         if "dead" in self.lies or (other not in self.audience and ("mute" in self.lies or "twins" in self.lies)):
+            return
+        if "split" in self.lies and isinstance(message, PrePrepare | Prepare | Commit) and other in self._half(1):
             return
         if isinstance(message, ViewChange) and message.epoch == self.epoch and self.is_seated:
             self._hear(message)
@@ -381,7 +408,9 @@ class Liar(Node):
         if not isinstance(event, ProposalReady) or event.header is None:
             return event
         draw = self.world.draw
-        if {"views", "yes", "two"} & set(self.lies):
+        if "split" in self.lies:
+            self._split(effect.view)
+        elif {"views", "yes", "two"} & set(self.lies):
             for number in self.some():
                 if draw.random() < (0.6 if "two" in self.lies else 0.3):
                     self._propose_to(number, effect.view)

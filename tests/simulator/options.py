@@ -197,7 +197,7 @@ LIES = (
     "far",  # Y4, Y12: announces huge views and heights
     "flood",  # Y13: votes for far slots, and everything many times
     "edge",  # Y15: signatures of the edge cases of Ed25519
-)  # or "dead" alone: never says a word
+)  # or "dead" alone: never says a word; or "split", with "yes": as forks.py has it
 
 LOSSES = (
     "wiped",  # D14: an empty disk, the key kept

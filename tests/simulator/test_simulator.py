@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulator.__main__ import run_seed
+from tests.simulator.forks import ROW, forking
 from tests.simulator.world import Verdict, World
 
 ROOT = Path(__file__).parent.parent.parent
@@ -44,6 +45,27 @@ def test_an_error_in_a_run_is_a_verdict_that_names_its_place(monkeypatch: pytest
     verdict = run_seed(3)
     assert (verdict.seed, verdict.result) == (3, "ERROR")
     assert verdict.detail.startswith("test_simulator.py:")
+
+
+def test_a_fork_by_too_many_liars_convicts_them() -> None:
+    """I8: f + 1 keys at least, and no honest one; nothing is said of a run in which they fail to fork."""
+    forks = 0
+    for seed in range(8):
+        world = World(forking(seed))
+        verdict = world.run()
+        assert verdict.result == "PASS", verdict.detail
+        forks += world.sometimes[ROW]
+    assert forks >= 6
+
+
+@pytest.mark.parametrize("convicted", [set(), {0}, {0, 1, 2, 3}])
+def test_a_fork_that_convicts_too_few_or_an_honest_one_is_found(
+    convicted: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.simulator.accountability.convicted", lambda _world: convicted)
+    world = World(forking(3))
+    assert world.run().result == "BROKEN"
+    assert world.sometimes[ROW] == 1
 
 
 def test_a_run_does_not_depend_on_the_order_of_sets() -> None:

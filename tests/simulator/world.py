@@ -72,6 +72,7 @@ class World:
         self.cut_off: int | None = None  # of a hunt: hears only liars, and only they hear it
         self.demanded: list[bytes] = []
         self.seen: list[tuple[int, Message]] = []  # by honest nodes, in runs with too many liars: (target, message)
+        self.split: set[bytes] = set()  # of a planned fork: blocks that liars show to one half of the honest
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._counter = 0
         self._verified: dict[tuple[int, int], tuple[Payload, bool]] = {}
