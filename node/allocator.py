@@ -23,6 +23,7 @@ SETTINGS = (  # (name in the environment, number for mallopt, value)
 def bound_allocator() -> bool:
     """Whether there was something to set; another C library than glibc keeps its own ways. Call it before threads."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
+    if mallopt is None or "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", ""):
         return False
-    return all(mallopt(number, value) == 1 for name, number, value in SETTINGS if name not in os.environ)
+    done = [mallopt(number, value) == 1 for name, number, value in SETTINGS if name not in os.environ]
+    return all(done)

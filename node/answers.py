@@ -63,7 +63,7 @@ class Asker(Protocol):
 
     @property
     def answering(self) -> asyncio.Lock:
-        """Held while one of its larger answers is worked out."""
+        """Held while one of its organisation's larger answers is worked out."""
         ...
 
 
@@ -76,7 +76,7 @@ class Answers:
         self._turn = asyncio.Lock()  # whoever works on an answer: one part of one at a time, then all else has its turn
 
     async def answer(
-        self, question: Question, organisation: str, asker: Asker | None = None
+        self, question: Question, organisation: str, asker: Asker
     ) -> BlocksAnswer | MineAnswer | RecordAnswer | EvidenceAnswer:
         """Raises PeerRefused: `forbidden` for what goes to agencies alone, `busy` while the asker leaves more
         than one answer unread, `not_served_here`."""
@@ -102,22 +102,23 @@ class Answers:
         kinds = {entry.id: entry.kind for entry in self._ledger.genesis.organisations}
         return kinds.get(organisation) in AGENCIES
 
-    async def blocks(self, question: GetBlocks, asker: Asker | None = None) -> BlocksAnswer:
+    async def blocks(self, question: GetBlocks, asker: Asker) -> BlocksAnswer:
         """Final blocks as they lie in the log; waits for the first one if it does not exist yet."""
         heights = await self._heights(question.from_height, question.count, question.wait_ms)
         blocks: list[bytes] = []
         size = 0
-        async with turn_of(asker), self._old:
+        async with turn_of(asker):
             for height in heights:
-                block = self._ledger.log.read(height)
-                size += len(block)
-                if blocks and size > ANSWER_BYTES_MAX:
-                    break
-                blocks.append(block)
-                await asyncio.sleep(0)
+                async with self._old:
+                    block = self._ledger.log.read(height)
+                    size += len(block)
+                    if blocks and size > ANSWER_BYTES_MAX:
+                        break
+                    blocks.append(block)
+                    await asyncio.sleep(0)
         return BlocksAnswer(blocks)
 
-    async def mine(self, question: GetMine, organisation: str, asker: Asker | None = None) -> MineAnswer:
+    async def mine(self, question: GetMine, organisation: str, asker: Asker) -> MineAnswer:
         """Headers, each with the organisation's own part."""
         heights = await self._heights(question.from_height, question.count, question.wait_ms)
         async with turn_of(asker):
@@ -139,7 +140,7 @@ class Answers:
                 part = part_of(view, parent, organisation, self._is_of, self._next_set(view.header))
                 await asyncio.sleep(0)
             before = view
-            size += 1_000 + sum(400 * len(own.entries) for own in part.transactions)
+            size += 1_000 + _size_of(part, view, organisation)
             if parts and size > PARTS_BYTES_MAX:
                 break
             parts.append(part)
@@ -199,12 +200,17 @@ class Answers:
         return body is not None and body.issuer == organisation
 
 
+def _size_of(part: Part, view: FinalView, organisation: str) -> int:
+    """About: an entry's outcome with its path and digests takes 400 bytes beside itself."""
+    own = sum(len(own.entries) for own in part.transactions)
+    whole = sum(received.size_bytes for received in view.received if received.transaction.organisation == organisation)
+    return whole + 400 * own + sum(400 + len(encode(seal.entry)) for seal in part.seals)
+
+
 @asynccontextmanager
-async def turn_of(asker: Asker | None) -> AsyncIterator[None]:
-    """One answer of an asker after the other: with many questions at once, those before may have filled its link."""
-    if asker is None:
-        yield
-        return
+async def turn_of(asker: Asker) -> AsyncIterator[None]:
+    """One answer of an organisation after the other: with many questions at once, those before may have filled its
+    link. Raises PeerRefused `busy` then."""
     async with asker.answering:
         if asker.waiting_bytes > ANSWER_BYTES_MAX:
             raise PeerRefused("busy")

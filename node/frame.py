@@ -13,7 +13,7 @@ from asyncio import StreamReader, StreamWriter
 from node.errors import PeerRefused
 
 KIND_MAX = 239  # of the node's own messages
-HELLO, PING, REQUEST, URGENT_REQUEST, RESPONSE, REFUSAL = range(240, 246)
+HELLO, PING, REQUEST, RESPONSE, REFUSAL = 240, 241, 242, 244, 245  # 243 was once an urgent question
 VERSION = 1
 HELLO_BYTES_MAX = 64
 LENGTH_BYTES = 4

@@ -26,7 +26,6 @@ from node.frame import (
     REFUSAL,
     REQUEST,
     RESPONSE,
-    URGENT_REQUEST,
     frame_head,
 )
 from node.incidents import Incidents
@@ -97,12 +96,12 @@ class Link:
         self._next_number = 0
         self._served = 0  # questions of the peer whose answer is not written yet, at most requests_served_max
         self._answers: set[asyncio.Task[None]] = set()  # being worked out, at most requests_served_max
-        self.answering = asyncio.Lock()  # for a handler that works out one large answer of this link at a time
         self._has_output = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
         self._frame_since: float | None = None  # a frame has begun and not ended
         self._write_since: float | None = None  # the peer does not take what was written
+        self._output_since: float | None = None  # or takes it drop by drop
         self._closed = asyncio.Event()
         self._share, self._allowance = WorkShare(), allowance or Allowance()
         writer.transport.set_write_buffer_limits(high=limits.write_bytes)
@@ -114,6 +113,11 @@ class Link:
     @property
     def organisation(self) -> str:
         return self.peer.organisation
+
+    @property
+    def answering(self) -> asyncio.Lock:
+        """For a handler that works out one large answer of this organisation at a time."""
+        return self._allowance.answering
 
     @property
     def waiting_bytes(self) -> int:
@@ -134,8 +138,8 @@ class Link:
             raise ValueError(f"kind {kind}, {len(payload)} bytes")
         return self._queue(kind, b"", payload, urgent)
 
-    async def request(self, payload: bytes, timeout_ms: int, *, urgent: bool = False) -> bytes:
-        """Ask and wait for the answer; an urgent question and its answer go ahead of gossip.
+    async def request(self, payload: bytes, timeout_ms: int) -> bytes:
+        """Ask and wait for the answer.
 
         Raises PeerRefused with the peer's code, RequestTimedOut, LinkClosed, LinkBusy when requests_asked_max are
         unanswered or the queue is full.
@@ -151,8 +155,7 @@ class Link:
         answer: asyncio.Future[bytes] = self._loop.create_future()
         self._asked[number] = answer
         try:
-            kind = URGENT_REQUEST if urgent else REQUEST
-            if not self._queue(kind, number.to_bytes(NUMBER_BYTES, "big"), payload, urgent):
+            if not self._queue(REQUEST, number.to_bytes(NUMBER_BYTES, "big"), payload, urgent=False):
                 raise LinkBusy(f"{self.peer.node}: its queue is full")
             async with asyncio.timeout(timeout_ms / 1000):
                 return await answer
@@ -218,9 +221,7 @@ class Link:
             self._urgent.append((kind, number, payload))
             self._urgent_bytes += size
         else:
-            is_full = (
-                len(self._gossip) >= limits.gossip_frames_max or self._gossip_bytes + size > limits.gossip_bytes_max
-            )
+            is_full = len(self._gossip) >= limits.gossip_frames_max or not self._has_room(size)
             if is_full and not is_answer:
                 self.gossip_dropped += 1
                 self._incidents.record("gossip_dropped", peer=self.peer.node)
@@ -230,15 +231,24 @@ class Link:
         self._has_output.set()
         return True
 
+    def _has_room(self, size: int) -> bool:
+        """For gossip and answers; one frame at least, however large, if nothing waits."""
+        return not self._gossip or self._gossip_bytes + size <= self._limits.gossip_bytes_max
+
     async def _write(self) -> None:
         """Join what waits, urgent first, into one write at a time."""
         while not self.is_closed:
             await self._has_output.wait()
             self._has_output.clear()
             while (self._urgent or self._gossip) and not self.is_closed:
-                for piece in self._take_output():
-                    if not self.is_closed:
-                        await self._write_piece(piece)
+                await self._write_output()
+
+    async def _write_output(self) -> None:
+        self._output_since = self._loop.time()
+        for piece in self._take_output():
+            if not self.is_closed:
+                await self._write_piece(piece)
+        self._output_since = None
 
     async def _write_piece(self, piece: bytes | memoryview) -> None:
         self._write_since = self._loop.time()
@@ -278,10 +288,11 @@ class Link:
         while not self.is_closed:
             await asyncio.sleep(limits.ping_interval_ms / 1000)
             now = self._loop.time()
-            if self._write_since is not None and (now - self._write_since) * 1000 > limits.write_timeout_ms:
+            takes_nothing = _is_over(self._write_since, now, limits.write_timeout_ms)
+            if takes_nothing or _is_over(self._output_since, now, limits.frame_timeout_ms):  # or it drips
                 self.refuse("does_not_read")
             elif self._frame_since is not None:
-                if (now - self._frame_since) * 1000 > limits.frame_timeout_ms:
+                if _is_over(self._frame_since, now, limits.frame_timeout_ms):
                     self.refuse("half_a_frame")
             elif (now - self._heard_at) * 1000 > limits.idle_timeout_ms:
                 self.refuse("silent")
@@ -297,25 +308,29 @@ class Link:
             length, kind = int.from_bytes(head[:LENGTH_BYTES], "big"), head[LENGTH_BYTES]
             if not 1 <= length <= self._limits.frame_bytes_max:
                 return self.refuse("wrong_length")
-            if kind > KIND_MAX and kind not in (PING, REQUEST, URGENT_REQUEST, RESPONSE, REFUSAL):
+            if kind > KIND_MAX and kind not in (PING, REQUEST, RESPONSE, REFUSAL):
                 return self.refuse("unknown_kind")
-            is_large = length > LARGE_FRAME_BYTES
-            if is_large:
-                await self._allowance.take(length)
-            try:
-                await self._read_payload(kind, length - 1)
-            finally:
-                if is_large:
-                    self._allowance.give(length)
+            await self._read_payload(kind, length - 1)
         return None
 
     async def _read_payload(self, kind: int, length: int) -> None:
-        payload = await self._reader.readexactly(length)
-        self._heard_at, self._frame_since = self._loop.time(), None
-        if kind <= KIND_MAX:
-            await self._on_message(kind, payload)
-        elif kind != PING:
-            self._on_numbered(kind, payload)
+        """A large frame counts towards its organisation's until it is dealt with; a question, until it is answered."""
+        size = length if length >= LARGE_FRAME_BYTES else 0
+        if size:
+            await self._allowance.take(size)
+        task = None
+        try:
+            payload = await self._reader.readexactly(length)
+            self._heard_at, self._frame_since = self._loop.time(), None
+            if kind <= KIND_MAX:
+                await self._on_message(kind, payload)
+            elif kind != PING:
+                task = self._on_numbered(kind, payload)
+        finally:
+            if size and task is None:
+                self._allowance.give(size)
+        if size and task is not None:
+            task.add_done_callback(lambda _task: self._allowance.give(size))
 
     async def _on_message(self, kind: int, payload: bytes) -> None:
         try:
@@ -331,10 +346,12 @@ class Link:
             self._incidents.record("over_its_share", peer=self.peer.node)
         self._heard_at = self._loop.time()  # the time that we took is not the peer's silence
 
-    def _on_numbered(self, kind: int, payload: bytes) -> None:
+    def _on_numbered(self, kind: int, payload: bytes) -> asyncio.Task[None] | None:
+        """What works out the answer, if it is a question."""
         number, body = payload[:NUMBER_BYTES], payload[NUMBER_BYTES:]
         if len(number) < NUMBER_BYTES or (kind == REFUSAL and not CODE.fullmatch(body)):
-            return self.refuse("malformed_frame")
+            self.refuse("malformed_frame")
+            return None
         if kind in (RESPONSE, REFUSAL):
             answer = self._asked.get(int.from_bytes(number, "big"))
             if answer is None or answer.done():  # given up, or never asked
@@ -345,23 +362,24 @@ class Link:
                 answer.set_exception(PeerRefused(body.decode()))
             return None
         if self._served >= self._limits.requests_served_max:
-            return self.refuse("too_many_requests")
+            self.refuse("too_many_requests")
+            return None
         self._served += 1
         if self._gossip_bytes + self._urgent_bytes > self._limits.gossip_bytes_max:
-            self._queue(REFUSAL, number, b"busy", kind == URGENT_REQUEST)
+            self._queue(REFUSAL, number, b"busy", urgent=False)
             return None
-        task = self._loop.create_task(self._answer(number, body, kind == URGENT_REQUEST))
+        task = self._loop.create_task(self._answer(number, body))
         self._answers.add(task)
         task.add_done_callback(self._answers.discard)
-        return None
+        return task
 
-    async def _answer(self, number: bytes, body: bytes, urgent: bool) -> None:
+    async def _answer(self, number: bytes, body: bytes) -> None:
         kind = RESPONSE
         try:
             answer = await self._handler.on_request(self, body)
             if len(answer) + NUMBER_BYTES >= self._limits.frame_bytes_max:
                 kind, answer = REFUSAL, b"answer_too_large"
-            elif self.waiting_bytes + len(answer) > self._limits.gossip_bytes_max:  # of questions asked all at once
+            elif not self._has_room(len(answer)):  # of questions asked all at once
                 kind, answer = REFUSAL, b"busy"
         except PeerRefused as refused:
             code = refused.code.encode()
@@ -369,4 +387,8 @@ class Link:
         except Exception:
             structlog.get_logger("transport").exception("request_handler_failed", peer=self.peer.node)
             kind, answer = REFUSAL, b"internal"
-        self._queue(kind, number, answer, urgent)
+        self._queue(kind, number, answer, urgent=False)
+
+
+def _is_over(since: float | None, now: float, limit_ms: int) -> bool:
+    return since is not None and (now - since) * 1000 > limit_ms

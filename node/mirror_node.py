@@ -162,9 +162,16 @@ class MirrorNode:
 
     async def on_request(self, link: Link, payload: bytes) -> bytes:
         organisation = link.peer.organisation
+        if len(payload) > QUESTION_BYTES_MAX and organisation in self.details.issuers:  # read, it takes ten times that
+            await self.follower.level(DETAILS_STEP_BACK_S)
+            async with link.answering:
+                return await self._answer(link, payload, PUT_DETAILS_BYTES_MAX)
+        return await self._answer(link, payload, QUESTION_BYTES_MAX)
+
+    async def _answer(self, link: Link, payload: bytes, bytes_max: int) -> bytes:
+        organisation = link.peer.organisation
         try:
-            is_supervised = organisation in self.details.issuers
-            question = decode_question(payload, PUT_DETAILS_BYTES_MAX if is_supervised else QUESTION_BYTES_MAX)
+            question = decode_question(payload, bytes_max)
         except ChainError as error:
             raise PeerRefused(error.code) from None
         match question:

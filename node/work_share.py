@@ -50,10 +50,12 @@ class WorkShare:
 
 
 class Allowance:
-    """Bytes of large frames that an organisation may have under way; who finds none left waits in turn."""
+    """Bytes of large frames that an organisation may have under way; who finds none left waits in turn. `answering` is
+    held while one of its larger answers is worked out."""
 
     def __init__(self, bytes_max: int = LARGE_BYTES_MAX) -> None:
         self._left = self._bytes_max = bytes_max
+        self.answering = asyncio.Lock()
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()  # at most one for each link
 
     async def take(self, size: int) -> None:

@@ -39,6 +39,7 @@ from node.messages import (
 from node.peers import PeerLink
 from node.service import Reader, Standing
 from tests.chain.making import MAC_KEYS, NOON_MS, PLACES, VALIDATORS, Chain, genesis, key_of, request
+from tests.node.asking import Asker
 
 STAFF = Reader("cashier-1", "hospital-a", "cashier")
 STORAGE_KEY = b"s" * 32
@@ -61,7 +62,7 @@ class FakeValidator:
         question = decode_question(payload)
         self.questions.append(question)
         if isinstance(question, GetMine):
-            answer: Any = await self.province.answers.mine(question, self.asker)
+            answer: Any = await self.province.answers.mine(question, self.asker, Asker(self.asker))
         else:
             assert isinstance(question, GetRecord)
             answer = await self.province.answers.record(question, self.asker)

@@ -78,7 +78,7 @@ class Asking:
         self.peer, self.node, self.organisation = link.peer, link.node, link.organisation
         self.is_closed, self.send = link.is_closed, link.send
 
-    async def request(self, payload: bytes, timeout_ms: int, *, urgent: bool = False) -> bytes:
+    async def request(self, payload: bytes, timeout_ms: int) -> bytes:
         link, table = self._link, self._link.table
         back = table.links.get((link.node, link.owner))
         target = table.nodes.get(link.node)

@@ -235,7 +235,7 @@ async def test_urgent_messages_go_ahead_of_gossip(province: Province) -> None:
 @on_both_loops
 async def test_each_question_has_its_answer(province: Province) -> None:
     async with joined(province) as (link, _asked, _server, heard):
-        answers = await asyncio.gather(*(link.request(b"%d" % n, LONG_MS, urgent=n % 2 == 0) for n in range(30)))
+        answers = await asyncio.gather(*(link.request(b"%d" % n, LONG_MS) for n in range(30)))
         assert answers == [(b"%d" % n)[::-1] for n in range(30)]
         assert len(await link.request(b"much", LONG_MS)) == 3_000_000
         with pytest.raises(PeerRefused) as refused:
@@ -476,6 +476,7 @@ HOSTILE = {
     "wrong_length  ": b"\xff\xff\xff\xff\xff",
     "unknown_kind": frame_head(255, 3) + b"abc",
     "unknown_kind ": frame_head(HELLO, 3) + b"abc",
+    "unknown_kind  ": frame_head(243, 5) + b"0000x",  # once a question whose answer went ahead of all bounds
     "malformed_frame": frame_head(REQUEST, 3) + b"abc",
     "malformed_frame ": frame_head(RESPONSE, 0),
     "malformed_frame  ": frame_head(REFUSAL, 13) + b"\0\0\0\0Not A Cod",
@@ -652,6 +653,70 @@ async def test_large_frames_of_one_organisation_share_its_allowance(province: Pr
             await until(lambda: taken.count("alpha-2") == 2)
             for writer in peers.values():
                 writer.transport.abort()
+
+
+@on_both_loops
+async def test_a_large_question_counts_until_it_is_answered(province: Province) -> None:
+    """What it says lies in memory as long."""
+    async with node(province.contexts("beta-1", "beta")) as (server, heard):
+        heard.gate = asyncio.Event()
+        _reader, writer = await raw_peer(province.contexts("alpha-2", "alpha"), server.listen("127.0.0.1", 0))
+        link = await heard.up.get()
+        allowance = server._allowances["alpha"]
+        whole = allowance._left
+        writer.write(frame_head(REQUEST, 300_000) + bytes(300_000))
+        await until(lambda: link._answers)
+        assert allowance._left == whole - 300_000
+        heard.gate.set()
+        await until(lambda: allowance._left == whole)
+        writer.transport.abort()
+
+
+@on_both_loops
+async def test_a_large_frame_is_written_in_pieces_and_arrives_whole(province: Province) -> None:
+    """TLS and the transport each keep a copy of what they are given at once."""
+    async with node(province.contexts("beta-1", "beta"), write_bytes=4_096) as (server, heard):
+        reader, writer = await raw_peer(province.contexts("alpha-2", "alpha"), server.listen("127.0.0.1", 0))
+        link = await heard.up.get()
+        payload, pieces = random.Random(1).randbytes(1_000_001), []
+        write = link._writer.write
+        with patch.object(link._writer, "write", lambda piece: (pieces.append(len(piece)), write(piece))):
+            link.send(2, b"before")
+            link.send(2, payload)
+            link.send(2, b"after")
+            got = [await read_frame(reader) for _ in range(3)]
+        assert got == [(2, b"before"), (2, payload), (2, b"after")]
+        assert max(pieces) <= 2 * 4_096
+        writer.transport.abort()
+
+
+@on_both_loops
+async def test_whoever_takes_a_frame_drop_by_drop_is_cut_off(province: Province) -> None:
+    """Each piece in time, and the whole not."""
+    times: dict[str, Any] = {"ping_interval_ms": 30, "write_timeout_ms": 5_000, "frame_timeout_ms": 300}
+    async with node(province.contexts("beta-1", "beta"), **times, write_bytes=4_096) as (server, heard):
+        reader, writer = await raw_peer(province.contexts("alpha-2", "alpha"), server.listen("127.0.0.1", 0))
+        link = await heard.up.get()
+        link.send(2, bytes(30_000_000))
+        with suppress(OSError):
+            while await reader.read(20_000):  # noqa: ASYNC110 (it drips)
+                await asyncio.sleep(0.01)
+        assert await heard.down.get() == "does_not_read"
+        writer.transport.abort()
+
+
+@on_both_loops
+async def test_what_is_larger_than_the_bound_of_a_link_is_sent_alone(province: Province) -> None:
+    """A block may be: else whoever needs it would never get it."""
+    async with node(province.contexts("beta-1", "beta"), gossip_bytes_max=1_000_000) as (server, heard):
+        reader, writer = await raw_peer(province.contexts("alpha-2", "alpha"), server.listen("127.0.0.1", 0))
+        link = await heard.up.get()
+        assert [link.send(2, bytes(2_000_000)), link.send(2, b"x")] == [True, False]
+        assert await read_frame(reader) == (2, bytes(2_000_000))
+        writer.write(frame_head(REQUEST, 8) + bytes(4) + b"much")
+        kind, answer = await read_frame(reader)
+        assert (kind, len(answer)) == (RESPONSE, 3_000_004)
+        writer.transport.abort()
 
 
 @on_both_loops
