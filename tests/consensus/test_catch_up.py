@@ -305,6 +305,28 @@ def test_two_certificates_at_one_height_stop_the_node() -> None:
             assert reasons == ([f"two certificates at height {3 + shown}: {both}"] if is_fork else [])
 
 
+def test_a_certificate_of_a_height_ahead_decides_nothing_here() -> None:
+    """Rule 5: it says that there is more to fetch; the slot is decided by its own votes."""
+    lone = Lone(height=3)
+    far = lone.view_change(1, 1, height=5, digest=bytes([9]) * 32, certificate=lone.certificate(view=0))
+    assert [fetch.from_height for fetch in asked(lone.hear(1, far))] == [4]
+    block = lone.header("block 4", bytes(32))
+    lone.hear(0, lone.proposal(block, bytes(32)))
+    lone.checked(block)
+    assert [effect.header for effect in finals(commits(lone, block.digest(), [0, 1, 2], height=4))] == [block]
+
+
+def test_more_commits_than_a_quorum_at_once_decide_too() -> None:
+    """Rule 5: of a Status that shows all of them; the certificate has a quorum's."""
+    lone = Lone(7, me=6)
+    block = lone.header("block 1", bytes(32))
+    lone.hear(0, lone.proposal(block, bytes(32)))
+    lone.checked(block)
+    votes = [lone.vote(COMMIT, seat, block.digest()) for seat in range(6)]
+    [final] = finals(lone.hear(1, lone.status(0, votes=votes)))
+    assert [entry.seat for entry in final.certificate.signatures] == [0, 1, 2, 3, 4]
+
+
 def test_a_block_that_was_agreed_and_is_invalid_here_stops_the_node_whenever_that_is_found() -> None:
     """Rule 5: found before the certificate came, or after it."""
     lone = Lone()
@@ -378,11 +400,12 @@ def test_a_status_is_answered_with_what_its_sender_lacks(view: int, phase: str) 
         mine.append(lone.replica._state.votes[3, COMMIT, 2])
     sender = 0
     its_own, of_another = (lone.vote(PREPARE, seat, bytes([seat]) * 32, view) for seat in (0, 1))
-    its_old = lone.vote(PREPARE, 0, bytes(32), view - 1)
+    its_old, my_old = (lone.vote(PREPARE, seat, bytes(32), view - 1) for seat in (0, 2))
+    old = [its_old, my_old] if mine else [its_old]  # a vote of mine that I do not know would make me a learner
     for height in (1, 2, 3):
         for its_view in (view - 1, view, view + 1):
             for active in (False, True):
-                for shown in subsets([*mine, its_own, of_another, its_old]):
+                for shown in subsets([*mine, its_own, of_another, *old]):
                     lone.now_ms += 400  # one answer in so long
                     status = lone.status(height, its_view, active, votes=list(shown), views=[view] * 4)
                     answer = sent(lone.hear(sender, status), sender)

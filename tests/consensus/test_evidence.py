@@ -192,8 +192,9 @@ def test_who_is_honest_is_convicted_by_no_repetition(cluster: Cluster, monkeypat
 
 def test_a_vote_far_below_is_remembered_by_nobody(cluster: Cluster) -> None:
     """The bound: node/README, "What waits"."""
-    grow(cluster, PAST_HEIGHTS_MAX + 1)
-    cluster.give(LIAR, HONEST, signed(cluster, Commit, 1, HIGH))
+    grow(cluster, PAST_HEIGHTS_MAX + 3)
+    for height in (1, 2, 3):
+        cluster.give(LIAR, HONEST, signed(cluster, Commit, height, HIGH))
     assert not accusations(cluster)
     assert len(cluster[HONEST].replica._state.past) == PAST_HEIGHTS_MAX
 
