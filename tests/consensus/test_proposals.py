@@ -43,8 +43,9 @@ def prepared(lone: Lone, seat: int, header: Header, *transactions: bytes, view: 
 @pytest.mark.parametrize("obliged", ["nothing", "this one", "another one"])
 def test_a_proposal_is_taken_refused_or_held(obliged: str) -> None:
     """Rule 2, at each limit and one millisecond beside it: time above the parent's; heartbeat; 60 s behind the clock on
-    arrival; 10 s ahead of it. What is obliged is not asked for proposer, contents or clock."""
-    after_parent = (-1, 0, 1, HEARTBEAT_MS - 1, HEARTBEAT_MS, HEARTBEAT_MS + 1)
+    arrival; 10 s ahead of it, but for the least time that there is after a block from the future. What is obliged is not
+    asked for proposer, contents or clock."""
+    after_parent = (-1, 0, 1, 2, HEARTBEAT_MS - 1, HEARTBEAT_MS, HEARTBEAT_MS + 1)
     clock_ahead = (60_001, 60_000, 59_999, 0, -9_999, -10_000, -10_001)
     outcomes = set()
     for later_ms, ahead_ms, is_empty, is_due, is_mine in product(
@@ -71,7 +72,7 @@ def test_a_proposal_is_taken_refused_or_held(obliged: str) -> None:
         elif ahead_ms > 60_000:
             reason = TOO_OLD
         assert refused(effects) == ([reason] if reason else [])
-        held_ms = -10_000 - ahead_ms if reason is None and obliged == "nothing" else 0
+        held_ms = -10_000 - ahead_ms if reason is None and obliged == "nothing" and later_ms > 1 else 0
         is_held = held_ms > 0
         assert [check.header for check in to_check(effects)] == ([header] if reason is None and not is_held else [])
         assert (Timer.HELD in lone.timers) == is_held
@@ -84,6 +85,15 @@ def test_a_proposal_is_taken_refused_or_held(obliged: str) -> None:
             again = lone.hear(1, lone.proposal(header, *listed, view=1))
             assert refused(again) == [reason]  # it is not kept, so a good one finds room
     assert len(outcomes) == {"nothing": 6, "this one": 2, "another one": 2}[obliged]
+
+
+def test_a_proposal_of_a_later_view_waits_for_that_view() -> None:
+    """Rule 12: of the same primary, n views on; it is kept, and is nobody's proposal in this one."""
+    lone = Lone()
+    header = lone.header("block 1", ONE)
+    assert not to_check(lone.hear(0, lone.proposal(header, ONE, view=4)))
+    assert not to_check(lone.work())
+    assert [check.header for check in to_check(lone.enter(4))] == [header]
 
 
 def test_a_held_proposal_is_as_young_as_on_arrival() -> None:
