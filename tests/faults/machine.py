@@ -26,9 +26,8 @@ def describe_machine() -> str:
     return f"{model}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before, Python {platform.python_version()}, {commit}"
 
 
-def rss_mib(pid: int) -> float:
-    """Memory that a process holds."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise ProcessLookupError(pid)
+def memory_mib(pid: int) -> tuple[float, float]:
+    """What a process holds of its own, and of mapped files: LevelDB's tables, which the system takes back as it likes."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    own, mapped = (int(lines[name].split()[0]) / 1024 for name in ("RssAnon", "RssFile"))
+    return own, mapped
