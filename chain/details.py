@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Annotated, Any
 
 import msgspec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from chain.bill import BillRequest, Charge, Item, Payer, PaymentParts, Visit
 from chain.codec import BillId, Digest, Wire, encode
 from chain.digest import BUSINESS, CONTENT
 from chain.errors import Malformed, ProofMismatch
-from chain.merkle import hash_leaf, paths_of_hashes, root_from_path, root_of_hashes
+from chain.merkle import LEAF, hash_leaf, paths_of_hashes, root_from_path, root_of_hashes
+
+_SHA256 = SHA256()
 
 SCHEMA = 1
 SLOTS = 32
@@ -50,6 +55,7 @@ FIELDS: dict[int, str] = {
 }
 FIELD_IDS = {name: number for number, name in FIELDS.items()}
 LISTS = frozenset({"charges", "items", "visit"})
+_LIST_FIELDS = frozenset(FIELD_IDS[name] for name in LISTS)
 
 Salt = Annotated[bytes, msgspec.Meta(min_length=SALT_BYTES, max_length=SALT_BYTES)]
 
@@ -170,11 +176,7 @@ def expand(seed: bytes, info: bytes, length: int) -> bytes:
 
     `length` is at most 8,160 bytes.
     """
-    blocks, previous = [], b""
-    for counter in range(1, -(-length // 32) + 1):
-        previous = hmac.digest(seed, previous + info + bytes([counter]), "sha256")
-        blocks.append(previous)
-    return b"".join(blocks)[:length]
+    return HKDFExpand(_SHA256, length, info).derive(seed)
 
 
 def check_code(seed: bytes, bill: str) -> str:
@@ -210,28 +212,44 @@ def _leaf_hash(bill: str, field: int, index: int, salt: bytes, value: Any) -> by
     return hash_leaf(encode([SCHEMA, bill, field, index, salt, value]))
 
 
+# A tree has some eighty leaves, most of them blank: their canonical arrays are put together from parts encoded before.
+_ARRAY_OF_SIX = encode([None] * 6)[:1]
+_INTEGERS = [encode(number) for number in range(SLOTS)]
+_SALT_HEAD = encode(bytes(SALT_BYTES))[:-SALT_BYTES]
+_BLANK = encode(None)
+
+
+def _leaf_head(bill: str) -> bytes:
+    """What every leaf of a bill begins with, the mark of a leaf included."""
+    return LEAF + _ARRAY_OF_SIX + encode(SCHEMA) + encode(bill)
+
+
 def _list_slots(rows: int) -> int:
     return max(LIST_SLOTS_MIN, 1 << max(rows - 1, 0).bit_length())
 
 
 def _list_root(bill: str, field: int, salts: Sequence[bytes], rows: Sequence[Any]) -> bytes:
+    head = _leaf_head(bill) + _INTEGERS[field]
     hashes = [
-        _leaf_hash(bill, field, index + 1, salt, rows[index] if index < len(rows) else None)
-        for index, salt in enumerate(salts)
+        sha256(head + encode(index) + _SALT_HEAD + salt + encode(row)).digest()
+        for index, (salt, row) in enumerate(zip(salts, rows, strict=False), 1)
     ]
+    for index in range(len(rows), len(salts)):
+        hashes.append(sha256(head + encode(index + 1) + _SALT_HEAD + salts[index] + _BLANK).digest())
     return root_of_hashes(hashes)
 
 
 def _slot_hashes(details: Details) -> list[bytes]:
     values = dict(details.fields)
-    salts = _salts(details.seed, details.bill, "slots", SLOTS)
+    head, index = _leaf_head(details.bill), _INTEGERS[0]
     hashes = []
-    for field in range(SLOTS):
+    for field, salt in enumerate(_salts(details.seed, details.bill, "slots", SLOTS)):
         value: FieldValue | bytes | None = values.get(field)
-        if FIELDS.get(field) in LISTS:
+        if field in _LIST_FIELDS:
             rows = value or []
             value = _list_root(details.bill, field, _row_salts(details, field, len(rows)), rows)
-        hashes.append(_leaf_hash(details.bill, field, 0, salts[field], value))
+        spelt = _BLANK if value is None else encode(value)
+        hashes.append(sha256(head + _INTEGERS[field] + index + _SALT_HEAD + salt + spelt).digest())
     return hashes
 
 
