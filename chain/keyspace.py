@@ -98,7 +98,7 @@ def day_book(issuer: str, place: str, date: int) -> bytes:
 # ── keys of the database: private ────────────────────────────────────────────────────────────────────────────────────
 
 _RECORD = b"r"  # + record key -> leaf index (8) ‖ Record
-_NODE = b"n"  # + level (1) + index (8) -> node of the state tree
+NODE_PAGES = b"n"  # + levels / 5 (1) + place (8) -> a page of the state tree's nodes (node_pages.py)
 _HISTORY = b"h"  # + level (1) + index (8) -> node of the history tree
 _BLOCK_DIGEST = b"d"  # + height (8) -> digest of the header
 _TRANSACTION = b"t"  # + digest -> valid_until_height (8)
@@ -113,7 +113,7 @@ META = b"m"  # the applied height, its roots
 # What two stores of one height hold alike, whenever each of them was flushed: all but the memory of transactions.
 DERIVED = (
     _RECORD,
-    _NODE,
+    NODE_PAGES,
     _HISTORY,
     _BLOCK_DIGEST,
     _OUTCOMES,
@@ -126,10 +126,6 @@ DERIVED = (
 
 def stored_record(record_key: bytes) -> bytes:
     return _RECORD + record_key
-
-
-def stored_node(level: int, index: int) -> bytes:
-    return _NODE + struct.pack(">BQ", level, index)
 
 
 def stored_history(level: int, index: int) -> bytes:

@@ -13,17 +13,18 @@ from typing import Protocol
 from chain.errors import ProofMalformed, ProofMismatch
 
 EMPTY_ROOT = sha256(b"").digest()
+LEAF, NODE = b"\x00", b"\x01"  # what the hash of a leaf, or of a node, begins with
 PATH_LENGTH_MAX = 64
 
 
 def hash_leaf(leaf: bytes) -> bytes:
     """32 bytes; `leaf` is the canonical array of the entry."""
-    return sha256(b"\x00" + leaf).digest()
+    return sha256(LEAF + leaf).digest()
 
 
 def hash_node(left: bytes, right: bytes) -> bytes:
     """32 bytes over two digests of 32."""
-    return sha256(b"\x01" + left + right).digest()
+    return sha256(NODE + left + right).digest()
 
 
 def root_of_hashes(hashes: Sequence[bytes]) -> bytes:
@@ -32,11 +33,16 @@ def root_of_hashes(hashes: Sequence[bytes]) -> bytes:
         return EMPTY_ROOT
     level = list(hashes)
     while len(level) > 1:
-        above = [hash_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-        if len(level) % 2:
-            above.append(level[-1])
-        level = above
+        level = _above(level)
     return level[0]
+
+
+def _above(level: Sequence[bytes]) -> list[bytes]:
+    """hash_node of each pair, written out: trees of details and blocks are hashed by the hundred thousand a second."""
+    above = [sha256(NODE + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
+    if len(level) % 2:
+        above.append(level[-1])
+    return above
 
 
 def root(leaves: Sequence[bytes]) -> bytes:
@@ -44,22 +50,31 @@ def root(leaves: Sequence[bytes]) -> bytes:
     return root_of_hashes([hash_leaf(leaf) for leaf in leaves])
 
 
+class HashTree:
+    """A whole tree in memory, for many paths: `levels[0]` are the leaf hashes, the last level is the root."""
+
+    def __init__(self, hashes: Sequence[bytes]) -> None:
+        level = list(hashes)
+        self.levels = [level]
+        while len(level) > 1:
+            level = _above(level)
+            self.levels.append(level)
+
+    def path(self, index: int) -> list[bytes]:
+        """The inclusion path, from the leaf's sibling upwards."""
+        found = []
+        for level in self.levels[:-1]:
+            sibling = index ^ 1
+            if sibling < len(level):
+                found.append(level[sibling])
+            index //= 2
+        return found
+
+
 def paths_of_hashes(hashes: Sequence[bytes], wanted: Sequence[int]) -> list[list[bytes]]:
     """For each index in `wanted` the inclusion path, from the leaf's sibling upwards."""
-    paths: list[list[bytes]] = [[] for _ in wanted]
-    places = list(wanted)
-    level = list(hashes)
-    while len(level) > 1:
-        for number, place in enumerate(places):
-            sibling = place ^ 1
-            if sibling < len(level):
-                paths[number].append(level[sibling])
-            places[number] = place // 2
-        above = [hash_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-        if len(level) % 2:
-            above.append(level[-1])
-        level = above
-    return paths
+    tree = HashTree(hashes)
+    return [tree.path(index) for index in wanted]
 
 
 def path(leaves: Sequence[bytes], index: int) -> list[bytes]:
@@ -146,21 +161,22 @@ def updated_nodes(
     `size` is the number of leaves before; `replaced` maps index -> leaf hash, below `size`; `added` take the next
     places. Returns (level, index) -> node, level 0 included, for every full subtree that is new or different.
     """
-    changed: dict[tuple[int, int], bytes] = {(0, index): value for index, value in replaced.items()}
-    changed.update({(0, size + offset): value for offset, value in enumerate(added)})
+    row = dict(replaced)  # of one level: index -> node
+    row.update(enumerate(added, size))
+    changed = {(0, index): value for index, value in row.items()}
     total = size + len(added)
-    touched = {index for _level, index in changed}
     level = 0
-    while touched:
-        above = set()
-        for index in touched:
+    while row:
+        above: dict[int, bytes] = {}
+        whole = total >> (level + 1)  # so many subtrees of the level above are full
+        for index in row:
             parent = index >> 1
-            if (parent + 1) << (level + 1) <= total:  # the parent's subtree is full
-                above.add(parent)
-        for parent in above:
-            left = changed.get((level, 2 * parent)) or nodes.node(level, 2 * parent)
-            right = changed.get((level, 2 * parent + 1)) or nodes.node(level, 2 * parent + 1)
-            changed[level + 1, parent] = hash_node(left, right)
-        touched = above
+            if parent < whole and parent not in above:
+                left = row.get(2 * parent) or nodes.node(level, 2 * parent)
+                right = row.get(2 * parent + 1) or nodes.node(level, 2 * parent + 1)
+                above[parent] = sha256(NODE + left + right).digest()
         level += 1
+        for index, value in above.items():
+            changed[level, index] = value
+        row = above
     return changed

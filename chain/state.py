@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -19,6 +19,7 @@ from chain.digest import EMPTY_DIGEST
 from chain.errors import StorageDamaged
 from chain.genesis import Genesis, genesis_records
 from chain.merkle import EMPTY_ROOT, NodeReader, hash_leaf, path_from_nodes, root_of_peaks, updated_nodes
+from chain.node_pages import EMPTY_NODE, EMPTY_PAGE, NODE_BYTES, place_of
 from chain.records import Record, state_leaf
 from chain.rules.context import Body, Changes
 
@@ -55,7 +56,8 @@ class Overlay:
     def __init__(self, base: StateReader) -> None:
         self._base = base
         self._slots: dict[bytes, _Slot] = {}  # records changed in this block
-        self._read: dict[bytes, tuple[Record, Wire] | None] = {}  # what was read below, decoded once
+        self._entries: dict[bytes, tuple[int, bytes] | None] = {}  # what was looked for below, once
+        self._read: dict[bytes, tuple[Record, Wire] | None] = {}  # and decoded once
         self._undo: list[tuple[bytes, _Slot | None]] = []
 
     def get(self, key: bytes, kind: type[Body]) -> Body | None:
@@ -72,7 +74,7 @@ class Overlay:
         if key in self._read:
             below = self._read[key]
             return below[0].origin if below else None
-        entry = self._base.entry(key)
+        entry = self._entry(key)
         return record_of(entry[1]).origin if entry else None
 
     def apply(self, changes: Changes, operation: bytes) -> None:
@@ -108,7 +110,7 @@ class Overlay:
         added: list[bytes] = []
         for key in sorted(self._slots):
             slot = self._slots[key]
-            below = base.entry(key)
+            below = self._entry(key)
             former = record_of(below[1]) if below else None
             record = encode(
                 Record(
@@ -129,9 +131,17 @@ class Overlay:
                 added.append(leaf)
         return _changed(base, records, replaced, added)
 
+    def _entry(self, key: bytes) -> tuple[int, bytes] | None:
+        """What lies below: most keys of a block are new, and each miss is a walk through LevelDB."""
+        try:
+            return self._entries[key]
+        except KeyError:
+            found = self._entries[key] = self._base.entry(key)
+            return found
+
     def _below(self, key: bytes, kind: type[Body]) -> tuple[Record, Wire] | None:
         if key not in self._read:
-            entry = self._base.entry(key)
+            entry = self._entry(key)
             if entry is None:
                 self._read[key] = None
             else:
@@ -211,6 +221,9 @@ class Store(Protocol):
     def close(self) -> None: ...
 
 
+_NOT_HERE: Any = object()  # marks a key that a layer says nothing of; None says that it goes
+
+
 class SavedState:
     """The state of the last final block: the store, and changes that are not written to it yet.
 
@@ -226,10 +239,12 @@ class SavedState:
 
     def read(self, stored_key: bytes) -> bytes | None:
         """A value of the database, pending changes first."""
-        for layer in (self.pending, self._flushing):
-            if stored_key in layer:
-                return layer[stored_key]
-        return self.store.get(stored_key)
+        value: bytes | None = self.pending.get(stored_key, _NOT_HERE)
+        if value is _NOT_HERE:
+            value = self._flushing.get(stored_key, _NOT_HERE)
+            if value is _NOT_HERE:
+                return self.store.get(stored_key)
+        return value
 
     def begin_flush(self) -> tuple[dict[bytes, bytes], list[bytes]]:
         """What is to be written as one synced batch, (puts, deletes); reads go on meanwhile.
@@ -278,10 +293,12 @@ class SavedState:
         return (int.from_bytes(value[:8], "big"), value[8:]) if value is not None else None
 
     def node(self, level: int, index: int) -> bytes:
-        value = self.read(keyspace.stored_node(level, index))
-        if value is None:
+        key, first = place_of(keyspace.NODE_PAGES, level, index)
+        page = self.read(key)
+        node = EMPTY_NODE if page is None else page[first : first + NODE_BYTES]
+        if node == EMPTY_NODE:
             raise StorageDamaged(f"state, node {level}/{index}", f"missing in a tree of {self.count}")
-        return value
+        return node
 
     def get(self, key: bytes, kind: type[Body]) -> Body | None:
         """The current body of a record, or None."""
@@ -300,6 +317,12 @@ class SavedState:
         """Make a block's change the current state."""
         for key, (place, record) in change.records.items():
             self.pending[keyspace.stored_record(key)] = place.to_bytes(8, "big") + record
+        pages: dict[bytes, bytearray] = {}
         for (level, index), node in change.nodes.items():
-            self.pending[keyspace.stored_node(level, index)] = node
+            key, first = place_of(keyspace.NODE_PAGES, level, index)
+            page = pages.get(key)
+            if page is None:
+                page = pages[key] = bytearray(self.read(key) or EMPTY_PAGE)
+            page[first : first + NODE_BYTES] = node
+        self.pending.update({key: bytes(page) for key, page in pages.items()})
         self.count, self.root = change.count, change.root

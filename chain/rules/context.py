@@ -7,9 +7,11 @@ state through the view only, and knows no clock, no file and no node.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Protocol, TypeVar
+
+import msgspec
 
 from chain import keyspace
 from chain.codec import Wire
@@ -32,8 +34,7 @@ class View(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True, gc=False):
     """Around an operation: who signed it, with a key for what, in which block."""
 
     organisation: str
@@ -78,6 +79,7 @@ def issuing_hospital(view: View, name: str, place: str) -> OrganisationBody:
     return body
 
 
+@lru_cache(maxsize=64)  # of a block's time, again for each of its bills
 def local_date(time_ms: int, utc_offset_minutes: int) -> int:
     """yyyymmdd of a moment, in the ledger's own time zone; the last day of 9999 for all that come after it."""
     days = (time_ms + utc_offset_minutes * 60_000) // DAY_MS
@@ -85,6 +87,7 @@ def local_date(time_ms: int, utc_offset_minutes: int) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
+@lru_cache(maxsize=256)
 def days_between(earlier: int, later: int) -> int:
     """Days from one yyyymmdd to another. Raises Refused `date_unknown` for a day that does not exist."""
     try:

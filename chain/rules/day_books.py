@@ -27,8 +27,16 @@ def entered(view: View, issuer: str, kind: int, operation: IssueBill | ReverseBi
         old.red_sum_fen + (operation.total_fen if red else 0),
         added(old.payments, operation.payments),
     )
-    parts = (getattr(new.payments, name) for name in Payments.__struct_fields__)
-    if max(map(abs, (new.sum_fen, new.red_sum_fen, *parts))) > FEN_MAX:
+    parts = new.payments
+    sums = (
+        new.sum_fen,
+        new.red_sum_fen,
+        parts.insurance_fund_fen,
+        parts.personal_account_fen,
+        parts.other_fen,
+        parts.cash_fen,
+    )
+    if max(sums) > FEN_MAX or min(sums) < -FEN_MAX:
         raise Refused("day_book_full")
     return {key: DayBookBody([totals[number] for number in sorted(totals)])}
 

@@ -335,7 +335,7 @@ def test_damage_of_the_database_is_not_blamed_on_the_log() -> None:
     store, log = MemoryStore(), MemoryLog()
     log.blocks = cast(Any, chain.ledger.log).blocks
     start_store(store, chain.genesis)
-    prefix = keyspace.stored_node(0, 0)[:1]
+    prefix = keyspace.NODE_PAGES
     for key in [key for key in store.values if key.startswith(prefix)]:
         del store.values[key]
     ledger = Ledger(chain.genesis, store, cast(BlockLog, log), True)
