@@ -6,14 +6,15 @@ The signature covers the Merkle root of the operations, so that a proof shows on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated
 
 import msgspec
 
 from chain.codec import Count, Digest, Height, Name, Signature, Wire, encode
-from chain.digest import KEY, TRANSACTION, digest
-from chain.merkle import hash_leaf, root_of_hashes
-from chain.operation import Operation, operation_digest
+from chain.digest import KEY, OPERATION, TRANSACTION, digest
+from chain.merkle import LEAF, hash_leaf, root_of_hashes
+from chain.operation import Operation
 from chain.signature import ED25519, SigningKey
 
 OPERATIONS_MAX = 500  # in one transaction
@@ -64,6 +65,11 @@ class Transaction(Wire, frozen=True):
         )
 
 
+ENTRY_HEAD_BYTES = 2  # an array of two and whether it is linked
+# What a leaf begins with: the mark of a leaf, and the entry's array up to its operation.
+_LINKED, _ALONE = (LEAF + encode([linked, None])[:ENTRY_HEAD_BYTES] for linked in (True, False))
+
+
 def operations_root(entries: list[Entry]) -> bytes:
     """The root over the entries of a transaction."""
     return root_of_hashes([hash_leaf(encode(entry)) for entry in entries])
@@ -96,7 +102,34 @@ class ReceivedTransaction:
 def receive_transaction(
     chain_id: bytes, transaction: Transaction, size_bytes: int | None = None
 ) -> ReceivedTransaction:
-    """Work out the digests. `size_bytes` is the length of its canonical bytes, if known."""
-    size = len(encode(transaction)) if size_bytes is None else size_bytes
-    operations = [operation_digest(entry.operation) for entry in transaction.entries]
-    return ReceivedTransaction(transaction, transaction.head(chain_id).digest(), size, operations)
+    """Work out the digests. `size_bytes` is the length of its canonical bytes, if known.
+
+    Each operation is encoded once: its digest, its leaf under the transaction's root and the size come from that.
+    """
+    entries = transaction.entries
+    operations, leaves, size = [], [], 0
+    for entry in entries:
+        spelt = encode(entry.operation)
+        operations.append(sha256(OPERATION + spelt).digest())
+        leaves.append(sha256((_LINKED if entry.linked else _ALONE) + spelt).digest())
+        size += len(spelt)
+    head = TransactionHead(
+        chain_id,
+        transaction.organisation,
+        transaction.key_id,
+        transaction.valid_until_height,
+        root_of_hashes(leaves),
+        len(entries),
+    )
+    if size_bytes is None:
+        bare = Transaction(
+            transaction.organisation,
+            transaction.key_id,
+            transaction.valid_until_height,
+            [],
+            transaction.suite,
+            transaction.signature,
+        )
+        more = 0 if len(entries) < 16 else 2  # of the length of a list
+        size_bytes = len(encode(bare)) + more + size + ENTRY_HEAD_BYTES * len(entries)
+    return ReceivedTransaction(transaction, head.digest(), size_bytes, operations)
