@@ -16,7 +16,7 @@ from chain.block import FinalBlock, Header
 from chain.codec import encode
 from chain.final_view import FinalView
 from chain.ledger import Ledger
-from chain.merkle import hash_leaf, paths_of_hashes
+from chain.merkle import HashTree, hash_leaf
 from chain.operation import SealBills
 from chain.proof import CurrentRecord
 from chain.proving import recorded_at
@@ -234,13 +234,13 @@ def part_of(
     own: list[OwnTransaction] = []
     seals: list[Recorded] = []
     first = 0
-    outcome_hashes: list[bytes] | None = None
+    outcomes: HashTree | None = None
     for place, received in enumerate(view.received):
         transaction = received.transaction
         count = len(transaction.entries)
         if transaction.organisation == organisation:
-            if outcome_hashes is None:
-                outcome_hashes = [hash_leaf(encode(outcome)) for outcome in view.outcomes]
+            if outcomes is None:
+                outcomes = HashTree([hash_leaf(encode(outcome)) for outcome in view.outcomes])
             key = next(
                 witness
                 for witness in view.witnesses
@@ -255,7 +255,7 @@ def part_of(
                     entries=transaction.entries,
                     first_place=first,
                     outcomes=view.outcomes[first : first + count],
-                    outcome_paths=paths_of_hashes(outcome_hashes, range(first, first + count)),
+                    outcome_paths=[outcomes.path(place) for place in range(first, first + count)],
                 )
             )
         else:
