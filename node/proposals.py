@@ -14,6 +14,7 @@ from chain.transaction import ReceivedTransaction, Transaction, receive_transact
 from consensus.effects import CheckBlock
 from consensus.model import BLOCKS_PER_FETCH_MAX, BODIES_PER_FETCH_MAX
 from node.admission import Admission
+from node.block_pace import BlockPace
 from node.mempool import CheckedSignatures, Mempool
 
 ASK_AGAIN_SECONDS = 0.3  # for bodies, at the next holder
@@ -40,8 +41,10 @@ class Proposals:
         pool: Mempool,
         checked: CheckedSignatures,
         admission: Admission,
+        pace: BlockPace | None = None,
     ) -> None:
         self._chain_id, self._parent, self._pool = chain_id, parent, pool
+        self.pace = pace or BlockPace()
         self._checked, self._admission = checked, admission
         self._bodies: dict[bytes, ReceivedTransaction] = {}  # of this height's proposals, until it is decided
         self._offered_bytes = 0  # of bodies that peers sent for this height, at most BODIES_BYTES_MAX
@@ -120,7 +123,7 @@ class Proposals:
     def build(self, time_ms: int, proposer: str, may_be_empty: bool) -> Execution | None:
         """A block of what waits, executed; None if there is nothing to put into it."""
         parent = self._parent()
-        taken = self._pool.take(parent.parameters, lambda received: can_run(parent, received))
+        taken = self._pool.take(self.pace.limited(parent.parameters), lambda received: can_run(parent, received))
         if not taken and not may_be_empty:
             return None
         execution = execute_block(parent, time_ms, proposer, taken, self._holds)

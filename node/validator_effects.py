@@ -131,6 +131,7 @@ class Effects:
         if execution is None:
             raise RuntimeError(f"block {effect.header.height} is final and was not executed here")
         view = self._ledger.adopt(execution, effect.certificate)
+        self._proposals.pace.ended(effect.header.height, len(view.received), len(view.outcomes))
         failpoint("effects.adopted")
         self._saver.block(effect.header.height, digest, final_block_bytes(view))
         self._proposals.decided(effect.transactions)
@@ -151,6 +152,8 @@ class Effects:
         parameters = self._ledger.genesis.parameters
         used_bytes = sum(received.size_bytes for received in view.received)
         if len(view.received) >= parameters.block_transactions_max:
+            return 0
+        if self._proposals.pace.is_full(len(view.received), len(view.outcomes)):
             return 0
         return self._pool.count_passed_over(
             view.header.time_ms,
@@ -233,6 +236,7 @@ class Effects:
 
     def _proposal(self, effect: Propose) -> list[Event]:
         now = self.now_ms()
+        self._proposals.pace.began(effect.height)
         execution = None
         if effect.parent == self._ledger.head.digest and not self._parts.space.is_low():  # another primary will
             proposer = self._parts.organisation
@@ -249,6 +253,7 @@ class Effects:
         return [ProposalReady(effect.view, effect.height, execution.header, digests, now, next_epoch)]
 
     def check_block(self, effect: CheckBlock) -> list[Event]:
+        self._proposals.pace.began(effect.header.height)
         checked = self._proposals.check_now(effect)
         if checked is not None:
             return [self._verdict(checked)]
