@@ -12,7 +12,7 @@ ONLY ?=
 BIN = .venv/bin
 READY = .venv/.ready
 
-.PHONY: help setup demo test simulate failpoints bitflips drills mutants coverage mutation faults floods lock clean
+.PHONY: help setup demo test simulate failpoints bitflips drills mutants coverage mutation faults floods bench bench-check lock clean
 help:
 	@echo 'make demo                     the story of the system in about two minutes'
 	@echo 'make test                     format, lint, types, import contracts, tests, a short simulation'
@@ -25,6 +25,8 @@ help:
 	@echo 'make mutation FILES="..."      mutation score of consensus/, file by file; takes hours, can be stopped'
 	@echo 'make faults                   real processes: 20 kills, two of four down for a minute, catching up'
 	@echo 'make floods                   ten minutes of a flooding validator and a flooding client'
+	@echo 'make bench                    how fast, beside what the machine could do; charts in bench/'
+	@echo 'make bench-check              ratios of today against those on record'
 	@echo 'make setup                    the environment in .venv (PYTHON=... chooses the interpreter)'
 	@echo 'make lock                     the two requirements files again, from pyproject.toml (needs uv)'
 	@echo 'make clean                    remove .venv, caches and built files'
@@ -111,6 +113,12 @@ floods: $(READY)
 	@$(BIN)/python -m tests.faults.floods --minutes 10 --warm-up 300
 
 # The files hold hashes and no address: uv.lock and other makers write where packages came from.
+bench: $(READY)
+	@$(BIN)/medbill bench --charts bench
+
+bench-check: $(READY)
+	@$(BIN)/python -m bench.check
+
 lock:
 	@command -v uv >/dev/null 2>&1 || { echo 'make lock needs uv: pip install uv' >&2; exit 1; }
 	uv pip compile -q --generate-hashes --universal --python-version 3.11 -o requirements.lock pyproject.toml

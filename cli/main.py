@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from cli import output
 from cli.commands import (
     audit,
+    bench,
     bill,
     blocks,
     demo,
@@ -84,6 +85,7 @@ for name, group in (
 app.command("blocks")(blocks.blocks)
 app.command("verify")(verify.verify)
 app.command("demo")(demo.demo)
+app.command("bench")(bench.bench)
 
 
 @app.command()

@@ -1,0 +1,187 @@
+"""What a bill costs as the ledger grows: one validator's work on a chain that is made for it, with true signatures.
+
+`python -m bench.growth NETWORK_HOME DIRECTORY 10000 100000 1000000` goes on where DIRECTORY stands. Each block is decoded,
+its certificate and signatures are checked, it is executed, appended and flushed, as a node does that catches up; the state
+goes down every 64 blocks. Making and signing the blocks is not counted. Details are not part of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from bench.bills import Counter
+from bench.report import GrowthPoint
+from chain import keyspace
+from chain.block import Block, FinalBlock
+from chain.block_log import BlockLog
+from chain.codec import decode, encode
+from chain.execute import execute_block
+from chain.genesis import Genesis, genesis_from_json
+from chain.ledger import BLOCKS_UNFLUSHED_MAX, Ledger
+from chain.records import RangesBody
+from chain.signature import SigningKey
+from chain.transaction import Transaction, receive_transaction
+from chain.validators import COMMIT, Certificate, SeatSignature, vote_message
+from node.home import NetworkHome
+from node.keystore import load_signing_key
+
+BILLS_PER_SIGNATURE = 200
+BILLS_PER_BLOCK = 1_000
+BLOCK_MS = 100
+LEASE = 20_000_000
+PROOFS = 300
+HOSPITAL, PLACE, GATEWAY = "hospital-a", "A01", "hospital-a"
+MEASURED_BLOCKS = 10  # before each point
+
+
+class Grower:
+    """A validator's ledger and the keys of everybody in the example network."""
+
+    def __init__(self, home: NetworkHome, directory: Path) -> None:
+        self.genesis: Genesis = genesis_from_json(home.genesis.read_bytes())
+        self.chain_id = self.genesis.digest()
+        self.directory = directory
+        self.votes: dict[str, SigningKey] = {
+            member.organisation: load_signing_key(home.node(member.organisation).vote_key)
+            for member in self.genesis.validator_set().members
+        }
+        if not (directory / "blocks").exists():
+            directory.mkdir(parents=True, exist_ok=True)
+            Ledger.create(directory, self.genesis)
+        self.open()
+        unit = load_signing_key(home.organisation(HOSPITAL).unit_key)
+        self.counter = Counter(self.chain_id, HOSPITAL, unit, PLACE, GATEWAY)
+        self.took: list[float] = []  # seconds of each block since it was opened
+        ranges = self.ledger.state.get(keyspace.number_ranges(HOSPITAL, self.counter.code), RangesBody)
+        assert ranges is not None
+        lease = self.counter.lease(ranges.firsts[0], ranges.firsts[0], LEASE, 1_000)
+        if self.ledger.head.height == 0:
+            self.add([lease])
+        self.counter.skip(self.bills)
+
+    @property
+    def bills(self) -> int:
+        return max(0, self.ledger.head.height - 1) * BILLS_PER_BLOCK
+
+    def open(self) -> None:
+        log = BlockLog.open(
+            self.directory / "blocks", digest_of=lambda record: decode(record, FinalBlock).block.header.digest()
+        )
+        self.ledger = Ledger.open(self.directory, self.genesis, log=log, indexes=False)
+
+    def grow(self, bills: int) -> None:
+        """One block more, as often as it takes."""
+        while self.bills < bills:
+            made = self.counter.transactions(
+                BILLS_PER_BLOCK // BILLS_PER_SIGNATURE, BILLS_PER_SIGNATURE, self.ledger.head.height + 1_000
+            )
+            self.add(list(made))
+
+    def add(self, transactions: list[Transaction]) -> None:
+        data = self._certified(transactions)
+        began = time.perf_counter()
+        final = decode(data, FinalBlock)
+        ledger, height = self.ledger, final.block.header.height
+        ledger.verify_final(final.block.header, final.certificate)
+        execution = ledger.check(final.block)
+        ledger.log.append(height, data, 0)
+        ledger.log.flush()
+        ledger.adopt(execution, final.certificate)
+        if ledger.unflushed_blocks >= BLOCKS_UNFLUSHED_MAX:
+            ledger.flush()
+        self.took.append(time.perf_counter() - began)
+
+    def _certified(self, transactions: list[Transaction]) -> bytes:
+        """What the others would have agreed on."""
+        ledger = self.ledger
+        parent = ledger.parent()
+        received = [receive_transaction(self.chain_id, transaction) for transaction in transactions]
+        members = ledger.members
+        execution = execute_block(
+            parent, max(parent.time_ms + BLOCK_MS, self.genesis.created_ms + 1), members.members[0].organisation,
+            received, lambda _received, _public: True,
+        )  # fmt: skip
+        header = execution.header
+        message = vote_message(self.chain_id, members.epoch, COMMIT, 0, header.height, execution.digest)
+        signatures = [
+            SeatSignature(seat, self.votes[member.organisation].sign(message))
+            for seat, member in enumerate(members.members[: members.quorum])
+        ]
+        return encode(FinalBlock(Block(header, transactions), Certificate(0, signatures)))
+
+    def point(self) -> GrowthPoint:
+        """As it stands now. Closes and opens the ledger."""
+        recent = self.took[-max(MEASURED_BLOCKS, BLOCKS_UNFLUSHED_MAX) :]
+        self.ledger.flush()
+        proof_ms, rss_mib = self._proofs(), _rss_mib()
+        self.ledger.close()
+        size = sum(file.stat().st_size for file in self.directory.rglob("*") if file.is_file())
+        began = time.perf_counter()
+        self.open()
+        start_s = time.perf_counter() - began
+        return GrowthPoint(
+            bills=self.bills,
+            us_per_bill=round(sum(recent) / len(recent) / BILLS_PER_BLOCK * 1e6, 1),
+            rss_mib=round(rss_mib, 1),
+            bytes_per_bill=round(size / self.bills, 1),
+            proof_ms=round(proof_ms, 3),
+            start_s=round(start_s, 2),
+        )
+
+    def _proofs(self) -> float:
+        """Milliseconds for a bill's record with its path to the state root."""
+        state, draw = self.ledger.state, random.Random(self.bills)
+        serials = [draw.randrange(self.bills) for _ in range(PROOFS)]
+        began = time.perf_counter()
+        for serial in serials:
+            found = state.entry(keyspace.bill(self.counter.bill(serial)))
+            assert found is not None
+            state.path(found[0])
+        return (time.perf_counter() - began) / PROOFS * 1000
+
+
+def _rss_mib() -> float:
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * 4 / 1024
+
+
+def grow(home: Path, directory: Path, points: tuple[int, ...], told: Callable[[str], None]) -> list[GrowthPoint]:
+    """In a process of its own, so that its memory is nobody else's."""
+    return list(_points(home, directory, points, told))
+
+
+def _points(home: Path, directory: Path, points: tuple[int, ...], told: Callable[[str], None]) -> Iterator[GrowthPoint]:
+    command = [sys.executable, "-m", "bench.growth", str(home), str(directory), *map(str, points)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            point = msgspec.convert(json.loads(line), GrowthPoint)
+            told(f"{point.bills:,} bills: {point.us_per_bill} us for one more")
+            yield point
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
+    parser.add_argument("home", type=Path)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("points", type=int, nargs="+", help="numbers of bills, in thousands")
+    options = parser.parse_args()
+    grower = Grower(NetworkHome(options.home), options.directory)
+    for bills in options.points:
+        if bills > grower.bills:
+            grower.grow(bills)
+            print(msgspec.json.encode(grower.point()).decode(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

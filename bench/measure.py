@@ -1,0 +1,222 @@
+"""A run from the first calibration to the last: each figure on one network, in an order in which none spoils the next."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from bench.calibration import Calibration, Milliseconds, calibrate
+from bench.growth import grow
+from bench.load import LoadClient, LoadFailed, Measured
+from bench.network import GATEWAYS, UP, VALIDATORS, BenchNetwork
+from bench.report import (
+    BatchSigned,
+    Failover,
+    Machine,
+    OneDown,
+    Overload,
+    Report,
+    RestRates,
+    SingleSigned,
+)
+from bench.rest import Door, one_by_one, press, until_quick
+from node.home import NetworkHome
+
+BILLS_PER_SIGNATURE = 200
+PER_BUNDLE = 100  # single-signed bills in one frame
+VERIFYING = (*VALIDATORS, "archive")
+
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Seconds and counts of a run."""
+
+    warm_s: float
+    load_s: float
+    half_s: float
+    idle_bills: int
+    away_s: float
+    overload_s: float
+    growth: tuple[int, ...]
+
+
+QUICK = Lengths(2.0, 6.0, 5.0, 40, 4.0, 10.0, (10_000, 20_000))
+WHOLE = Lengths(5.0, 20.0, 20.0, 200, 30.0, 60.0, (10_000, 100_000, 1_000_000))
+
+
+def measure(directory: Path, config: Path, lengths: Lengths, told: Told) -> Report:
+    """Raises LoadFailed, SceneFailed when the network does not do what it should."""
+    told = _clocked(told)
+    told("calibrating")
+    first = calibrate(directory)
+    told("a network comes up")
+    network = BenchNetwork(directory / "network", config)
+    network.make()
+    try:
+        parts = asyncio.run(_on(network, lengths, first, told))
+    finally:
+        network.down()
+    told("a ledger grows")
+    growth = grow(network.home, directory / "growth", lengths.growth, told)
+    told("calibrating")
+    last = calibrate(directory)
+    verify = (first.verify_per_s + last.verify_per_s) / 2
+    cores = os.cpu_count() or 1
+    single = parts.single
+    return Report(
+        machine=_machine(),
+        is_quick=lengths is QUICK,
+        processes=len(UP),
+        verifying_processes=len(VERIFYING),
+        calibration=[first, last],
+        idle_latency_ms=Milliseconds.of(parts.recorded_s),
+        idle_sealed_ms=Milliseconds.of(parts.sealed_s),
+        single_signed=SingleSigned(
+            round(single.per_s, 1), single.latency_ms, round(single.per_s * len(VERIFYING) / (cores * verify), 3)
+        ),
+        half_load_latency_ms=parts.half.latency_ms,
+        batch_signed=BatchSigned(round(parts.batch.per_s, 1), parts.batch.latency_ms, BILLS_PER_SIGNATURE),
+        rest=RestRates(parts.rest_single, parts.rest_batch),
+        one_down=OneDown(round(parts.one_down.per_s / parts.all_up.per_s, 3)),
+        catch_up_ratio=parts.catch_up,
+        failover_ms=Failover(parts.failover_ms),
+        overload=parts.overload,
+        proof_ms=growth[-1].proof_ms,
+        growth=growth,
+    )
+
+
+def _clocked(told: Told) -> Told:
+    """With the seconds since the start."""
+    began = time.perf_counter()
+    return lambda text: told(f"{time.perf_counter() - began:5.0f} s  {text}")
+
+
+@dataclass(slots=True)
+class _Parts:
+    recorded_s: list[float]
+    sealed_s: list[float]
+    single: Measured
+    half: Measured
+    batch: Measured
+    rest_single: float
+    rest_batch: float
+    all_up: Measured
+    one_down: Measured
+    catch_up: float
+    failover_ms: float
+    overload: Overload
+
+
+async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told: Told) -> _Parts:
+    doors = [network.door(name) for name in GATEWAYS]
+    async with LoadClient(NetworkHome(network.home), network.validators()) as client:
+        told("one bill at a time")
+        recorded_s, sealed_s = await one_by_one(client, doors[0], "idle", lengths.idle_bills, 0.02)
+        told("a signature for each bill")
+        most = first.verify_per_s * (os.cpu_count() or 1) / len(VERIFYING)  # a second: none can pass it
+        single = await _single(client, lengths, most)
+        told("half as much")
+        half = await client.pace(
+            client.prepare(round(single.per_s / 2 * (lengths.half_s + 1)), 1, 10), single.per_s / 2, lengths.half_s
+        )
+        told(f"{BILLS_PER_SIGNATURE} bills under a signature")
+        batch = await _batch(client, lengths)
+        told("bills over REST")
+        seconds = lengths.load_s
+        rest_single = await press(client, doors, "single", 32, 0, seconds, round(2_000 * seconds))
+        rest_batch = await press(client, doors, "batch", 8, 100, seconds, round(60 * seconds))
+        told("one of four is killed")
+        all_up = await _batch(client, lengths)
+        backup = next(name for name in VALIDATORS if name != network.primary())
+        network.kill(backup)
+        one_down = await _batch(client, lengths)
+        told("it comes back")
+        catch_up = await _catch_up(network, client, backup, lengths, one_down.per_s / 4)
+        told("the primary is killed")
+        failover_ms = await _failover(network, client, one_down.per_s / 4)
+        told("ten times as much as it takes")
+        overload = await _overload(client, doors[1], lengths, single)
+    return _Parts(
+        recorded_s, sealed_s, single, half, batch, rest_single.per_s, rest_batch.per_s,
+        all_up, one_down, catch_up, failover_ms, overload,
+    )  # fmt: skip
+
+
+async def _single(client: LoadClient, lengths: Lengths, most_per_s: float) -> Measured:
+    seconds = lengths.warm_s + lengths.load_s
+    bundles = client.prepare(round(most_per_s * seconds), 1, PER_BUNDLE)
+    return await client.saturate(bundles, 3_000, lengths.warm_s, lengths.load_s)
+
+
+async def _batch(client: LoadClient, lengths: Lengths, most_per_s: float = 30_000) -> Measured:
+    seconds = lengths.warm_s + lengths.load_s
+    bundles = client.prepare(round(most_per_s * seconds / BILLS_PER_SIGNATURE), BILLS_PER_SIGNATURE, 1)
+    return await client.saturate(bundles, 8_000, lengths.warm_s, lengths.load_s)
+
+
+async def _overload(client: LoadClient, other: Door, lengths: Lengths, single: Measured) -> Overload:
+    """By one hospital; how it goes on is asked of the other one."""
+    offered = 10 * single.per_s
+    bundles = client.prepare(round(offered * lengths.overload_s), 1, PER_BUNDLE)
+    goodput = await client.flood(bundles, offered)
+    return Overload(round(offered, 1), round(goodput / single.per_s, 3), await until_quick(other, 1.0))
+
+
+async def _catch_up(
+    network: BenchNetwork, client: LoadClient, name: str, lengths: Lengths, bills_per_s: float
+) -> float:
+    """Blocks a second of one that was away, to those of the others meanwhile."""
+    others = next(other for other in VALIDATORS if other != name)
+    each = 10
+    bundles = client.prepare(round(bills_per_s * (lengths.away_s + 30) / each), each, 1)
+    load = asyncio.ensure_future(client.pace(bundles, bills_per_s, lengths.away_s + 25))
+    first, began = network.height(others), time.perf_counter()
+    await asyncio.sleep(lengths.away_s)
+    live = (network.height(others) - first) / (time.perf_counter() - began)
+    await asyncio.to_thread(network.start_alone, name)
+    stood, began = network.height(name), time.perf_counter()
+    while network.height(name) < network.height(others) - 2:
+        if time.perf_counter() - began > 20:
+            raise LoadFailed(f"{name} is not level after 20 s")
+        await asyncio.sleep(0.01)
+    rate = (network.height(name) - stood) / (time.perf_counter() - began)
+    await load
+    return round(rate / live, 1)
+
+
+async def _failover(network: BenchNetwork, client: LoadClient, bills_per_s: float) -> float:
+    """Longest time between two blocks around the kill."""
+    bundles = client.prepare(round(bills_per_s * 10 / 10), 10, 1)
+    load = asyncio.ensure_future(client.pace(bundles, bills_per_s, 6.0))
+    await asyncio.sleep(2.0)
+    before = len(client.entries)
+    primary = network.primary()
+    await asyncio.to_thread(network.kill, primary)
+    await load
+    times = [when for when, _operations in client.entries[before - 1 :]]
+    await asyncio.to_thread(network.start_alone, primary)
+    return round(max(later - earlier for earlier, later in itertools.pairwise(times)) * 1000, 1)
+
+
+def _machine() -> Machine:
+    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if "model name" in line), platform.machine())
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Machine(
+        model, os.cpu_count() or 1, round(pages / 2**30, 1), platform.python_version(),
+        datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"), commit,
+    )  # fmt: skip

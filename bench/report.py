@@ -1,0 +1,86 @@
+"""What a run found: one document, printed as JSON or as a table."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bench.calibration import Calibration, Milliseconds
+
+
+class Machine(msgspec.Struct, frozen=True):
+    processor: str
+    cores: int
+    memory_gib: float
+    python: str
+    date: str
+    commit: str
+
+
+class SingleSigned(msgspec.Struct, frozen=True):
+    """One signature for each bill."""
+
+    bills_per_s: float
+    latency_ms: Milliseconds
+    roofline_ratio: float  # bills/s x processes that verify every transaction / (cores x verify/s of this run)
+
+
+class BatchSigned(msgspec.Struct, frozen=True):
+    """As gateways do: many bills under one signature."""
+
+    bills_per_s: float
+    latency_ms: Milliseconds
+    bills_per_signature: int
+
+
+class RestRates(msgspec.Struct, frozen=True):
+    """Until final on the chain."""
+
+    single_per_s: float
+    batch_per_s: float
+
+
+class Failover(msgspec.Struct, frozen=True):
+    """Longest time without a block, in milliseconds."""
+
+    primary: float
+
+
+class OneDown(msgspec.Struct, frozen=True):
+    throughput_ratio: float  # batch-signed, with one backup killed, to the same minute with all
+
+
+class Overload(msgspec.Struct, frozen=True):
+    offered_per_s: float
+    goodput_ratio: float  # to the single-signed rate
+    recovered_s: float | None  # until another hospital's bill is sealed within a second; None: not within twenty
+
+
+class GrowthPoint(msgspec.Struct, frozen=True):
+    """A ledger of so many bills: what one bill more costs, and what it holds."""
+
+    bills: int
+    us_per_bill: float  # executing, saving and flushing; of the last blocks before
+    rss_mib: float
+    bytes_per_bill: float  # block files and state together
+    proof_ms: float  # a record with its path to the state root
+    start_s: float | None = None  # opening it again
+
+
+class Report(msgspec.Struct, frozen=True):
+    machine: Machine
+    is_quick: bool
+    processes: int  # of the network; one more is the client
+    verifying_processes: int  # of them, those that check every transaction's signature
+    calibration: list[Calibration]  # first and last
+    idle_latency_ms: Milliseconds  # recorded
+    idle_sealed_ms: Milliseconds
+    single_signed: SingleSigned
+    half_load_latency_ms: Milliseconds
+    batch_signed: BatchSigned
+    rest: RestRates
+    one_down: OneDown
+    catch_up_ratio: float
+    failover_ms: Failover
+    overload: Overload
+    proof_ms: float  # at the most bills of `growth`
+    growth: list[GrowthPoint]

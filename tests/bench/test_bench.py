@@ -1,0 +1,147 @@
+"""What a bench says is what it measured: bundles, figures, growth that goes on where it stopped, losses, pictures."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench.bills import Counter
+from bench.calibration import Calibration, Milliseconds, calibrate
+from bench.charts import bars_of, figures_svg, growth_svg
+from bench.check import losses, ratios_of
+from bench.growth import BILLS_PER_BLOCK, Grower
+from bench.load import LoadFailed, bundled, measured
+from bench.network import BenchNetwork
+from bench.report import (
+    BatchSigned,
+    Failover,
+    GrowthPoint,
+    Machine,
+    OneDown,
+    Overload,
+    Report,
+    RestRates,
+    SingleSigned,
+)
+from chain.signature import SigningKey
+from node.home import NetworkHome
+from node.messages import decode_bundle
+from tests.network.running import ROOT
+
+SPREAD = Milliseconds(10.0, 20.0)
+
+
+def report(**changes: object) -> Report:
+    calibration = Calibration(20_000, 50_000, 1_000, Milliseconds(0.1, 0.5), 0.3, 2.0)
+    fields: dict[str, object] = {
+        "machine": Machine("a <processor>", 2, 24.0, "3.11.7", "2026-11-26 05:00", "abcdef0"),
+        "is_quick": True,
+        "processes": 7,
+        "verifying_processes": 5,
+        "calibration": [calibration, calibration],
+        "idle_latency_ms": SPREAD,
+        "idle_sealed_ms": SPREAD,
+        "single_signed": SingleSigned(2_000.0, SPREAD, 0.25),
+        "half_load_latency_ms": SPREAD,
+        "batch_signed": BatchSigned(5_000.0, SPREAD, 200),
+        "rest": RestRates(300.0, 1_500.0),
+        "one_down": OneDown(1.0),
+        "catch_up_ratio": 6.0,
+        "failover_ms": Failover(1_030.0),
+        "overload": Overload(20_000.0, 0.5, None),
+        "proof_ms": 0.06,
+        "growth": [
+            GrowthPoint(10_000, 25.0, 60.0, 800.0, 0.05, 0.1),
+            GrowthPoint(20_000, 26.0, 80.0, 900.0, 0.06, 0.2),
+        ],
+    }
+    return Report(**(fields | changes))  # type: ignore[arg-type]
+
+
+def test_bundles_hold_every_transaction_once_and_say_what_they_hold() -> None:
+    counter = Counter(bytes(32), "hospital-a", SigningKey.from_seed(bytes(32)), "A01", "hospital-a")
+    counter.lease(1, 1_001, 1_000, 100)
+    made = list(counter.transactions(25, 4, 100))
+    bundles = list(bundled(made, 10))
+    assert [len(bundle.signatures) for bundle in bundles] == [10, 10, 5]
+    assert [bundle.bills for bundle in bundles] == [40, 40, 20]
+    sent = list(itertools.chain.from_iterable(decode_bundle(bundle.payload) for bundle in bundles))
+    assert sent == made
+    numbers = [entry.operation.bill for transaction in sent for entry in transaction.entries]  # type: ignore[union-attr]
+    assert numbers == [counter.bill(place) for place in range(100)]
+    with pytest.raises(ValueError, match="used up"):
+        list(counter.transactions(1, 901, 100))
+
+
+def test_what_became_final_in_the_window_counts() -> None:
+    draw = random.Random(1)
+    final = [(draw.random() * 20, 0.5, 3) for _ in range(1_000)]
+    found = measured(final, 5.0, 15.0)
+    assert found.bills == 3 * sum(5.0 < when <= 15.0 for when, _latency, _bills in final)
+    assert found.per_s == found.bills / 10
+    assert found.latency_ms == Milliseconds(500.0, 500.0)
+    with pytest.raises(LoadFailed):
+        measured(final, 30.0, 40.0)
+
+
+def test_percentiles_are_in_milliseconds() -> None:
+    assert Milliseconds.of([number / 1000 for number in range(1, 1_001)]) == Milliseconds(500.5, 991.0)
+
+
+def test_a_calibration_finds_something_everywhere(tmp_path: Path) -> None:
+    found = calibrate(tmp_path)
+    assert all(value > 0 for value in msgspec.to_builtins(found).values() if not isinstance(value, dict))
+    assert 0 < found.fdatasync_ms.p50 <= found.fdatasync_ms.p99
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loss_of_more_than_a_fifth_is_told_and_so_is_what_is_missing() -> None:
+    then = {"a": 1.0, "b": 1.0, "c": 1.0}
+    assert losses({"a": 0.81, "b": 0.79, "d": 1.0}, then) == ["b: 0.79, was 1", "c: not measured any more"]
+    assert losses({"a": 9.0, "b": 0.8, "c": 1.0}, then) == []
+
+
+def test_ratios_do_not_know_how_fast_the_machine_was() -> None:
+    slow, fast = report(), report(
+        calibration=[Calibration(40_000, 100_000, 2_000, SPREAD, 0.15, 1.0)] * 2,
+        idle_latency_ms=Milliseconds(5.0, 10.0),
+        batch_signed=BatchSigned(10_000.0, SPREAD, 200),
+        rest=RestRates(600.0, 3_000.0),
+        growth=[GrowthPoint(10_000, 12.5, 60.0, 800.0, 0.05, 0.1)],
+    )  # fmt: skip
+    assert ratios_of(slow) == ratios_of(fast)
+
+
+def test_the_pictures_are_whole_and_say_every_figure() -> None:
+    some = report()
+    figures, growth = figures_svg(some), growth_svg(some.growth)
+    for picture in (figures, growth):
+        ElementTree.fromstring(picture)
+    assert all(bar.name in figures for bar in bars_of(some))
+    assert "a &lt;processor&gt;" in figures
+    assert growth.count("<polyline") == 4
+    assert "20,000 bills" in growth
+
+
+@pytest.mark.processes
+def test_growth_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    network = BenchNetwork(tmp_path / "network", ROOT / "network.yaml")
+    network.medbill("network", "init", "--config", str(network.config), "--home", str(network.home), show=False)
+    home, directory = NetworkHome(network.home), tmp_path / "growth"
+    grower = Grower(home, directory)
+    grower.grow(2 * BILLS_PER_BLOCK)
+    first = grower.point()
+    grower.ledger.close()
+    again = Grower(home, directory)
+    assert again.bills == first.bills == 2_000
+    again.grow(3 * BILLS_PER_BLOCK)
+    last = again.point()
+    assert last.bills == 3_000
+    assert again.ledger.head.height == 4
+    assert min(first.us_per_bill, first.bytes_per_bill, first.proof_ms, first.rss_mib, last.start_s or 0) > 0
+    again.ledger.close()
