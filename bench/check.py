@@ -39,8 +39,7 @@ def ratios_of(report: Report) -> dict[str, float]:
         "signatures in the time of one bill idle": round(1000 / report.idle_latency_ms.p50 / verify * 1000, 3),
         "bills executed in the time of one signature": round(1e6 / first.us_per_bill / verify, 3),
         "one_down": report.one_down.throughput_ratio,
-        "overload": report.overload.goodput_ratio,
-    }
+    }  # goodput under overload was 0.43 and 0.32 in two runs of one commit: not compared before it is steady
 
 
 def losses(now: dict[str, float], then: dict[str, float]) -> list[str]:
