@@ -7,7 +7,7 @@ transactions that it holds leave by digest, expired ones when they reach the fro
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 
@@ -135,14 +135,19 @@ class Mempool:
                 gone.append(digest)
         self.remove(gone)
 
-    def count_passed_over(self, block_ms: int, room_operations: int, room_bytes: int) -> int:
+    def count_passed_over(
+        self, block_ms: int, room_operations: int, room_bytes: int, served: Collection[str] = ()
+    ) -> int:
         """A block came that left the oldest of each organisation out although it had room. One that was made before
-        the transaction came here has not: else who catches up after a restart would blame the primary at once.
+        the transaction came here has not: else who catches up after a restart would blame the primary at once. `served`
+        are organisations that had their turn in a block that is full enough.
 
         How often the one was that has been passed over most; at PASSED_OVER_BLOCKS its count starts again.
         """
         most = 0
-        for queue in self._by_organisation.values():
+        for organisation, queue in self._by_organisation.items():
+            if organisation in served:
+                continue
             waiting = next(iter(queue.values()))
             received = waiting.received
             has_room = len(received.operation_digests) <= room_operations and received.size_bytes <= room_bytes

@@ -153,12 +153,14 @@ class Effects:
         used_bytes = sum(received.size_bytes for received in view.received)
         if len(view.received) >= parameters.block_transactions_max:
             return 0
+        served: set[str] = set()  # an honest primary goes round by organisation
         if self._proposals.pace.is_full(len(view.received), len(view.outcomes)):
-            return 0
+            served = {received.transaction.organisation for received in view.received}
         return self._pool.count_passed_over(
             view.header.time_ms,
             parameters.block_operations_max - len(view.outcomes),
             parameters.block_bytes_max - used_bytes,
+            served,
         )
 
     # ── sending ──────────────────────────────────────────────────────────────────────────────────────────────────────

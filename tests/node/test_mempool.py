@@ -38,6 +38,13 @@ def test_blocks_that_were_made_before_it_came_do_not() -> None:
     assert pool.count_passed_over(1_001, *ROOM) == 1
 
 
+def test_an_organisation_that_a_full_block_left_out_is_counted_and_one_that_had_its_turn_is_not() -> None:
+    """Else a primary could leave one out for as long as others fill its blocks."""
+    pool = a_pool(now_ms=1_000)
+    assert [pool.count_passed_over(2_000, *ROOM, {"hospital-a", "finance"}) for _ in range(20)] == [0] * 20
+    assert [pool.count_passed_over(2_000, *ROOM, {"hospital-b"}) for _ in range(3)] == [1, 2, 3]
+
+
 def a_transaction() -> ReceivedTransaction:
     chain = Chain()
     return receive_transaction(chain.ledger.chain_id, chain.sign("hospital-a", issue_bill("B-1")))
