@@ -83,14 +83,14 @@ class Database:
         In memory it takes up to two write buffers and one cache.
 
         Raises StorageLocked if another handle has it open, StorageDamaged if it is missing or does not open whole. One
-        that is derived, and in which a read met damage, does not open any more: its owner builds it again.
+        that is derived, and in which a read or a compaction met damage, does not open any more: its owner builds it again.
         """
         if not (path / MARKER).is_file():
             raise StorageDamaged(str(path), "no database was made here")
         if not (path / "CURRENT").is_file():
             raise StorageDamaged(str(path / "CURRENT"), "missing: the database lost its table of contents")
         if is_derived and (path / DAMAGED).exists():
-            raise StorageDamaged(str(path), "a read met damage here")
+            raise StorageDamaged(str(path), "damage was met here")
         try:
             for file in [*path.glob("*.log"), *path.glob("MANIFEST-*")]:
                 verify_end(file)
@@ -188,6 +188,8 @@ class Database:
             batch.write()
             failpoint(f"{self.path.name}.after_write")
         except BaseException as error:
+            if isinstance(error, leveldb.CorruptionError):  # met by LevelDB's compaction, behind a write
+                self._mark_damaged()
             self._failed = f"{type(error).__name__}: {error}"
             if isinstance(error, (leveldb.Error, OSError, MemoryError)):
                 raise StorageFailed(str(self.path), self._failed) from None
@@ -209,10 +211,14 @@ class Database:
         return value
 
     def _damaged(self, key: bytes, detail: str) -> StorageDamaged:
-        if self._is_derived and not self._failed:
+        if not self._failed:
+            self._mark_damaged()
+        return StorageDamaged(f"{self.path} key {key[:64].hex()}", detail)
+
+    def _mark_damaged(self) -> None:
+        if self._is_derived:
             with contextlib.suppress(OSError):  # the damage is what is told, whatever else the disk refuses
                 (self.path / DAMAGED).touch()
-        return StorageDamaged(f"{self.path} key {key[:64].hex()}", detail)
 
 
 def _open(

@@ -207,3 +207,28 @@ def test_what_was_synced_survives_kill_9(tmp_path: Path) -> None:
     assert tip in (acknowledged, acknowledged + 1)
     assert len(list(store.scan(b"block/"))) == tip
     store.close()
+
+
+@pytest.mark.parametrize("is_derived", [True, False])
+def test_damage_that_a_compaction_meets_is_remembered_too(tmp_path: Path, is_derived: bool) -> None:
+    """Found by `make bitflips`: the write behind it fails, no read did, and the next start took the database over."""
+    store = Database.create(tmp_path / "s")
+    store.write({b"key/%04d" % number: os.urandom(100) for number in range(1_000)})
+    store.close()
+    Database.open(tmp_path / "s").close()  # its log becomes a table
+    [table] = (tmp_path / "s").glob("*.ldb")
+    data = bytearray(table.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    table.write_bytes(data)
+
+    store = Database.open(tmp_path / "s", is_derived=is_derived, write_buffer_bytes=1 << 16)
+    with pytest.raises(StorageFailed, match="checksum mismatch"):
+        for _turn in range(1_000):
+            store.write({b"key/%04d" % number: os.urandom(100) for number in range(0, 1_000, 10)}, sync=False)
+    store.close()
+
+    if is_derived:
+        with pytest.raises(StorageDamaged, match="damage was met here"):
+            Database.open(tmp_path / "s", is_derived=True)
+    else:  # its rows are nowhere else: it opens, and each read is checked
+        Database.open(tmp_path / "s").close()
