@@ -6,7 +6,7 @@ same as the tree grows, and the whole root is the fold of the "peaks", the full 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Protocol
 
@@ -69,6 +69,100 @@ class HashTree:
                 found.append(level[sibling])
             index //= 2
         return found
+
+    def cover(self, places: Sequence[int]) -> list[bytes]:
+        """What a CoveredTree of these leaves needs beside them: ascending places in, siblings level by level out."""
+        found = []
+        row = list(places)
+        for level in self.levels[:-1]:
+            found += [level[sibling] for sibling in _siblings_missing(row, len(level) - 1)]
+            row = _parents(row)
+        return found
+
+
+class CoveredTree:
+    """The part of a tree that some of its leaves and a cover make out: one proof for all of them, which holds each node
+    of their paths once, and none that they make out themselves."""
+
+    def __init__(self, leaves: Mapping[int, bytes], size: int, cover: Sequence[bytes]) -> None:
+        """`leaves` (place -> leaf hash, one at least) of `size`. Raises ProofMalformed if they and the cover do not fit."""
+        row = dict(sorted(leaves.items()))
+        if not row or next(iter(row)) < 0 or next(reversed(row)) >= size:
+            raise ProofMalformed("a place outside the tree")
+        self._size = size
+        self._levels: list[dict[int, bytes]] = []  # place -> node
+        last, used = size - 1, 0
+        while last > 0:
+            missing = _siblings_missing(row, last)
+            if missing:
+                row = dict(sorted([*row.items(), *zip(missing, cover[used : used + len(missing)], strict=False)]))
+            used += len(missing)
+            if used > len(cover):
+                raise ProofMalformed("a cover too short for its tree")
+            self._levels.append(row)
+            above = {}
+            for place, node in row.items():
+                sibling = row.get(place ^ 1)
+                if sibling is None:  # the odd one out
+                    above[place >> 1] = node
+                elif not place & 1:
+                    above[place >> 1] = sha256(NODE + node + sibling).digest()
+            row = above
+            last >>= 1
+        if used != len(cover):
+            raise ProofMalformed("a cover too long for its tree")
+        self.root = row[0]
+
+    def path(self, place: int) -> list[bytes]:
+        """The inclusion path of one of the leaves, as in HashTree.path."""
+        found = []
+        for level in self._levels:
+            sibling = level.get(place ^ 1)
+            if sibling is not None:
+                found.append(sibling)
+            place >>= 1
+        return found
+
+    def cover(self, places: Sequence[int], other: CoveredTree | None = None) -> list[bytes]:
+        """The cover of ascending `places`, each a leaf of this tree, or of the `other` one with the same size and root.
+
+        Raises ProofMalformed if they are not, or are too many for what lies here.
+        """
+        found = []
+        row, last = list(places), self._size - 1
+        for depth, mine in enumerate(self._levels):
+            others = other._levels[depth] if other is not None and other._size == self._size else {}
+            for place in _siblings_missing(row, last):
+                node = mine.get(place) or others.get(place)
+                if node is None:
+                    raise ProofMalformed("a place that neither tree has")
+                found.append(node)
+            row = _parents(row)
+            last >>= 1
+        return found
+
+
+def _siblings_missing(row: Iterable[int], last: int) -> list[int]:
+    """Of the nodes at ascending places of a level, those siblings that are not among them; none beyond its `last`."""
+    missing = []
+    waiting = -1  # an even place whose sibling has not come yet
+    for place in row:
+        if waiting >= 0 and place != waiting + 1:
+            missing.append(waiting + 1)
+            waiting = -1
+        if not place & 1:
+            waiting = place
+        elif waiting < 0:
+            missing.append(place - 1)
+        else:
+            waiting = -1
+    if 0 <= waiting < last:
+        missing.append(waiting + 1)
+    return missing
+
+
+def _parents(row: Iterable[int]) -> list[int]:
+    return list(dict.fromkeys(place >> 1 for place in row))
 
 
 def paths_of_hashes(hashes: Sequence[bytes], wanted: Sequence[int]) -> list[list[bytes]]:

@@ -75,13 +75,26 @@ def verify_signed(
     The key record must lie under the state of the block before: `parent_root` over `parent_count` leaves. Raises
     ProofMalformed, ProofMismatch, Malformed or BadSignature.
     """
-    if (witness.organisation, witness.key_id, witness.count) != (head.organisation, head.key_id, parent_count):
+    if (witness.organisation, witness.key_id) != (head.organisation, head.key_id):
         raise ProofMismatch("the key record is of another key")
-    key = keyspace.key(head.organisation, head.key_id)
+    public = verified_key(witness, purposes, height, parent_root, parent_count)
+    if suite != ED25519:
+        raise BadSignature("an unknown signature suite")
+    verify_signature(public, head.digest(), signature)
+
+
+def verified_key(
+    witness: KeyWitness, purposes: tuple[int, ...], height: int, parent_root: bytes, parent_count: int
+) -> bytes:
+    """The public key of a witness, for one of `purposes` and in force at `height`; its record lies under the state of the
+    block before. Raises ProofMalformed, ProofMismatch, Malformed or BadSignature."""
+    if witness.count != parent_count:
+        raise ProofMismatch("the key record is of another state")
+    key = keyspace.key(witness.organisation, witness.key_id)
     verify_inclusion(state_leaf(key, witness.record), witness.place, parent_count, witness.path, parent_root)
     body = decode(decode(witness.record, Record).body, KeyBody)
     if body.purpose not in purposes or not body.from_height <= height < body.until_height:
         raise BadSignature("the key was not in force for this")
-    if suite != ED25519 or body.suite != ED25519:
+    if body.suite != ED25519:
         raise BadSignature("an unknown signature suite")
-    verify_signature(body.public, head.digest(), signature)
+    return body.public

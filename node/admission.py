@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -18,6 +19,7 @@ from node.runtime import Clock
 
 INLINE_SIGNATURES_MAX = 2  # so few are checked at once: a hand-over costs more than they do
 CHUNK = 100  # signatures for one hand-over
+BACKLOG_FULL = "backlog_full"
 OPERATIONS_AT_ONCE = 500  # hashed on the loop, some milliseconds
 
 
@@ -38,8 +40,13 @@ class Admission:
         self._space = space or boundless()
         self.refused: Counter[str] = Counter()  # code -> how many; codes are few
 
-    async def admit(self, transactions: Sequence[Transaction]) -> tuple[list[ReceivedTransaction], list[str]]:
-        """Put what may run into the pool. Returns what is new there, and a code per transaction ("" if taken)."""
+    async def admit(
+        self, transactions: Sequence[Transaction], backlog_max: float = math.inf
+    ) -> tuple[list[ReceivedTransaction], list[str]]:
+        """Put what may run into the pool. Returns what is new there, and a code per transaction ("" if taken).
+
+        Those of an organisation of which more than `backlog_max` waits (a weight) are refused before any work.
+        """
         new: list[tuple[int, ReceivedTransaction, bytes]] = []
         codes = [""] * len(transactions)
         if self._space.is_low():  # whoever sent them goes on sending, here and elsewhere
@@ -48,6 +55,10 @@ class Admission:
         parent = self._parent()
         operations = 0  # since others had their turn
         for number, transaction in enumerate(transactions):
+            if self._pool.weight_of(transaction.organisation) > backlog_max:
+                codes[number] = BACKLOG_FULL
+                self.refused[BACKLOG_FULL] += 1
+                continue
             operations += len(transaction.entries)
             if operations > OPERATIONS_AT_ONCE:
                 operations = 0

@@ -14,7 +14,7 @@ from typing import Protocol
 from chain import keyspace
 from chain.block import FinalBlock, Header
 from chain.codec import encode
-from chain.final_view import FinalView
+from chain.final_view import FinalView, runs_of
 from chain.ledger import Ledger
 from chain.merkle import HashTree, hash_leaf
 from chain.operation import SealBills
@@ -201,10 +201,9 @@ class Answers:
 
 
 def _size_of(part: Part, view: FinalView, organisation: str) -> int:
-    """About: an entry's outcome with its path and digests takes 400 bytes beside itself."""
-    own = sum(len(own.entries) for own in part.transactions)
+    """About."""
     whole = sum(received.size_bytes for received in view.received if received.transaction.organisation == organisation)
-    return whole + 400 * own + sum(400 + len(encode(seal.entry)) for seal in part.seals)
+    return whole + 34 * len(part.cover) + sum(400 + len(encode(seal.entry)) for seal in part.seals)
 
 
 @asynccontextmanager
@@ -234,30 +233,13 @@ def part_of(
     own: list[OwnTransaction] = []
     seals: list[Recorded] = []
     first = 0
-    outcomes: HashTree | None = None
+    places: list[int] = []
     for place, received in enumerate(view.received):
         transaction = received.transaction
         count = len(transaction.entries)
         if transaction.organisation == organisation:
-            if outcomes is None:
-                outcomes = HashTree([hash_leaf(encode(outcome)) for outcome in view.outcomes])
-            key = next(
-                witness
-                for witness in view.witnesses
-                if (witness.organisation, witness.key_id) == (organisation, transaction.key_id)
-            )
-            own.append(
-                OwnTransaction(
-                    head=transaction.head(view.header.chain_id),
-                    suite=transaction.suite,
-                    signature=transaction.signature,
-                    key=key,
-                    entries=transaction.entries,
-                    first_place=first,
-                    outcomes=view.outcomes[first : first + count],
-                    outcome_paths=[outcomes.path(place) for place in range(first, first + count)],
-                )
-            )
+            own.append(OwnTransaction(transaction, first, runs_of(view.outcomes[first : first + count])))
+            places += range(first, first + count)
         else:
             named = [
                 index
@@ -267,7 +249,9 @@ def part_of(
             if named:
                 seals += recorded_at(view, parent, place, named)
         first += count
-    return Part(view.header, view.certificate, own, seals, next_set)
+    keys = [witness for witness in view.witnesses if witness.organisation == organisation] if own else []
+    cover = HashTree([hash_leaf(encode(outcome)) for outcome in view.outcomes]).cover(places) if own else []
+    return Part(view.header, view.certificate, keys, own, cover, seals, next_set)
 
 
 def _names(operation: SealBills, organisation: str, is_of: IsOf) -> bool:

@@ -21,6 +21,12 @@ LEAST = 2.0 * OPERATIONS_MAX  # so that the largest transaction always fits
 TRANSACTION_WEIGHT = 2  # beside its operations: a signature, a place in the pool, digests
 GROWTH, SHRINKING = 1.25, 0.5  # at most, from one block to the next
 FULL_SHARE = 0.5  # of what I would have put into it: such a block passes nobody over
+BACKLOG_BLOCKS = 4  # of an organisation's may wait before a client of it is not listened to: some 1.6 s
+
+
+def weight_of(transactions: int, operations: int) -> int:
+    """What work so many are."""
+    return operations + TRANSACTION_WEIGHT * transactions
 
 
 class BlockPace:
@@ -38,8 +44,7 @@ class BlockPace:
         """It is final. One that was fetched says nothing, nor does a small one: whatever held it up, its size did not."""
         if height != self._height or not self.is_full(transactions, operations):
             return
-        weight = operations + TRANSACTION_WEIGHT * transactions
-        wanted = weight * GOAL_S / max(self._clock() - self._began_s, 0.001)
+        wanted = weight_of(transactions, operations) * GOAL_S / max(self._clock() - self._began_s, 0.001)
         self.most = max(LEAST, min(max(wanted, self.most * SHRINKING), self.most * GROWTH))
 
     def limited(self, parameters: ParametersBody) -> ParametersBody:
@@ -54,4 +59,10 @@ class BlockPace:
 
     def is_full(self, transactions: int, operations: int) -> bool:
         """Whether a block holds about as much as I would have put into it."""
-        return operations + TRANSACTION_WEIGHT * transactions >= self.most * FULL_SHARE
+        return weight_of(transactions, operations) >= self.most * FULL_SHARE
+
+    @property
+    def backlog_max(self) -> float:
+        """Weight of one organisation's transactions that may wait here before its clients are not listened to: what
+        comes beyond that faster than it is worked off would cost signatures and be of no use."""
+        return BACKLOG_BLOCKS * self.most

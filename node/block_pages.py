@@ -9,6 +9,7 @@ from node.gateway_follow import GatewayFollow
 from node.gateway_store import CertifiedHeader, GatewayStore
 from node.ledger_pages import certificate_page, network_page, plain, utc_text
 from node.messages import OwnTransaction
+from node.own_outcomes import outcomes_of
 from node.service import Page
 
 
@@ -30,7 +31,7 @@ class BlockPages:
         found = self._header(kept)
         if with_own_part:
             part = self._store.part(height)
-            found["body"] = [_transaction(own) for own in part.transactions] if part else []
+            found["body"] = [_transaction(own, kept.header.chain_id) for own in part.transactions] if part else []
         return found
 
     def _header(self, kept: CertifiedHeader) -> dict[str, Any]:
@@ -53,12 +54,14 @@ class BlockPages:
         return network_page(self._genesis, before.voters, node, head, links)
 
 
-def _transaction(own: OwnTransaction) -> dict[str, Any]:
+def _transaction(own: OwnTransaction, chain_id: bytes) -> dict[str, Any]:
+    transaction = own.transaction
+    received, outcomes = outcomes_of(own, chain_id)
     return {
-        "transaction": own.head.digest().hex(),
-        "organisation": own.head.organisation,
-        "key_id": own.head.key_id.hex(),
-        "valid_until_height": own.head.valid_until_height,
+        "transaction": received.digest.hex(),
+        "organisation": transaction.organisation,
+        "key_id": transaction.key_id.hex(),
+        "valid_until_height": transaction.valid_until_height,
         "operations": [
             {
                 "operation": outcome.operation.hex(),
@@ -67,6 +70,6 @@ def _transaction(own: OwnTransaction) -> dict[str, Any]:
                 "code": outcome.code,
                 "content": plain(entry.operation),
             }
-            for entry, outcome in zip(own.entries, own.outcomes, strict=True)
+            for entry, outcome in zip(transaction.entries, outcomes, strict=True)
         ],
     }

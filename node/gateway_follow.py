@@ -28,7 +28,8 @@ from node.gateway_store import (
     history_key,
     set_key,
 )
-from node.messages import PARTS_MAX, GetMine, MineAnswer, Part
+from node.messages import PARTS_MAX, GetMine, MineAnswer
+from node.own_outcomes import joined
 from node.part_check import Before, CheckedPart, Ledger, check_part, check_parts
 from node.peers import PeerLink
 
@@ -157,7 +158,7 @@ class GatewayFollow:
                 if kept is None or answer.parts[0].header != kept.header:
                     raise ProofMismatch(f"another block {height}")
                 known = self._store.part(height)
-                part = answer.parts[0] if known is None else _joined(known, answer.parts[0])
+                part = answer.parts[0] if known is None else joined(known, answer.parts[0])
                 checked = await asyncio.to_thread(check_part, self._ledger, before, part)
             except PeerError:
                 continue
@@ -178,16 +179,3 @@ class GatewayFollow:
         if kept is None:
             raise StorageDamaged(f"gateway header {height - 1}", "missing")
         return Before.block(kept.header, self.sets.at(height))
-
-
-def _joined(known: Part, other: Part) -> Part:
-    """All that either of two answers shows of one block; each may have left something out."""
-    transactions = {own.first_place: own for own in [*other.transactions, *known.transactions]}
-    seals = {seal.outcome_place: seal for seal in [*other.seals, *known.seals]}
-    return Part(
-        known.header,
-        known.certificate,
-        [own for _place, own in sorted(transactions.items())],
-        [seal for _place, seal in sorted(seals.items())],
-        known.next_set,
-    )

@@ -116,7 +116,7 @@ def _record_key(organisation: str, operation: Operation, code: str) -> bytes:
 
 def _holds(part: CheckedPart, operation: bytes) -> bool:
     return any(
-        outcome.operation == operation and outcome.code == RECORDED
+        digest == operation and code == RECORDED
         for transaction in part.transactions
-        for outcome in transaction.own.outcomes
+        for digest, code in zip(transaction.operations, transaction.codes, strict=True)
     )

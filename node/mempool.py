@@ -13,6 +13,7 @@ from itertools import islice, zip_longest
 
 from chain.records import ParametersBody
 from chain.transaction import ReceivedTransaction
+from node.block_pace import weight_of
 
 POOL_BYTES_MAX = 128 << 20
 POOL_TRANSACTIONS_MAX = 100_000
@@ -41,6 +42,7 @@ class Mempool:
         self._by_organisation: dict[str, OrderedDict[bytes, _Waiting]] = {}  # whose turn is next comes first
         self._organisation_of: dict[bytes, str] = {}  # transaction digest -> organisation
         self._bytes_of: dict[str, int] = {}
+        self._weight_of: dict[str, int] = {}
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -69,8 +71,13 @@ class Mempool:
         self._by_organisation.setdefault(organisation, OrderedDict())[received.digest] = _Waiting(received, now_ms)
         self._organisation_of[received.digest] = organisation
         self._bytes_of[organisation] = self._bytes_of.get(organisation, 0) + size
+        self._weight_of[organisation] = self.weight_of(organisation) + _weight(received)
         self.bytes += size
         return True
+
+    def weight_of(self, organisation: str) -> int:
+        """Of what waits of it (`block_pace.weight_of`)."""
+        return self._weight_of.get(organisation, 0)
 
     def remove(self, digests: Iterable[bytes]) -> None:
         for digest in digests:
@@ -80,11 +87,12 @@ class Mempool:
             queue = self._by_organisation.pop(organisation)
             waiting = queue.pop(digest)
             self._bytes_of[organisation] -= waiting.received.size_bytes
+            self._weight_of[organisation] -= _weight(waiting.received)
             self.bytes -= waiting.received.size_bytes
             if queue:
                 self._by_organisation[organisation] = queue  # behind those that had no room yet
             else:
-                del self._bytes_of[organisation]
+                del self._bytes_of[organisation], self._weight_of[organisation]
 
     def take(
         self, parameters: ParametersBody, can_run: Callable[[ReceivedTransaction], bool]
@@ -162,6 +170,10 @@ class Mempool:
         turns = zip_longest(*(queue.values() for queue in self._by_organisation.values()))
         found = (waiting.received for turn in turns for waiting in turn if waiting is not None)
         return list(islice(found, limit))
+
+
+def _weight(received: ReceivedTransaction) -> int:
+    return weight_of(1, len(received.operation_digests))
 
 
 class CheckedSignatures:

@@ -11,14 +11,15 @@ from typing import Annotated
 
 import msgspec
 
-from chain.block import Header, Outcome
-from chain.codec import BillId, Count, Digest, Height, Signature, Wire, decode, encode
+from chain.block import Header
+from chain.codec import BillId, Count, Digest, Height, Wire, decode, encode
 from chain.details import Details
 from chain.errors import Malformed
 from chain.execute import KeyWitness
+from chain.final_view import CodeRun
 from chain.proof import CurrentRecord
 from chain.recorded import Recorded
-from chain.transaction import Entry, Transaction, TransactionHead
+from chain.transaction import ENTRIES_DECODED_MAX, Transaction
 from chain.validators import Certificate, ValidatorSet
 
 # one-way kinds of frame
@@ -62,16 +63,11 @@ class GetMine(Wire, frozen=True, tag=2):
 
 
 class OwnTransaction(Wire, frozen=True):
-    """A transaction of the asker's organisation, whole, and what became of it."""
+    """A transaction of the asker's organisation, whole, and what became of it. Its outcomes follow from it and the codes."""
 
-    head: TransactionHead
-    suite: Count
-    signature: Signature
-    key: KeyWitness  # under the state of the block before
-    entries: list[Entry]
+    transaction: Transaction
     first_place: Count  # of its outcomes among the block's
-    outcomes: list[Outcome]
-    outcome_paths: list[list[Digest]]  # to the header's outcomes_root
+    codes: Annotated[list[CodeRun], msgspec.Meta(max_length=ENTRIES_DECODED_MAX)]
 
 
 class Part(Wire, frozen=True):
@@ -79,7 +75,9 @@ class Part(Wire, frozen=True):
 
     header: Header
     certificate: Certificate
+    keys: list[KeyWitness]  # that signed these transactions, under the state of the block before
     transactions: list[OwnTransaction]
+    cover: list[Digest]  # of all their outcomes under the header's outcomes_root (chain.merkle.CoveredTree)
     seals: list[Recorded]  # that name the organisation as issuer, or one of its bills
     next_set: ValidatorSet | None  # the one that `next_validators` names, where it is another than `validators`
 

@@ -2,7 +2,7 @@
 
 Per block: 1. it follows the block before; 2. a quorum of the set that votes on it signed it, and where it names another
 set for the next block, that very set comes with it; 3. each transaction of the
-organisation is whole and was signed by a key in force under the state before; 4. each outcome stands under the
+organisation is whole and was signed by a key in force under the state before; 4. their outcomes stand under the
 header; 5. each seal of the office likewise. A validator can still leave a transaction out of its answer; that is found
 out by asking for the record (`gateway_recovery.py`). Source: PROTOCOL rule 17; DESIGN section 5.
 """
@@ -14,17 +14,18 @@ from dataclasses import dataclass
 
 from chain.block import PROTOCOL_VERSION, RECORDED, Header
 from chain.codec import encode
-from chain.errors import CertificateRefused, ProofMismatch
+from chain.errors import BadSignature, CertificateRefused, ProofMismatch
 from chain.genesis import Genesis
-from chain.merkle import verify_inclusion
-from chain.operation import SealBills, operation_digest
+from chain.merkle import CoveredTree, verify_inclusion
+from chain.operation import SealBills
 from chain.proof import CurrentRecord
-from chain.recorded import Recorded, verify_entry, verify_outcome, verify_signed
+from chain.recorded import Recorded, verified_key, verify_entry, verify_outcome, verify_signed
 from chain.records import SEAL, UNIT, state_leaf
+from chain.signature import ED25519, verify_signature
 from chain.state import genesis_change
-from chain.transaction import operations_root
 from chain.validators import COMMIT, Certificate, ValidatorSet, verify_certificate
 from node.messages import OwnTransaction, Part
+from node.own_outcomes import leaves_of, outcomes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class CheckedTransaction:
     own: OwnTransaction
     digest: bytes
     operations: list[bytes]  # digests
+    codes: list[str]  # of their outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +114,7 @@ def check_part(ledger: Ledger, before: Before, part: Part) -> CheckedPart:
         raise ProofMismatch(f"block {header.height} does not follow block {before.height}")  # 1
     verify_final_header(ledger, header, part.certificate, digest, before.voters)  # 2
     voters = _voters_after(before.voters, part)
-    transactions = []
-    next_place = 0
-    for own in part.transactions:
-        if own.first_place < next_place:
-            raise ProofMismatch("transactions out of order")
-        next_place = own.first_place + len(own.entries)
-        transactions.append(_check_transaction(ledger, before, header, own))
+    transactions = _check_transactions(ledger, before, part) if part.transactions else []
     seals = []
     for index, recorded in enumerate(part.seals):
         operation = recorded.entry.operation
@@ -165,27 +161,33 @@ def verify_current(ledger: Ledger, key: bytes, current: CurrentRecord, members: 
     verify_inclusion(leaf, current.place, header.state_count, current.path, header.state_root)
 
 
-def _check_transaction(ledger: Ledger, before: Before, header: Header, own: OwnTransaction) -> CheckedTransaction:
-    head = own.head
-    if head.chain_id != ledger.chain_id or head.organisation != ledger.organisation:
-        raise ProofMismatch("a transaction of somebody else")
-    if head.operations_count != len(own.entries) or head.operations_root != operations_root(own.entries):
-        raise ProofMismatch("other operations than the transaction's head covers")
-    if not len(own.entries) == len(own.outcomes) == len(own.outcome_paths) > 0:
-        raise ProofMismatch("an outcome is missing")
-    verify_signed(  # 3
-        head, own.suite, own.signature, own.key, (UNIT, SEAL), header.height, before.state_root, before.state_count
-    )
-    digest = head.digest()
-    operations = []
-    for index, (entry, outcome, path) in enumerate(zip(own.entries, own.outcomes, own.outcome_paths, strict=True)):
-        operation = operation_digest(entry.operation)
-        if (outcome.transaction, outcome.index, outcome.operation) != (digest, index, operation):
-            raise ProofMismatch("an outcome of another operation")
-        place = own.first_place + index
-        verify_inclusion(encode(outcome), place, header.outcomes_count, path, header.outcomes_root)  # 4
-        operations.append(operation)
-    return CheckedTransaction(own, digest, operations)
+def _check_transactions(ledger: Ledger, before: Before, part: Part) -> list[CheckedTransaction]:
+    header = part.header
+    keys = {
+        witness.key_id: verified_key(witness, (UNIT, SEAL), header.height, before.state_root, before.state_count)
+        for witness in part.keys
+        if witness.organisation == ledger.organisation
+    }
+    checked: list[CheckedTransaction] = []
+    leaves: dict[int, bytes] = {}
+    next_place = 0
+    for own in part.transactions:
+        if own.first_place < next_place:
+            raise ProofMismatch("transactions out of order")
+        transaction = own.transaction
+        if transaction.organisation != ledger.organisation or transaction.key_id not in keys:
+            raise ProofMismatch("a transaction of somebody else")
+        received, outcomes = outcomes_of(own, ledger.chain_id)
+        if transaction.suite != ED25519:
+            raise BadSignature("an unknown signature suite")
+        verify_signature(keys[transaction.key_id], received.digest, transaction.signature)  # 3
+        leaves.update(leaves_of(own, outcomes))
+        next_place = own.first_place + len(outcomes)
+        codes = [outcome.code for outcome in outcomes]
+        checked.append(CheckedTransaction(own, received.digest, received.operation_digests, codes))
+    if CoveredTree(leaves, header.outcomes_count, part.cover).root != header.outcomes_root:  # 4
+        raise ProofMismatch("outcomes that lead to another root")
+    return checked
 
 
 def _check_seal(ledger: Ledger, before: Before, digest: bytes, recorded: Recorded) -> None:  # 5

@@ -19,6 +19,7 @@ from chain.validators import Certificate
 from node.gateway_follow import GatewayFollow
 from node.gateway_store import BillRow, GatewayStore
 from node.messages import Part
+from node.own_outcomes import outcomes_of, tree_of
 from node.standings import Standings
 
 
@@ -44,19 +45,21 @@ class ProofMaker:
     def _recorded(self, row: BillRow) -> Recorded:
         part = self._part(row.height)
         own = part.transactions[row.transaction]
-        (path,) = paths_of_hashes([hash_leaf(encode(entry)) for entry in own.entries], [row.entry])
+        transaction, place = own.transaction, own.first_place + row.entry
+        (path,) = paths_of_hashes([hash_leaf(encode(entry)) for entry in transaction.entries], [row.entry])
+        key = next(witness for witness in part.keys if witness.key_id == transaction.key_id)
         return Recorded(
-            entry=own.entries[row.entry],
+            entry=transaction.entries[row.entry],
             index=row.entry,
             path=path,
-            head=own.head,
-            suite=own.suite,
-            signature=own.signature,
-            key=own.key,
+            head=transaction.head(part.header.chain_id),
+            suite=transaction.suite,
+            signature=transaction.signature,
+            key=key,
             parent=self._header(row.height - 1) if row.height > 1 else None,
-            outcome=own.outcomes[row.entry],
-            outcome_place=own.first_place + row.entry,
-            outcome_path=own.outcome_paths[row.entry],
+            outcome=outcomes_of(own, part.header.chain_id)[1][row.entry],
+            outcome_place=place,
+            outcome_path=tree_of(part).path(place),
             header=part.header,
             certificate=part.certificate,
         )

@@ -77,9 +77,9 @@ class Settling:
         for place, transaction in enumerate(checked.transactions):
             if self.sender is not None:
                 self.sender.on_outcome(transaction.digest)
-            own = transaction.own
+            entries = transaction.own.transaction.entries
             for index, digest in enumerate(transaction.operations):
-                operation, code = own.entries[index].operation, own.outcomes[index].code
+                operation, code = entries[index].operation, transaction.codes[index]
                 self._settle_operation(operation, digest, code, height, place, index)
             changed += transaction.operations
         for index, seal in checked.seals:

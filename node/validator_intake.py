@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ from consensus.wire import (
     verify_final_block,
     verify_message,
 )
+from node.admission import BACKLOG_FULL
 from node.answers import AGENCIES, ANSWER_BYTES_MAX
 from node.bundle_queue import Bundle, BundleQueue
 from node.errors import PeerRefused
@@ -191,15 +193,20 @@ class Intake:
     # ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def on_bundle(self, link: Link, payload: bytes, from_validator: bool) -> None:
-        """A client's link is read on when its bundle is admitted: so a flood waits with whoever makes it. Consensus
-        must not wait for signatures: bundles on its links are checked in their turn, or dropped."""
+        """A client's link is read on when its bundle is admitted: so a flood waits with whoever makes it; and while too
+        much of its organisation waits, its bundles are dropped unread. Consensus must not wait for signatures: bundles on
+        its links are checked in their turn, or dropped."""
+        backlog_max = math.inf if from_validator else self._proposals.pace.backlog_max
+        if self._parts.pool.weight_of(link.organisation) > backlog_max:
+            self._parts.admission.refused[BACKLOG_FULL] += 1
+            return
         try:
             with charged(link):
                 transactions = decode_bundle(payload)
         except ChainError as error:
             raise PeerRefused(error.code) from None
         if not from_validator:
-            await self._admit(transactions, from_validator)
+            await self._admit(transactions, from_validator, backlog_max)
         elif not self._bundles.put(Bundle(link, transactions, len(payload))):
             refused = self._parts.admission.refused
             refused["bundles_full"] += len(transactions)  # the sender repeats what stays unrecorded
@@ -212,9 +219,9 @@ class Intake:
             refused = await self._admit(bundle.transactions, from_validator=True)
             bundle.link.spend(refused * REFUSED_WORK_S)
 
-    async def _admit(self, transactions: list[Transaction], from_validator: bool) -> int:
+    async def _admit(self, transactions: list[Transaction], from_validator: bool, backlog_max: float = math.inf) -> int:
         """How many were refused for what an honest validator does not pass on."""
-        admitted, codes = await self._parts.admission.admit(transactions)
+        admitted, codes = await self._parts.admission.admit(transactions, backlog_max)
         if self._effects.runtime is None:  # no seat: others have to do it
             send_bundles([received.transaction for received in admitted], self._seats.links())
             self._parts.pool.remove([received.digest for received in admitted])

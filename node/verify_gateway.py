@@ -65,7 +65,7 @@ def verify_parts(
                     yield "headers", False, f"the set of validators after block {height} is missing"
                     return
                 next_set, changes = decode(stored, ValidatorSet), changes + 1
-            bare = Part(header.header, header.certificate, [], [], next_set)
+            bare = Part(header.header, header.certificate, [], [], [], [], next_set)
             part = decode(held, Part) if held is not None else bare
             if part.header != header.header:
                 yield "parts", False, f"block {height}: the part is of another block"

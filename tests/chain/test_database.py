@@ -222,9 +222,13 @@ def test_damage_that_a_compaction_meets_is_remembered_too(tmp_path: Path, is_der
     table.write_bytes(data)
 
     store = Database.open(tmp_path / "s", is_derived=is_derived, write_buffer_bytes=1 << 16)
-    with pytest.raises(StorageFailed, match="checksum mismatch"):
+
+    def write_on() -> None:
         for _turn in range(1_000):
             store.write({b"key/%04d" % number: os.urandom(100) for number in range(0, 1_000, 10)}, sync=False)
+
+    with pytest.raises(StorageFailed, match="checksum mismatch"):
+        write_on()
     store.close()
 
     if is_derived:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from chain.errors import ProofMalformed, ProofMismatch
 from chain.merkle import (
     EMPTY_ROOT,
+    CoveredTree,
+    HashTree,
     hash_leaf,
     path,
     path_from_nodes,
@@ -183,3 +185,71 @@ def test_replacing_and_adding_in_any_blocks_gives_the_tree_of_the_result(
         assert root_of_peaks(kept, len(leaves)) == tree_head(leaves) == root_of_hashes(list(map(hash_leaf, leaves)))
     for index in range(len(leaves)):
         assert path_from_nodes(kept, index, len(leaves)) == audit_path(index, leaves)
+
+
+# ── many leaves at once ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@st.composite
+def trees_and_places(draw: st.DrawFn) -> tuple[int, list[int], list[int]]:
+    size = draw(st.integers(1, 70))
+    some = st.sets(st.integers(0, size - 1), min_size=1)
+    return size, sorted(draw(some)), sorted(draw(some))
+
+
+@given(trees_and_places())
+@settings(max_examples=300)
+def test_a_cover_proves_its_leaves_and_makes_each_ones_path(drawn: tuple[int, list[int], list[int]]) -> None:
+    size, places, others = drawn
+    leaves = leaves_of(size)
+    hashes = [hash_leaf(leaf) for leaf in leaves]
+    whole = HashTree(hashes)
+
+    def covered(of: list[int]) -> CoveredTree:
+        return CoveredTree({place: hashes[place] for place in of}, size, whole.cover(of))
+
+    tree = covered(places)
+    assert tree.root == tree_head(leaves)
+    assert [tree.path(place) for place in places] == [audit_path(place, leaves) for place in places]
+    assert tree.cover(others, covered(others)) == whole.cover(others)
+    assert tree.cover(sorted({*places, *others}), covered(others)) == whole.cover(sorted({*places, *others}))
+    assert tree.cover(places[:1]) == audit_path(places[0], leaves)
+
+
+@given(trees_and_places(), st.data())
+@settings(max_examples=300)
+def test_a_cover_proves_nothing_else(drawn: tuple[int, list[int], list[int]], data: st.DataObject) -> None:
+    """Another leaf, another place, another size, another cover: malformed, or another root."""
+    size, places, _others = drawn
+    hashes = [hash_leaf(leaf) for leaf in leaves_of(size)]
+    true = {place: hashes[place] for place in places}
+    cover = HashTree(hashes).cover(places)
+    root = root_of_hashes(hashes)
+    wrong = data.draw(st.sampled_from(places))
+    attempts = [
+        ({**true, wrong: hash_leaf(b"another")}, size, cover),
+        (true, size, [*cover, bytes(32)]),
+        ({place + 1: leaf for place, leaf in true.items()}, size, cover),
+        ({place - 1: leaf for place, leaf in true.items()}, size, cover),
+        ({}, size, cover),
+    ]
+    if cover:
+        bent = data.draw(st.integers(0, len(cover) - 1))
+        attempts += [
+            (true, size, cover[:-1]),
+            (true, size, [*cover[:bent], bytes(32), *cover[bent + 1 :]]),
+        ]
+    for leaves, count, given_cover in attempts:
+        try:
+            found = CoveredTree(leaves, count, given_cover).root
+        except ProofMalformed:
+            continue
+        assert found != root
+
+
+def test_a_cover_of_what_is_not_there_is_malformed() -> None:
+    hashes = [hash_leaf(leaf) for leaf in leaves_of(8)]
+    tree = CoveredTree({0: hashes[0]}, 8, HashTree(hashes).cover([0]))
+    for places, other in [([5], None), ([9], None), ([0, 6], CoveredTree({0: hashes[0]}, 1, []))]:
+        with pytest.raises(ProofMalformed):
+            tree.cover(places, other)

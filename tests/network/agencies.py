@@ -18,6 +18,7 @@ from chain.state import body_of
 from chain.transaction import Entry, Transaction, receive_transaction, sign_transaction
 from node.keystore import load_signing_key
 from node.messages import BUNDLE, GetMine, GetRecord, MineAnswer, RecordAnswer, encode_bundle
+from node.own_outcomes import outcomes_of
 from tests.chain.making import issue_bill
 from tests.network.caller import Caller, tls_context
 from tests.network.running import VALIDATORS, Network
@@ -117,8 +118,9 @@ class Agencies(Network):
                 for part in answer.parts:
                     height = part.header.height
                     for own in part.transactions:
-                        if own.head.digest() == wanted:
-                            return [outcome.code for outcome in own.outcomes]
+                        received, outcomes = outcomes_of(own, self.chain)
+                        if received.digest == wanted:
+                            return [outcome.code for outcome in outcomes]
         raise AssertionError(f"not in a block within {DEADLINE_S} s")
 
     def next_lease(self, hospital: str = "hospital-a", count: int = 100, node: str = "finance") -> TakeLease:

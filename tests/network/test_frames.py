@@ -310,7 +310,7 @@ def test_a_hospital_gets_no_block_whole(agencies: Agencies) -> None:
             link.ask(GetBlocks(1, 1, 0), BlocksAnswer)
         answer = link.ask(GetMine(height + 1, 16, 0), MineAnswer)
         assert isinstance(answer, MineAnswer)
-        organisations = {own.head.organisation for part in answer.parts for own in part.transactions}
+        organisations = {own.transaction.organisation for part in answer.parts for own in part.transactions}
         assert organisations == {"hospital-a"}
     with agencies.call("archive", NODE) as link:
         blocks = link.ask(GetBlocks(1, 1, 0), BlocksAnswer)

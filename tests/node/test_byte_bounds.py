@@ -150,7 +150,7 @@ async def test_an_answer_with_blocks_is_bounded_in_bytes(chain: Chain, monkeypat
 async def test_an_answer_with_an_organisations_own_part_is_bounded_in_bytes(
     chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Estimated: a header with its certificate is about 1,000 bytes, an entry with its path 400."""
+    """Estimated: a header with its certificate is about 1,000 bytes, beside what the transactions take."""
     for _ in range(2):
         chain.block()
     chain.block([chain.sign("hospital-a", *(issue_bill(f"B-{serial}", serial=serial) for serial in range(1, 11)))])
@@ -158,7 +158,7 @@ async def test_an_answer_with_an_organisations_own_part_is_bounded_in_bytes(
     answers = Answers(chain.ledger, Feed(chain.height))
     bills = len(chain.ledger.log.read(3)) - len(chain.ledger.log.read(2))  # what ten of them take beside the header
     assert 1_000 < bills < 10_000
-    for bytes_max, count in ((8_000 + bills, 4), (7_999, 2), (6_999, 2), (1, 1)):
+    for bytes_max, count in ((4_200 + bills, 4), (3_500 + bills, 3), (2_999, 2), (1, 1)):
         monkeypatch.setattr("node.answers.PARTS_BYTES_MAX", bytes_max)
         assert len((await answers.mine(GetMine(1, 4, 0), "hospital-a", Asker("hospital-a"))).parts) == count
     assert len((await answers.mine(GetMine(3, 1, 0), "hospital-a", Asker("hospital-a"))).parts) == 1
@@ -188,13 +188,12 @@ async def test_many_questions_at_once_draw_no_more_than_the_asker_takes(chain: C
 
 
 class Taker:
-    """The link of a validator that asks, with so many bytes that it has not taken yet."""
+    """The link of one that asks, with so many bytes that it has not taken yet."""
 
-    node = organisation = VALIDATORS[1]
     is_closed = True  # so nobody makes it the link of that seat
 
-    def __init__(self, waiting_bytes: int = 0) -> None:
-        self.waiting_bytes = waiting_bytes
+    def __init__(self, waiting_bytes: int = 0, organisation: str = VALIDATORS[1]) -> None:
+        self.waiting_bytes, self.node, self.organisation = waiting_bytes, organisation, organisation
         self.sent: list[Any] = []
 
     def send(self, kind: int, payload: bytes, *, urgent: bool = False) -> bool:
@@ -265,6 +264,42 @@ async def test_bundles_of_validators_wait_within_bytes_and_are_dropped_beyond(
         await node.intake.on_bundle(link, payload, from_validator=True)
     await table.until(lambda: all(is_known(one) for one in bundles[2]))
     assert node.parts.admission.refused["bundles_full"] == 2
+
+
+async def test_of_an_organisation_that_has_enough_waiting_no_more_is_heard_until_some_is_worked_off(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its signatures would be checked for nothing, while the others' consensus waits. What validators pass on is heard:
+    so their pools hold the same, and a proposal finds its bodies."""
+    monkeypatch.setattr("node.block_pace.LEAST", 1.0)
+    monkeypatch.setattr("node.block_pace.BACKLOG_BLOCKS", 4)
+    table.start(VALIDATORS[0])  # alone: nothing is decided
+    node = table.nodes[VALIDATORS[0]]
+    node.parts.proposals.pace.most = 3.0  # a transaction of one operation
+    refused, pool = node.parts.admission.refused, node.pool
+
+    async def heard(sender: str, organisation: str, count: int, from_validator: bool = False) -> int:
+        before = len(pool)
+        payload = encode_bundle([table.transaction(organisation=organisation) for _ in range(count)])
+        await node.intake.on_bundle(cast(Link, Taker(0, sender)), payload, from_validator)
+        if from_validator:
+            await table.until(lambda: len(pool) == before + count)
+        return len(pool) - before
+
+    assert await heard("hospital-a", "hospital-a", 5) == 5  # one bundle may go beyond: 15 of 12
+    assert await heard("hospital-a", "hospital-a", 5) == 0
+    assert refused["backlog_full"] == 1  # a bundle, unread
+    assert await heard("hospital-b", "hospital-a", 5) == 0  # another's link does not help
+    assert refused["backlog_full"] == 6
+    assert await heard("hospital-b", "hospital-b", 5) == 5
+    assert await heard(VALIDATORS[1], "hospital-a", 5, from_validator=True) == 5
+    waiting = pool.all(100)
+    pool.remove([received.digest for received in waiting if received.transaction.organisation == "hospital-a"][:6])
+    assert pool.weight_of("hospital-a") == 12
+    assert await heard("hospital-a", "hospital-a", 1) == 1
+    assert await heard("hospital-a", "hospital-a", 1) == 0
+    pool.remove([received.digest for received in pool.all(100)])
+    assert pool.weight_of("hospital-a") == pool.weight_of("hospital-b") == 0
 
 
 # ── large frames ─────────────────────────────────────────────────────────────────────────────────────────────────────

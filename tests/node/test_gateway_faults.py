@@ -19,6 +19,7 @@ from chain.transaction import key_id
 from node import gateway_follow
 from node.gateway import Gateway
 from node.messages import GetRecord, MineAnswer, Part, RecordAnswer
+from node.own_outcomes import tree_of
 from node.service import Claimed, ServiceRefused
 from tests.chain.making import CODE, certify, changed, genesis, issue_bill, key_of
 from tests.node.gateway_province import PATIENCE_S, STAFF, Province, bill, sealed, until
@@ -303,16 +304,37 @@ def first_own(part: Part, change: Callable[[Any], Any]) -> Part:
 
 
 def other_outcome(own: Any) -> Any:
-    return changed(own, outcomes=[changed(own.outcomes[0], code="number_used"), *own.outcomes[1:]])
+    return changed(own, codes=[changed(own.codes[0], code="number_used"), *own.codes[1:]])
 
 
 def dropped_outcome(own: Any) -> Any:
-    return changed(own, outcomes=own.outcomes[:-1], outcome_paths=own.outcome_paths[:-1])
+    first, *rest = own.codes
+    shorter = [changed(first, count=first.count - 1)] if first.count > 1 else []
+    return changed(own, codes=[*shorter, *rest])
+
+
+def with_some(part: Part, keep: slice) -> Part:
+    """As a server shows it that leaves out the other transactions, and proves what it shows."""
+    kept = part.transactions[keep]
+    places = [own.first_place + index for own in kept for index in range(len(own.transaction.entries))]
+    return changed(part, transactions=kept, cover=tree_of(part).cover(places))
+
+
+def outcomes_without_end(own: Any) -> Any:
+    return changed(own, codes=[changed(own.codes[0], count=2**53)])
 
 
 def other_operation(own: Any) -> Any:
-    entry = own.entries[0]
-    return changed(own, entries=[changed(entry, linked=not entry.linked), *own.entries[1:]])
+    entry, *rest = own.transaction.entries
+    return changed(own, transaction=changed(own.transaction, entries=[changed(entry, linked=not entry.linked), *rest]))
+
+
+def wrong_signature(own: Any) -> Any:
+    return changed(own, transaction=changed(own.transaction, signature=bytes(64)))
+
+
+def other_place(own: Any) -> Any:
+    return changed(own, first_place=own.first_place + 1)
 
 
 def wrong_certificate(part: Part) -> Part:
@@ -323,7 +345,12 @@ LIES: dict[str, Callable[[Part], Part]] = {
     "altered outcome": lambda part: first_own(part, other_outcome),
     "dropped outcome": lambda part: first_own(part, dropped_outcome),
     "altered operation": lambda part: first_own(part, other_operation),
-    "wrong signature": lambda part: first_own(part, lambda own: changed(own, signature=bytes(64))),
+    "wrong signature": lambda part: first_own(part, wrong_signature),
+    "more outcomes than operations": lambda part: first_own(part, outcomes_without_end),
+    "another place": lambda part: first_own(part, other_place),
+    "another cover": lambda part: changed(part, cover=[*part.cover, bytes(32)]),
+    "no key": lambda part: changed(part, keys=[]),
+    "key of another state": lambda part: changed(part, keys=[changed(key, count=key.count + 1) for key in part.keys]),
     "two votes only": wrong_certificate,
     "other header": lambda part: changed(part, header=changed(part.header, time_ms=part.header.time_ms + 1)),
     "skipped block": lambda part: changed(part, header=changed(part.header, height=part.header.height + 1)),
@@ -411,12 +438,7 @@ async def test_an_incomplete_part_and_another_incomplete_part_make_a_whole_one(p
         def tamper(answer: Any) -> Any:
             if not isinstance(answer, MineAnswer):
                 return answer
-            return MineAnswer(
-                [
-                    changed(part, transactions=part.transactions[keep]) if len(part.transactions) > 1 else part
-                    for part in answer.parts
-                ]
-            )
+            return MineAnswer([with_some(part, keep) if len(part.transactions) > 1 else part for part in answer.parts])
 
         return tamper
 

@@ -346,8 +346,7 @@ def test_a_gateway_s_headers_and_parts_are_proven_again(tmp_path: Path) -> None:
 def without_its_outcome_path(height: int, part: Part) -> Part:
     if height != 4:
         return part
-    own = part.transactions[0]
-    return changed(part, transactions=[changed(own, outcome_paths=[[bytes(32)]])])
+    return changed(part, cover=[bytes(32)])
 
 
 def with_the_header_of_another_block(height: int, part: Part) -> Part:
