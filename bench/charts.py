@@ -54,6 +54,7 @@ def bars_of(report: Report) -> list[Bar]:
             less=True,
         ),
         Bar("ten times overloaded", report.overload.goodput_ratio, "of peak", 0.90, 0.95),
+        Bar(f"flushes of {report.slow_flush.flush_ms} ms", report.slow_flush.throughput_ratio, "of without", 0.90, 1.0),
     ]  # fmt: skip
 
 

@@ -26,13 +26,25 @@ from bench.report import (
     Report,
     RestRates,
     SingleSigned,
+    SlowFlush,
 )
 from bench.rest import Door, one_by_one, press, until_quick
+from bench.scaling import scale
 from node.home import NetworkHome
 
 BILLS_PER_SIGNATURE = 200
 PER_BUNDLE = 100  # single-signed bills in one frame
 VERIFYING = (*VALIDATORS, "archive")
+
+SLOW_FLUSH_MS = 5  # an ordinary disk; ours hides what a flush costs
+FLUSHES = (
+    "segment.flush",
+    "journal.flush",
+    "state.before_write",
+    "details.before_write",
+    "gateway.before_write",
+    "directory.flush",
+)
 
 Told = Callable[[str], None]
 
@@ -64,6 +76,9 @@ def measure(directory: Path, config: Path, lengths: Lengths, told: Told) -> Repo
     network.make()
     try:
         parts = asyncio.run(_on(network, lengths, first, told))
+        told(f"every flush takes {SLOW_FLUSH_MS} ms more")
+        network.restart(";".join(f"{place}=sleep:{SLOW_FLUSH_MS}" for place in FLUSHES))
+        slow = asyncio.run(_slow(network, lengths))
     finally:
         network.down()
     told("a ledger grows")
@@ -91,6 +106,8 @@ def measure(directory: Path, config: Path, lengths: Lengths, told: Told) -> Repo
         catch_up_ratio=parts.catch_up,
         failover_ms=Failover(parts.failover_ms),
         overload=parts.overload,
+        slow_flush=SlowFlush(SLOW_FLUSH_MS, round(slow.per_s / parts.batch.per_s, 3), slow.latency_ms),
+        verify_workers=scale(),
         proof_ms=growth[-1].proof_ms,
         growth=growth,
     )
@@ -163,6 +180,11 @@ async def _batch(client: LoadClient, lengths: Lengths, most_per_s: float = 30_00
     seconds = lengths.warm_s + lengths.load_s
     bundles = client.prepare(round(most_per_s * seconds / BILLS_PER_SIGNATURE), BILLS_PER_SIGNATURE, 1)
     return await client.saturate(bundles, 8_000, lengths.warm_s, lengths.load_s)
+
+
+async def _slow(network: BenchNetwork, lengths: Lengths) -> Measured:
+    async with LoadClient(NetworkHome(network.home), network.validators()) as client:
+        return await _batch(client, lengths)
 
 
 async def _overload(client: LoadClient, other: Door, lengths: Lengths, single: Measured) -> Overload:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 import yaml
 
 from bench.rest import Door
+from chain.failpoint import VARIABLE
 from cli.demo.stage import Stage
 from cli.processes import running_pid, start_nodes
 from cli.tokens import make_token
@@ -59,6 +61,15 @@ class BenchNetwork(Stage):
         """Start it again, and return as soon as it answers: it may be behind."""
         start_nodes(self.home, [entry for entry in load_network_file(self.home).nodes if entry.name == name])
         self.until(lambda: self.height(name), f"{name} answers")
+
+    def restart(self, failpoints: str) -> None:
+        """All of them, with `failpoints` armed."""
+        self.down()
+        os.environ[VARIABLE] = failpoints
+        try:
+            self.up(*UP)
+        finally:
+            del os.environ[VARIABLE]
 
     def down(self) -> None:
         self.medbill("network", "down", "--home", str(self.home), show=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bench.calibration import Calibration, Milliseconds
+from bench.scaling import Workers
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -55,6 +56,14 @@ class Overload(msgspec.Struct, frozen=True):
     recovered_s: float | None  # until another hospital's bill is sealed within a second; None: not within twenty
 
 
+class SlowFlush(msgspec.Struct, frozen=True):
+    """Every flush of every node takes so much longer: what it costs, batch-signed."""
+
+    flush_ms: int
+    throughput_ratio: float
+    latency_ms: Milliseconds
+
+
 class GrowthPoint(msgspec.Struct, frozen=True):
     """A ledger of so many bills: what one bill more costs, and what it holds."""
 
@@ -82,5 +91,7 @@ class Report(msgspec.Struct, frozen=True):
     catch_up_ratio: float
     failover_ms: Failover
     overload: Overload
+    slow_flush: SlowFlush
+    verify_workers: list[Workers]
     proof_ms: float  # at the most bills of `growth`
     growth: list[GrowthPoint]

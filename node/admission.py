@@ -98,26 +98,27 @@ class Admission:
             for place in open_places:
                 results[place] = _holds(*wanted[place])
         else:
-            loop = asyncio.get_running_loop()
-            chunks = [open_places[start : start + CHUNK] for start in range(0, len(open_places), CHUNK)]
-            found = await asyncio.gather(
-                *(
-                    loop.run_in_executor(self._threads, _check_chunk, [wanted[place] for place in chunk])
-                    for chunk in chunks
-                )
-            )
-            for chunk, holds in zip(chunks, found, strict=True):
-                for place, good in zip(chunk, holds, strict=True):
-                    results[place] = good
+            holds = await check_together(self._threads, [wanted[place] for place in open_places])
+            for place, good in zip(open_places, holds, strict=True):
+                results[place] = good
         for place in open_places:
             if results[place]:
                 self._checked.add(*wanted[place])
         return results
 
 
+async def check_together(threads: Executor, wanted: Sequence[tuple[ReceivedTransaction, bytes]]) -> list[bool]:
+    """Whether each transaction was signed by the key beside it, by all of `threads` at once: checking a signature holds no
+    interpreter lock."""
+    loop = asyncio.get_running_loop()
+    chunks = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
+    found = await asyncio.gather(*(loop.run_in_executor(threads, _check_chunk, chunk) for chunk in chunks))
+    return [good for chunk in found for good in chunk]
+
+
 def _holds(received: ReceivedTransaction, public: bytes) -> bool:
     return is_signature(public, received.digest, received.transaction.signature)
 
 
-def _check_chunk(wanted: list[tuple[ReceivedTransaction, bytes]]) -> list[bool]:
+def _check_chunk(wanted: Sequence[tuple[ReceivedTransaction, bytes]]) -> list[bool]:
     return [_holds(received, public) for received, public in wanted]

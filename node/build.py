@@ -164,6 +164,7 @@ def _open_mirror(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: St
         seal_key=load_signing_key(place.seal_key) if place.seal_key.exists() else None,
         on_halt=stop.ask,
         space=_space(config),
+        verify_workers=config.verify_workers,
     )
 
 
@@ -214,7 +215,7 @@ def _open_validator(place: NodeHome, config: NodeConfig, genesis: Genesis, stop:
         if holder is not None and holder.organisation != config.organisation:
             detail = f"not a key of {config.organisation} but of {holder.organisation}; put the right file in its place"
             raise KeyFileRefused(place.vote_key, detail)
-    return Validator(config.name, config.organisation, ledger, memory, stop.ask, _space(config))
+    return Validator(config.name, config.organisation, ledger, memory, stop.ask, _space(config), config.verify_workers)
 
 
 def _open_ledger(config: NodeConfig, genesis: Genesis, block_log: BlockLog) -> Ledger:

@@ -47,6 +47,7 @@ __all__ = [
 HOST = r"[A-Za-z0-9_.:-]{1,253}"
 HOST_HINT = "a host name or address"
 RESERVE_MIB_MAX = 1 << 20  # a tebibyte
+VERIFY_WORKERS_MAX = 64
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -88,6 +89,7 @@ class NodeConfig(msgspec.Struct, frozen=True):
     lease_threshold: int  # and below how many left it takes the next
     transaction_window_blocks: int  # its transactions may run so many blocks later; at most genesis' replay_window
     office: Office | None  # of a gateway
+    verify_workers: int = 2  # threads of a validator or mirror that check signatures
     disk_reserve_mib: int | None = None  # free room below which no new work is taken; None: disk_space.py's own
 
 
@@ -132,6 +134,7 @@ def parse_node_config(data: bytes, home: Path, path: str = "node.yaml") -> NodeC
             root, kind, "transaction_window_blocks", PARAMETERS["replay_window"][2]
         ),
         office=_office(root) if "office" in root or kind == GATEWAY else None,
+        verify_workers=root.read_integer("verify_workers", 1, VERIFY_WORKERS_MAX, default=2),
         disk_reserve_mib=root.read_integer("disk_reserve_mib", 0, RESERVE_MIB_MAX)
         if "disk_reserve_mib" in root
         else None,
@@ -181,6 +184,8 @@ def _check_node(config: NodeConfig, root: Section) -> None:
                 root.problems.add(
                     root.line_of(key), f"{key}: only gateways have it, this is a {config.kind}; remove it"
                 )
+    if config.kind == GATEWAY and "verify_workers" in root:
+        root.problems.add(root.line_of("verify_workers"), "verify_workers: a gateway checks few signatures; remove it")
     if config.kind == VALIDATOR and config.api is not None:
         root.problems.add(root.line_of("api"), "api: a validator serves nobody but nodes; remove it")
     if config.kind == GATEWAY and config.lease_threshold >= config.lease_count > 1:

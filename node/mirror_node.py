@@ -69,13 +69,14 @@ class MirrorNode:
         seal_key: SigningKey | None,
         on_halt: Callable[[str], None],
         space: DiskSpace | None = None,
+        verify_workers: int = 2,
     ) -> None:
         """Opens the details below `data`. Raises StorageDamaged, StorageLocked."""
         self.name, self.organisation = name, organisation
         self.ledger, self._peers, self._on_halt = ledger, peers, on_halt
         self._block_writer = ThreadPoolExecutor(1, "blocks")
         self._details_writer = ThreadPoolExecutor(1, "details")
-        self._workers = ThreadPoolExecutor(2, "verify")
+        self._workers = ThreadPoolExecutor(verify_workers, "verify")
         issuers = [entry.id for entry in ledger.genesis.organisations if entry.supervisor == organisation]
         self.details = DetailsStore.open(data, storage_key, issuers, self._body_of, self._details_writer)
         self._index = SealIndex(self.details.database, ledger)

@@ -50,11 +50,12 @@ class Validator:
         memory: VoteMemory,
         on_halt: OnHalt,
         space: DiskSpace | None = None,
+        verify_workers: int = 2,
     ) -> None:
         self.name, self.organisation = name, organisation
         self.ledger, self.memory = ledger, memory
         self._on_halt = on_halt
-        self.parts = ValidatorParts(organisation, ledger, memory, space or boundless())
+        self.parts = ValidatorParts(organisation, ledger, memory, space or boundless(), verify_workers)
         self.effects = Effects(self.parts, self._start, self._stop_for, self._leave)
         self.intake = Intake(self.parts, self.effects)
         self.pool, self.feed, self.saver = self.parts.pool, self.parts.feed, self.parts.saver

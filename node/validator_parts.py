@@ -21,12 +21,14 @@ from node.vote_memory import VoteMemory
 
 
 class ValidatorParts:
-    def __init__(self, organisation: str, ledger: Ledger, memory: VoteMemory, space: DiskSpace) -> None:
+    def __init__(
+        self, organisation: str, ledger: Ledger, memory: VoteMemory, space: DiskSpace, verify_workers: int
+    ) -> None:
         self.organisation, self.ledger, self.memory = organisation, ledger, memory
         self.space = space
         self.pool = Mempool()
         self.checked = CheckedSignatures()
-        self.threads = ThreadPoolExecutor(2, "verify")
+        self.threads = ThreadPoolExecutor(verify_workers, "verify")
         self.writer = ThreadPoolExecutor(1, "writer")
         self.admission = Admission(ledger.chain_id, ledger.parent, self.pool, self.checked, self.threads, space)
         self.proposals = Proposals(ledger.chain_id, ledger.parent, self.pool, self.checked, self.admission)

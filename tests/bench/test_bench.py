@@ -27,7 +27,9 @@ from bench.report import (
     Report,
     RestRates,
     SingleSigned,
+    SlowFlush,
 )
+from bench.scaling import Workers, scale
 from chain.signature import SigningKey
 from node.home import NetworkHome
 from node.messages import decode_bundle
@@ -54,6 +56,8 @@ def report(**changes: object) -> Report:
         "catch_up_ratio": 6.0,
         "failover_ms": Failover(1_030.0),
         "overload": Overload(20_000.0, 0.5, None),
+        "slow_flush": SlowFlush(5, 0.97, SPREAD),
+        "verify_workers": [Workers(1, 20_000), Workers(2, 38_000)],
         "proof_ms": 0.06,
         "growth": [
             GrowthPoint(10_000, 25.0, 60.0, 800.0, 0.05, 0.1),
@@ -145,3 +149,9 @@ def test_growth_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert again.ledger.head.height == 4
     assert min(first.us_per_bill, first.bytes_per_bill, first.proof_ms, first.rss_mib, last.start_s or 0) > 0
     again.ledger.close()
+
+
+def test_workers_are_measured_up_to_the_cores() -> None:
+    found = scale(workers_max=3)
+    assert [entry.verify_workers for entry in found] == [1, 2, 3]
+    assert all(entry.per_s > 100 for entry in found)
