@@ -276,6 +276,8 @@ def test_a_gateways_own_file_says_where_it_listens_and_whom_it_dials(tmp_path: P
         ("office: {name: archive", "office: {name: archives", "not among the peers"),
         ("{name: finance,", "{name: hospital-a,", "does not dial itself"),
         ("{name: finance,", "{name: archive,", "stands twice"),
+        ("lease_count: 10000", "lease_count: 10000\nverify_workers: 4", "checks few signatures"),
+        ("lease_count: 10000", "lease_count: 10000\nverify_workers: 0", "from 1 to 64"),
         ("heartbeat_ms", "heartbeat_ms", ""),
     ],
 )
