@@ -13,6 +13,7 @@ from bench.bills import bill_transaction
 from chain.signature import SigningKey
 from chain.transaction import receive_transaction
 from node.admission import check_together
+from node.config import VERIFY_WORKERS_MAX
 
 SIGNATURES, SECONDS = 2_000, 0.6
 
@@ -26,7 +27,7 @@ class Workers(msgspec.Struct, frozen=True):
 
 def scale(workers_max: int | None = None) -> list[Workers]:
     """With one worker, two, four … and as many as there are cores."""
-    cores = workers_max or os.cpu_count() or 1
+    cores = workers_max or min(os.cpu_count() or 1, VERIFY_WORKERS_MAX)
     counts = sorted({1, cores, *(2**power for power in range(1, 7) if 2**power < cores)})
     return [Workers(count, round(asyncio.run(_per_s(count)))) for count in counts]
 

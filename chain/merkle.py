@@ -124,10 +124,8 @@ class CoveredTree:
         return found
 
     def cover(self, places: Sequence[int], other: CoveredTree | None = None) -> list[bytes]:
-        """The cover of ascending `places`, each a leaf of this tree, or of the `other` one with the same size and root.
-
-        Raises ProofMalformed if they are not, or are too many for what lies here.
-        """
+        """The cover of ascending `places`, each a leaf of this tree, or of the `other` one, which the caller believes to
+        have the same size and root. Raises ProofMalformed if neither has what it takes."""
         found = []
         row, last = list(places), self._size - 1
         for depth, mine in enumerate(self._levels):

@@ -201,7 +201,7 @@ class Answers:
 
 
 def _size_of(part: Part, view: FinalView, organisation: str) -> int:
-    """About."""
+    """About: what is whole, not what the encoding adds."""
     whole = sum(received.size_bytes for received in view.received if received.transaction.organisation == organisation)
     return whole + 34 * len(part.cover) + sum(400 + len(encode(seal.entry)) for seal in part.seals)
 
@@ -249,7 +249,10 @@ def part_of(
             if named:
                 seals += recorded_at(view, parent, place, named)
         first += count
-    keys = [witness for witness in view.witnesses if witness.organisation == organisation] if own else []
+    signed_by = {entry.transaction.key_id for entry in own}
+    keys = [
+        witness for witness in view.witnesses if witness.organisation == organisation and witness.key_id in signed_by
+    ]
     cover = HashTree([hash_leaf(encode(outcome)) for outcome in view.outcomes]).cover(places) if own else []
     return Part(view.header, view.certificate, keys, own, cover, seals, next_set)
 

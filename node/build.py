@@ -28,6 +28,7 @@ from chain.records import HolderBody
 from chain.signature import verify_library
 from chain.transaction import key_id
 from node.allocator import bound_allocator
+from node.collector import tame_collector
 from node.config import GATEWAY, MIRROR, VALIDATOR, NodeConfig, load_node_config
 from node.disk_space import DiskSpace
 from node.errors import KeyFileRefused
@@ -103,6 +104,7 @@ async def _main(home: Path, config: NodeConfig, genesis: Genesis, app_factory: A
             place.tls_certificate, f"of {named}, and node.yaml says {config.name} of {config.organisation}"
         )
     part, desk = _open(place, config, genesis, stop)
+    tame_collector()
     servers: list[WebServer] = []
     transport = Transport(contexts, genesis.digest(), part)
     try:

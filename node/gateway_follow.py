@@ -28,7 +28,7 @@ from node.gateway_store import (
     history_key,
     set_key,
 )
-from node.messages import PARTS_MAX, GetMine, MineAnswer
+from node.messages import PARTS_MAX, GetMine, MineAnswer, Part
 from node.own_outcomes import joined
 from node.part_check import Before, CheckedPart, Ledger, check_part, check_parts
 from node.peers import PeerLink
@@ -158,8 +158,7 @@ class GatewayFollow:
                 if kept is None or answer.parts[0].header != kept.header:
                     raise ProofMismatch(f"another block {height}")
                 known = self._store.part(height)
-                part = answer.parts[0] if known is None else joined(known, answer.parts[0])
-                checked = await asyncio.to_thread(check_part, self._ledger, before, part)
+                checked = await asyncio.to_thread(_checked_with, known, answer.parts[0], self._ledger, before)
             except PeerError:
                 continue
             except ChainError as lie:
@@ -179,3 +178,7 @@ class GatewayFollow:
         if kept is None:
             raise StorageDamaged(f"gateway header {height - 1}", "missing")
         return Before.block(kept.header, self.sets.at(height))
+
+
+def _checked_with(known: Part | None, part: Part, ledger: Ledger, before: Before) -> CheckedPart:
+    return check_part(ledger, before, part if known is None else joined(known, part))

@@ -48,7 +48,8 @@ def joined(known: Part, other: Part) -> Part:
     else:
         both = {own.first_place: own for own in [*other.transactions, *known.transactions]}
         transactions = [own for _place, own in sorted(both.items())]
-        keys = list({witness.key_id: witness for witness in [*other.keys, *known.keys]}.values())
+        named = {(witness.organisation, witness.key_id): witness for witness in [*other.keys, *known.keys]}
+        keys = list(named.values())
         places = [own.first_place + index for own in transactions for index in range(len(own.transaction.entries))]
         cover = tree_of(known).cover(places, tree_of(other))
     seals = {seal.outcome_place: seal for seal in [*other.seals, *known.seals]}

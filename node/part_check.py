@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from chain.block import PROTOCOL_VERSION, RECORDED, Header
 from chain.codec import encode
 from chain.errors import BadSignature, CertificateRefused, ProofMismatch
@@ -86,15 +88,20 @@ class CheckedTransaction:
 
 @dataclass(frozen=True, slots=True)
 class CheckedPart:
-    part: Part
+    part: Part  # nothing in it that was not checked
     digest: bytes  # of the header
     transactions: list[CheckedTransaction]
-    seals: list[tuple[int, SealBills]]  # recorded ones of the office: place in the part, operation
     voters: ValidatorSet  # on the next block
 
     @property
     def height(self) -> int:
         return self.part.header.height
+
+    @property
+    def seals(self) -> list[tuple[int, SealBills]]:
+        """Recorded ones of the office: place in the part, operation."""
+        found = enumerate(recorded.entry.operation for recorded in self.part.seals)
+        return [(index, operation) for index, operation in found if isinstance(operation, SealBills)]
 
 
 def check_parts(ledger: Ledger, before: Before, parts: Sequence[Part]) -> list[CheckedPart]:
@@ -114,17 +121,18 @@ def check_part(ledger: Ledger, before: Before, part: Part) -> CheckedPart:
         raise ProofMismatch(f"block {header.height} does not follow block {before.height}")  # 1
     verify_final_header(ledger, header, part.certificate, digest, before.voters)  # 2
     voters = _voters_after(before.voters, part)
-    transactions = _check_transactions(ledger, before, part) if part.transactions else []
+    transactions = _check_transactions(ledger, before, part)
     seals = []
-    for index, recorded in enumerate(part.seals):
-        operation = recorded.entry.operation
+    for recorded in part.seals:
         if recorded.outcome.code != RECORDED or recorded.head.organisation != ledger.office:
-            continue  # refused, or not our office's: nothing follows from it
-        if not isinstance(operation, SealBills):
+            continue  # refused, or not our office's: nothing follows from it, and it is not kept
+        if not isinstance(recorded.entry.operation, SealBills):
             raise ProofMismatch("not a seal")
         _check_seal(ledger, before, digest, recorded)
-        seals.append((index, operation))
-    return CheckedPart(part, digest, transactions, seals, voters)
+        seals.append(recorded)
+    if len(seals) != len(part.seals):
+        part = msgspec.structs.replace(part, seals=seals)
+    return CheckedPart(part, digest, transactions, voters)
 
 
 def _voters_after(voters: ValidatorSet, part: Part) -> ValidatorSet:
@@ -163,11 +171,17 @@ def verify_current(ledger: Ledger, key: bytes, current: CurrentRecord, members: 
 
 def _check_transactions(ledger: Ledger, before: Before, part: Part) -> list[CheckedTransaction]:
     header = part.header
-    keys = {
-        witness.key_id: verified_key(witness, (UNIT, SEAL), header.height, before.state_root, before.state_count)
-        for witness in part.keys
-        if witness.organisation == ledger.organisation
-    }
+    if {witness.key_id for witness in part.keys} != {own.transaction.key_id for own in part.transactions}:
+        raise ProofMismatch("other keys than signed the transactions")
+    if not part.transactions:
+        if part.keys or part.cover:
+            raise ProofMismatch("keys or a cover of no transaction")
+        return []
+    keys: dict[bytes, bytes] = {}
+    for witness in part.keys:
+        if witness.organisation != ledger.organisation or witness.key_id in keys:
+            raise ProofMismatch("a key of somebody else, or twice")
+        keys[witness.key_id] = verified_key(witness, (UNIT, SEAL), header.height, before.state_root, before.state_count)
     checked: list[CheckedTransaction] = []
     leaves: dict[int, bytes] = {}
     next_place = 0
@@ -175,7 +189,7 @@ def _check_transactions(ledger: Ledger, before: Before, part: Part) -> list[Chec
         if own.first_place < next_place:
             raise ProofMismatch("transactions out of order")
         transaction = own.transaction
-        if transaction.organisation != ledger.organisation or transaction.key_id not in keys:
+        if transaction.organisation != ledger.organisation:
             raise ProofMismatch("a transaction of somebody else")
         received, outcomes = outcomes_of(own, ledger.chain_id)
         if transaction.suite != ED25519:

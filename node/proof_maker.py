@@ -4,6 +4,8 @@ only the bill's newest record has to be asked for, and the file says so where it
 
 from __future__ import annotations
 
+import asyncio
+
 from chain import keyspace
 from chain.block import Header
 from chain.codec import encode
@@ -29,8 +31,9 @@ class ProofMaker:
 
     async def build(self, row: BillRow, opened: list[OpenedField]) -> bytes:
         """The proof file of a recorded bill. Raises StorageDamaged if what belongs to it is missing here."""
-        bill = self._recorded(row)
         seal = self._seal(row) if self._standings.is_sealed(row) else None
+        parent = self._header(row.height - 1) if row.height > 1 else None
+        bill = await asyncio.to_thread(_recorded, row, self._part(row.height), parent)
         current = await self._follow.record(keyspace.bill(row.operation.bill))
         if current is not None and (current.record.origin != row.digest or current.header.height < row.height):
             current = None  # older than the bill: a validator that is behind
@@ -41,28 +44,6 @@ class ProofMaker:
         )
         changes = set_changes(self._follow.sets.since(FIRST_EPOCH), self._certified, newest)
         return encode(Proof(PROOF_VERSION, changes, bill, seal, current, opened))
-
-    def _recorded(self, row: BillRow) -> Recorded:
-        part = self._part(row.height)
-        own = part.transactions[row.transaction]
-        transaction, place = own.transaction, own.first_place + row.entry
-        (path,) = paths_of_hashes([hash_leaf(encode(entry)) for entry in transaction.entries], [row.entry])
-        key = next(witness for witness in part.keys if witness.key_id == transaction.key_id)
-        return Recorded(
-            entry=transaction.entries[row.entry],
-            index=row.entry,
-            path=path,
-            head=transaction.head(part.header.chain_id),
-            suite=transaction.suite,
-            signature=transaction.signature,
-            key=key,
-            parent=self._header(row.height - 1) if row.height > 1 else None,
-            outcome=outcomes_of(own, part.header.chain_id)[1][row.entry],
-            outcome_place=place,
-            outcome_path=tree_of(part).path(place),
-            header=part.header,
-            certificate=part.certificate,
-        )
 
     def _seal(self, row: BillRow) -> SealProof | None:
         if row.released_height:
@@ -93,3 +74,29 @@ class ProofMaker:
         if kept is None:
             raise StorageDamaged(f"gateway header {height}", "missing")
         return kept.header, kept.certificate
+
+
+def _recorded(row: BillRow, part: Part, parent: Header | None) -> Recorded:
+    """In a thread: the outcomes of a large block take some milliseconds."""
+    own = part.transactions[row.transaction]
+    transaction, place = own.transaction, own.first_place + row.entry
+    (path,) = paths_of_hashes([hash_leaf(encode(entry)) for entry in transaction.entries], [row.entry])
+    key = next((witness for witness in part.keys if witness.key_id == transaction.key_id), None)
+    if key is None:
+        raise StorageDamaged(f"gateway part {row.height}", "the key is missing")
+    outcomes = outcomes_of(own, part.header.chain_id)[1]
+    return Recorded(
+        entry=transaction.entries[row.entry],
+        index=row.entry,
+        path=path,
+        head=transaction.head(part.header.chain_id),
+        suite=transaction.suite,
+        signature=transaction.signature,
+        key=key,
+        parent=parent,
+        outcome=outcomes[row.entry],
+        outcome_place=place,
+        outcome_path=tree_of(part).path(place),
+        header=part.header,
+        certificate=part.certificate,
+    )

@@ -38,7 +38,6 @@ from consensus.wire import (
     verify_final_block,
     verify_message,
 )
-from node.admission import BACKLOG_FULL
 from node.answers import AGENCIES, ANSWER_BYTES_MAX
 from node.bundle_queue import Bundle, BundleQueue
 from node.errors import PeerRefused
@@ -198,7 +197,7 @@ class Intake:
         its links are checked in their turn, or dropped."""
         backlog_max = math.inf if from_validator else self._proposals.pace.backlog_max
         if self._parts.pool.weight_of(link.organisation) > backlog_max:
-            self._parts.admission.refused[BACKLOG_FULL] += 1
+            self._parts.admission.refused["bundle_unread"] += 1
             return
         try:
             with charged(link):

@@ -219,7 +219,7 @@ def test_a_cover_proves_its_leaves_and_makes_each_ones_path(drawn: tuple[int, li
 @given(trees_and_places(), st.data())
 @settings(max_examples=300)
 def test_a_cover_proves_nothing_else(drawn: tuple[int, list[int], list[int]], data: st.DataObject) -> None:
-    """Another leaf, another place, another size, another cover: malformed, or another root."""
+    """Another leaf, another place, another cover: malformed, or another root. The size is certified beside the root."""
     size, places, _others = drawn
     hashes = [hash_leaf(leaf) for leaf in leaves_of(size)]
     true = {place: hashes[place] for place in places}

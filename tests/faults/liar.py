@@ -273,7 +273,7 @@ def _bent_block(final: FinalBlock, header: Header) -> FinalBlock:
 
 
 def _bent_part(part: Part, header: Header) -> Part:
-    return structs.replace(part, header=header, transactions=[], seals=[])
+    return structs.replace(part, header=header, keys=[], transactions=[], cover=[], seals=[])
 
 
 def _bad(certificate: Certificate, lie: str) -> Certificate:

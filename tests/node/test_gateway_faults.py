@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from chain.codec import encode
@@ -317,7 +316,11 @@ def with_some(part: Part, keep: slice) -> Part:
     """As a server shows it that leaves out the other transactions, and proves what it shows."""
     kept = part.transactions[keep]
     places = [own.first_place + index for own in kept for index in range(len(own.transaction.entries))]
-    return changed(part, transactions=kept, cover=tree_of(part).cover(places))
+    if not kept:
+        return changed(part, transactions=[], keys=[], cover=[])
+    signed_by = {own.transaction.key_id for own in kept}
+    keys = [witness for witness in part.keys if witness.key_id in signed_by]
+    return changed(part, transactions=kept, keys=keys, cover=tree_of(part).cover(places))
 
 
 def outcomes_without_end(own: Any) -> Any:
@@ -337,6 +340,10 @@ def other_place(own: Any) -> Any:
     return changed(own, first_place=own.first_place + 1)
 
 
+def of_another(part: Part) -> list[Any]:
+    return [changed(key, organisation="hospital-b") for key in part.keys]
+
+
 def wrong_certificate(part: Part) -> Part:
     return changed(part, certificate=certify(part.header, genesis().validator_set(), view=1, seats=(0, 1)))
 
@@ -349,6 +356,13 @@ LIES: dict[str, Callable[[Part], Part]] = {
     "more outcomes than operations": lambda part: first_own(part, outcomes_without_end),
     "another place": lambda part: first_own(part, other_place),
     "another cover": lambda part: changed(part, cover=[*part.cover, bytes(32)]),
+    "key of another first": lambda part: changed(part, keys=[*of_another(part), *part.keys]),
+    "key of another last": lambda part: changed(part, keys=[*part.keys, *of_another(part)]),
+    "key twice": lambda part: changed(part, keys=[*part.keys, *part.keys]),
+    "key of nothing": lambda part: changed(part, keys=[*part.keys, changed(part.keys[0], key_id=bytes(32))]),
+    "cover of nothing": lambda part: changed(part, transactions=[], keys=[], cover=[bytes(32)]),
+    "keys of nothing": lambda part: changed(part, transactions=[], cover=[]),
+    "same place twice": lambda part: changed(part, transactions=[*part.transactions, part.transactions[-1]]),
     "no key": lambda part: changed(part, keys=[]),
     "key of another state": lambda part: changed(part, keys=[changed(key, count=key.count + 1) for key in part.keys]),
     "two votes only": wrong_certificate,
@@ -405,7 +419,7 @@ async def test_a_transaction_that_a_server_left_out_is_found_elsewhere(province:
 
     def leave_out(answer: Any) -> Any:
         if isinstance(answer, MineAnswer):
-            return MineAnswer([changed(part, transactions=[]) for part in answer.parts])
+            return MineAnswer([with_some(part, slice(0)) for part in answer.parts])
         return answer
 
     for link in links:
@@ -655,7 +669,7 @@ async def test_a_key_whose_block_was_hidden_is_asked_for_once(province: Province
 def leave_out_transactions(answer: Any) -> Any:
     if not isinstance(answer, MineAnswer):
         return answer
-    return MineAnswer([msgspec.structs.replace(part, transactions=[]) for part in answer.parts])
+    return MineAnswer([with_some(part, slice(0)) for part in answer.parts])
 
 
 async def test_a_submitted_transaction_survives_a_crash(province: Province) -> None:

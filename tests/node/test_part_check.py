@@ -94,7 +94,41 @@ def test_two_halves_make_a_whole(story: Story) -> None:
     assert len(story.checked(first).transactions) == 1
     assert len(story.checked(rest).transactions) == 2
     assert not story.checked(none).transactions
+    assert not none.keys
     for known, other in [(first, rest), (rest, first), (part, first), (none, part), (part, none)]:
         whole = joined(known, other)
         assert whole.transactions == part.transactions
         assert story.checked(whole).transactions == story.checked(part).transactions
+
+
+def test_a_liar_s_half_does_not_make_a_whole_with_an_honest_one(story: Story) -> None:
+    """And what was checked before holds nothing that could spoil the next answer."""
+    part = story.part("hospital-a")
+    first, rest = with_some(part, slice(0, 1)), with_some(part, slice(1, 3))
+    refused = set()
+    for name, lie in LIES.items():
+        try:
+            checked = story.checked(joined(first, lie(rest)))
+        except ChainError:
+            refused.add(name)
+        else:  # what was known already counts: nothing of the lie is left
+            assert checked.part in (first, part)
+    assert len(refused) >= 10
+
+
+def test_a_seal_that_was_not_checked_is_not_kept(story: Story) -> None:
+    chain = Chain()
+    chain.lease()
+    chain.run("hospital-a", issue_bill("B-1", serial=1))
+    seal = chain.seal()
+    before = chain.view(chain.height)
+    assert chain.run_seal(seal) == "recorded"
+    view = chain.view(chain.height)
+    part = part_of(view, before.header, "hospital-a", lambda bill, name: True)
+    [true] = part.seals
+    refused = changed(true, outcome=changed(true.outcome, code="watermark_moved"), outcome_place=7)
+    members = chain.ledger.members
+    told = changed(part, seals=[refused, true])
+    checked = check_part(Ledger.of(genesis(), "hospital-a"), Before.block(before.header, members), told)
+    assert checked.part.seals == [true]
+    assert checked.seals == [(0, seal)]
