@@ -8,6 +8,7 @@ Source: DESIGN sections 5 and 9.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from chain.codec import decode, encode
 from chain.failpoint import failpoint
 from chain.signature import SigningKey
 from chain.transaction import OPERATIONS_MAX, Entry, Transaction, receive_transaction, sign_transaction
+from node.block_pace import weight_of
 from node.gateway_follow import GatewayFollow
 from node.gateway_servers import Servers
 from node.gateway_store import GatewayStore, OperationRow, operation_key, submitted_key
@@ -27,8 +29,12 @@ from node.part_check import Ledger
 COLLECT_MS = 3
 TRANSACTION_BYTES_MAX = 1 << 20  # of operations under one signature
 TRANSACTIONS_UNRESOLVED_MAX = 64  # on their way; what comes later waits and goes in larger ones
+WINDOW_WEIGHT_MIN = 2.0 * OPERATIONS_MAX  # may always be on its way
+WINDOW_S = 1.0  # and else as much as the ledger took of ours within so long: more would wait there, or be dropped
 SUBMITTED_MAX = 1_000  # transactions signed by others of the organisation, until they ran
 RESEND_FIRST_MS = 500
+RESEND_USUAL, RESEND_FIRST_MAX_S = 2.0, 2.0  # or twice as long as it takes lately, but no longer
+USUAL_SHARE = 0.2  # of the newest in what is usual
 RESEND_LAST_MS = 5_000
 LOOK_MS = 100  # how often the times above are looked at
 STUCK_MS = 10_000  # unresolved for so long while blocks come: somebody may be hiding the answer
@@ -49,6 +55,35 @@ class Sent:
     interval_ms: int = RESEND_FIRST_MS
     asked_s: float = field(default=0.0)  # when its record was last asked for
 
+    @property
+    def weight(self) -> int:
+        return weight_of(1, len(self.transaction.entries))
+
+
+class _Window:
+    """How much may be on its way: what the ledger took of ours lately. As with TCP, one that sends more than is worked off
+    gains nothing, and what it sent first may be dropped for what it sent last."""
+
+    def __init__(self) -> None:
+        self._taken: deque[tuple[float, int]] = deque()  # (when, weight), within WINDOW_S
+        self._weight = 0
+        self._usual_s = 0.0  # from sending to hearing of it, smoothed
+
+    def took(self, weight: int, sent_s: float, now_s: float) -> None:
+        self._taken.append((now_s, weight))
+        self._weight += weight
+        self._usual_s += USUAL_SHARE * (now_s - sent_s - self._usual_s)
+
+    @property
+    def patience_s(self) -> float:
+        """After so long without hearing of it, it is sent to all: at a busy time that would make the time busier."""
+        return max(RESEND_FIRST_MS / 1000, min(RESEND_USUAL * self._usual_s, RESEND_FIRST_MAX_S))
+
+    def weight(self, now_s: float) -> float:
+        while self._taken and self._taken[0][0] < now_s - WINDOW_S:
+            self._weight -= self._taken.popleft()[1]
+        return max(WINDOW_WEIGHT_MIN, self._weight)
+
 
 class Sender:
     """Owns what is on its way. `on_stuck` is told of an operation that blocks seem to pass by."""
@@ -66,10 +101,11 @@ class Sender:
         on_expired: Callable[[list[bytes]], None],
     ) -> None:
         self._ledger, self._store, self._outbox, self._servers = ledger, store, outbox, servers
-        self._follow, self._key, self._window = follow, key, window_blocks
+        self._follow, self._key, self._valid_blocks = follow, key, window_blocks
         self._on_stuck, self._on_expired = on_stuck, on_expired
         self.sent: dict[bytes, Sent] = {}  # transaction digest -> Sent; bounded by the two limits above
         self._submitted = 0
+        self._window = _Window()
         self._wake = asyncio.Event()
         outbox.on_added = self._wake.set
         for data in store.submitted():
@@ -101,6 +137,8 @@ class Sender:
         if not sent.is_ours:
             self._submitted -= 1
             self._store.delete(submitted_key(transaction))
+        else:
+            self._window.took(sent.weight, sent.first_s, _now_s())
         self._wake.set()
 
     def on_resolved(self, operation: bytes) -> None:
@@ -119,23 +157,31 @@ class Sender:
             await self._wake.wait()
             await asyncio.sleep(COLLECT_MS / 1000)
             self._wake.clear()
-            while self._outbox.ready and len(self.sent) - self._submitted < TRANSACTIONS_UNRESOLVED_MAX:
+            while self._outbox.ready and self._may_send():
                 digests = self._outbox.take(OPERATIONS_MAX, TRANSACTION_BYTES_MAX)
                 if digests:
                     await self._store.flushed()  # saved before said
                     self._send(digests)
+
+    def _may_send(self) -> bool:
+        """What is stuck for long counts no more: it must not hold up what a counter waits for."""
+        now = _now_s()
+        ours = [sent for sent in self.sent.values() if sent.is_ours]
+        under_way = sum(sent.weight for sent in ours if now - sent.first_s < STUCK_MS / 1000)
+        return len(ours) < TRANSACTIONS_UNRESOLVED_MAX and under_way < self._window.weight(now)
 
     def _send(self, digests: list[bytes]) -> None:
         items = [self._outbox.items[digest] for digest in digests if digest in self._outbox.items]
         if not items:
             return
         entries = [Entry(False, item.operation) for item in items]
-        until = self._follow.height + self._window
+        until = self._follow.height + self._valid_blocks
         transaction = sign_transaction(self._ledger.chain_id, self._ledger.organisation, self._key, until, entries)
         now = _now_s()
         payload = encode_bundle([transaction])
         is_open = {digest for digest in digests if digest in self._outbox.items}
-        sent = Sent(transaction, payload, is_open, True, now, self._follow.height, now + RESEND_FIRST_MS / 1000)
+        again_s = now + self._window.patience_s
+        sent = Sent(transaction, payload, is_open, True, now, self._follow.height, again_s)
         digest = transaction.head(self._ledger.chain_id).digest()
         if digest in self.sent:  # the very same operations again at the same height: it is on its way already
             return
@@ -159,6 +205,8 @@ class Sender:
         while True:
             await asyncio.sleep(LOOK_MS / 1000)
             now = _now_s()
+            if self._outbox.ready:
+                self._wake.set()  # what is stuck may have made room
             for digest, sent in list(self.sent.items()):
                 if self._follow.height >= sent.transaction.valid_until_height:
                     self._expire(digest, sent)
