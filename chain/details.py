@@ -219,6 +219,15 @@ _SALT_HEAD = encode(bytes(SALT_BYTES))[:-SALT_BYTES]
 _BLANK = encode(None)
 
 
+def _middle(index: int) -> bytes:
+    """What stands between a leaf's field and its salt."""
+    return encode(index) + _SALT_HEAD
+
+
+_MIDDLES = [_middle(index) for index in range(LIST_SLOTS_MIN + 1)]  # of lists as nearly all bills have them
+_SLOT_MIDDLES = [_INTEGERS[field] + _middle(0) for field in range(SLOTS)]
+
+
 def _leaf_head(bill: str) -> bytes:
     """What every leaf of a bill begins with, the mark of a leaf included."""
     return LEAF + _ARRAY_OF_SIX + encode(SCHEMA) + encode(bill)
@@ -229,19 +238,22 @@ def _list_slots(rows: int) -> int:
 
 
 def _list_root(bill: str, field: int, salts: Sequence[bytes], rows: Sequence[Any]) -> bytes:
-    head = _leaf_head(bill) + _INTEGERS[field]
+    head, many = _leaf_head(bill) + _INTEGERS[field], len(rows)
+    middles = _MIDDLES if len(salts) < len(_MIDDLES) else [_middle(index) for index in range(len(salts) + 1)]
     hashes = [
-        sha256(head + encode(index) + _SALT_HEAD + salt + encode(row)).digest()
-        for index, (salt, row) in enumerate(zip(salts, rows, strict=False), 1)
+        sha256(head + middle + salt + encode(row)).digest()
+        for middle, salt, row in zip(middles[1:], salts, rows, strict=False)
     ]
-    for index in range(len(rows), len(salts)):
-        hashes.append(sha256(head + encode(index + 1) + _SALT_HEAD + salts[index] + _BLANK).digest())
+    hashes += [
+        sha256(head + middle + salt + _BLANK).digest()
+        for middle, salt in zip(middles[many + 1 :], salts[many:], strict=False)
+    ]
     return root_of_hashes(hashes)
 
 
 def _slot_hashes(details: Details) -> list[bytes]:
     values = dict(details.fields)
-    head, index = _leaf_head(details.bill), _INTEGERS[0]
+    head = _leaf_head(details.bill)
     hashes = []
     for field, salt in enumerate(_salts(details.seed, details.bill, "slots", SLOTS)):
         value: FieldValue | bytes | None = values.get(field)
@@ -249,7 +261,7 @@ def _slot_hashes(details: Details) -> list[bytes]:
             rows = value or []
             value = _list_root(details.bill, field, _row_salts(details, field, len(rows)), rows)
         spelt = _BLANK if value is None else encode(value)
-        hashes.append(sha256(head + _INTEGERS[field] + index + _SALT_HEAD + salt + spelt).digest())
+        hashes.append(sha256(head + _SLOT_MIDDLES[field] + salt + spelt).digest())
     return hashes
 
 

@@ -25,6 +25,7 @@ COLLECT_MS = 10  # so that one question carries what a busy counter made meanwhi
 BYTES_MAX = 4 << 20  # of boxes in one question
 RETRY_FIRST_MS = 250
 RETRY_LAST_MS = 5_000
+FRESH_MAX = 5_000  # details kept opened until the archive has them; beyond it they are read again
 PUT_TIMEOUT_S = 10.0
 GET_TIMEOUT_S = 3.0
 
@@ -36,13 +37,19 @@ class DetailsPost:
         self._store, self._box, self._peers, self._archive = store, box, peers, archive
         self._wake = asyncio.Event()
         self._wake.set()
+        self._fresh: dict[
+            str, tuple[Details, int]
+        ] = {}  # made in this life and not at the archive yet; with its box's size
         self._after = ""  # where the next round begins: one that the archive does not take holds up no other
         self.is_behind = False  # the archive did not answer, or did not keep all
 
     def add(self, details: Details) -> None:
         """Keep a new bill's details, to be sent when they are on the disk."""
-        self._store.put(details_key(details.bill), self._box.seal(details))
+        box = self._box.seal(details)
+        self._store.put(details_key(details.bill), box)
         self._store.put(details_due_key(details.bill), b"")
+        if len(self._fresh) < FRESH_MAX:
+            self._fresh[details.bill] = details, len(box)
         failpoint("details_post.added")
         self._wake.set()
 
@@ -76,14 +83,14 @@ class DetailsPost:
         chosen: list[Details] = []
         size = 0
         for bill in bills:
-            box = self._store.read(details_key(bill))
-            if box is None:
+            found = self._fresh.get(bill) or self._opened(bill)
+            if found is None:
                 self._store.delete(details_due_key(bill))
                 continue
-            size += len(box)
+            size += found[1]
             if chosen and size > BYTES_MAX:
                 break
-            chosen.append(self._box.open(box, bill))
+            chosen.append(found[0])
         if not chosen:
             return True
         failpoint("details_post.asking")
@@ -98,7 +105,13 @@ class DetailsPost:
         for details in chosen:
             if details.bill in kept:
                 self._store.delete(details_due_key(details.bill))
+                self._fresh.pop(details.bill, None)
         return all(details.bill in kept for details in chosen)
+
+    def _opened(self, bill: str) -> tuple[Details, int] | None:
+        """What lies here, and the size of its box."""
+        box = self._store.read(details_key(bill))
+        return None if box is None else (self._box.open(box, bill), len(box))
 
     async def details(self, row: BillRow) -> Details | None:
         """A bill's details, from here or else from the archive; None if neither has them now."""
