@@ -291,7 +291,8 @@ class LoadClient:
             await self._changes()
 
     async def flood(self, bundles: Sequence[Bundle], bills_per_s: float) -> float:
-        """Send so many a second, whether they are taken or not; bills final a second meanwhile."""
+        """Send so many a second, whether they are taken or not; bills final a second meanwhile. What the links have not
+        taken by then goes with them: the flood is over."""
         links = cycle(list(self._sending.links.values()))
         began, sent, place = time.perf_counter(), 0.0, 0
         while place < len(bundles):
@@ -300,7 +301,10 @@ class LoadClient:
                 sent += bundles[place].bills
                 place += 1
             await asyncio.sleep(0.005)
-        return sum(operations for when, operations in self.entries if when > began) / (time.perf_counter() - began)
+        final, seconds = sum(count for when, count in self.entries if when > began), time.perf_counter() - began
+        await self._sending.close()
+        self._sending = self._dial(GATEWAY)
+        return final / seconds
 
     async def _settle(self, waiting: dict[bytes, int]) -> None:
         while not all(signature in self.final_s for signature in waiting):

@@ -43,6 +43,14 @@ class Parent(msgspec.Struct, frozen=True):
     state: SavedState
     is_remembered: Callable[[bytes], bool]  # transaction digest -> whether it ran within the replay window
     block_digest: Callable[[int], bytes | None]
+    keys: dict[tuple[str, bytes], KeyBody] = msgspec.field(default_factory=dict)  # in force, once looked up
+
+    def key_in_force(self, organisation: str, key_id: bytes) -> KeyBody:
+        """That an organisation may sign transactions of the next block with. Raises BlockInvalid."""
+        body = self.keys.get((organisation, key_id))
+        if body is None:
+            body = self.keys[organisation, key_id] = key_in_force(self.state, organisation, key_id, self.height + 1)
+        return body
 
 
 class KeyWitness(Wire, frozen=True):
@@ -101,7 +109,7 @@ def verify_transaction(parent: Parent, received: ReceivedTransaction, signature_
         raise BlockInvalid("transaction_too_early")
     if parent.is_remembered(received.digest):
         raise BlockInvalid("transaction_repeated")
-    key = key_in_force(parent.state, transaction.organisation, transaction.key_id, height)
+    key = parent.key_in_force(transaction.organisation, transaction.key_id)
     if not signature_holds(received, key.public):
         raise BlockInvalid("bad_signature")
     return key

@@ -65,6 +65,7 @@ class Ledger:
         self.indexes = indexes  # whether to keep what only readers need
         self._history = History(self.state)
         self._blocks = FinalBlocks(self.chain_id, self.state, log)
+        self._parent: Parent | None = None  # of the block after `head`, once asked for
         self.unflushed_blocks = 0
         self.dropped = ""  # why the state of an earlier life was not taken over
         first = genesis.validator_set()
@@ -147,6 +148,7 @@ class Ledger:
             self.head = decode(value, Applied)
         except Malformed as error:
             raise StorageDamaged("state", f"applied height: {error}") from None
+        self._parent = None
         if self.head.chain_id != self.chain_id:
             made_for, given = self.head.chain_id.hex()[:16], self.chain_id.hex()[:16]
             raise GenesisRefused(f"the data was made for ledger {made_for}, the genesis file says {given}")
@@ -192,8 +194,10 @@ class Ledger:
 
     def parent(self) -> Parent:
         """What the next block is built on."""
+        if self._parent is not None:
+            return self._parent
         head = self.head
-        return Parent(
+        self._parent = Parent(
             chain_id=self.chain_id,
             digest=head.digest,
             height=head.height,
@@ -206,6 +210,7 @@ class Ledger:
             is_remembered=self.is_remembered,
             block_digest=self.recent_digest,
         )
+        return self._parent
 
     def is_remembered(self, transaction_digest: bytes) -> bool:
         """Whether a transaction ran within the replay window."""
@@ -255,6 +260,7 @@ class Ledger:
             self.chain_id, height, execution.digest, header.time_ms, root, count, header.next_validators
         )
         put[_APPLIED] = encode(self.head)
+        self._parent = None
         self._turn()
         self.unflushed_blocks += 1
         return view

@@ -89,7 +89,7 @@ class NodeConfig(msgspec.Struct, frozen=True):
     lease_threshold: int  # and below how many left it takes the next
     transaction_window_blocks: int  # its transactions may run so many blocks later; at most genesis' replay_window
     office: Office | None  # of a gateway
-    verify_workers: int = 2  # threads of a validator or mirror that check signatures
+    verify_workers: int = 1  # threads of a validator or mirror that check signatures
     disk_reserve_mib: int | None = None  # free room below which no new work is taken; None: disk_space.py's own
 
 
@@ -134,7 +134,7 @@ def parse_node_config(data: bytes, home: Path, path: str = "node.yaml") -> NodeC
             root, kind, "transaction_window_blocks", PARAMETERS["replay_window"][2]
         ),
         office=_office(root) if "office" in root or kind == GATEWAY else None,
-        verify_workers=root.read_integer("verify_workers", 1, VERIFY_WORKERS_MAX, default=2),
+        verify_workers=root.read_integer("verify_workers", 1, VERIFY_WORKERS_MAX, default=1),
         disk_reserve_mib=root.read_integer("disk_reserve_mib", 0, RESERVE_MIB_MAX)
         if "disk_reserve_mib" in root
         else None,

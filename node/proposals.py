@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from chain.errors import BlockInvalid
-from chain.execute import Execution, Parent, execute_block, key_in_force, verify_block
+from chain.execute import Execution, Parent, execute_block, verify_block
 from chain.ledger import signature_holds
 from chain.signature import ED25519
 from chain.transaction import ReceivedTransaction, Transaction, receive_transaction
@@ -123,10 +123,16 @@ class Proposals:
     def build(self, time_ms: int, proposer: str, may_be_empty: bool) -> Execution | None:
         """A block of what waits, executed; None if there is nothing to put into it."""
         parent = self._parent()
-        taken = self._pool.take(self.pace.limited(parent.parameters), lambda received: can_run(parent, received))
-        if not taken and not may_be_empty:
+        taken = self._pool.take(self.pace.limited(parent.parameters), lambda received: may_run(parent, received))
+        try:
+            execution = execute_block(parent, time_ms, proposer, taken, self._holds) if taken or may_be_empty else None
+        except BlockInvalid as refusal:  # one ran that nobody took out of the pool
+            if refusal.code != "transaction_repeated":
+                raise
+            self._pool.remove([received.digest for received in taken if not can_run(parent, received)])
+            return self.build(time_ms, proposer, may_be_empty)
+        if execution is None:
             return None
-        execution = execute_block(parent, time_ms, proposer, taken, self._holds)
         self._remember(execution)
         return execution
 
@@ -223,7 +229,7 @@ class Proposals:
         for received in bodies:
             transaction = received.transaction
             try:
-                key = key_in_force(parent.state, transaction.organisation, transaction.key_id, parent.height + 1)
+                key = parent.key_in_force(transaction.organisation, transaction.key_id)
             except BlockInvalid:
                 continue
             if transaction.suite != ED25519 or not self._checked.holds(received, key.public):
@@ -241,11 +247,16 @@ class Proposals:
 
 def can_run(parent: Parent, received: ReceivedTransaction) -> bool:
     """Whether a pooled transaction may still stand in the next block: not expired, not run meanwhile, key in force."""
-    if received.transaction.valid_until_height <= parent.height or parent.is_remembered(received.digest):
+    return may_run(parent, received) and not parent.is_remembered(received.digest)
+
+
+def may_run(parent: Parent, received: ReceivedTransaction) -> bool:
+    """The same but for what ran: that leaves the pool with its block."""
+    if received.transaction.valid_until_height <= parent.height:
         return False
     transaction = received.transaction
     try:
-        key_in_force(parent.state, transaction.organisation, transaction.key_id, parent.height + 1)
+        parent.key_in_force(transaction.organisation, transaction.key_id)
     except BlockInvalid:
         return False
     return True

@@ -83,6 +83,7 @@ class Line:
 
     issuer: str
     watermark: int = 0
+    tracked: int = 0  # bills of blocks up to it are here, unless the watermark covers them
     heard_s: float = float("-inf")  # when its gateways last delivered anything
     open: OrderedDict[str, OpenBill] = field(default_factory=OrderedDict)
 
@@ -96,6 +97,11 @@ class Line:
         self.watermark = upto
         while self.open and next(iter(self.open.values())).height <= upto:
             self.open.popitem(last=False)
+
+    @property
+    def decided(self) -> int:
+        """No bill of a block up to it is open."""
+        return next(iter(self.open.values())).height - 1 if self.open else self.tracked
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +140,19 @@ class SealBook:
     def open_count(self) -> int:
         return sum(len(line.open) for line in self.lines.values())
 
-    def first_open_height(self) -> int | None:
-        """The lowest height with an open bill."""
-        heights = [next(iter(line.open.values())).height for line in self.lines.values() if line.open]
-        return min(heights, default=None)
+    def may_take(self, line: Line, bills_max: int) -> bool:
+        """Whether more bills of an issuer may be taken in, of `bills_max` for all: as many as room is left for others. So
+        one whose details do not come fills half of it, and the others' bills are sealed meanwhile."""
+        return len(line.open) < bills_max - self.open_count
 
     def plan(
         self,
         now_s: float,
-        tracked: int,
         window_start: int,
         released: list[str],
         digest_of: Callable[[int], bytes | None],
     ) -> Plan:
-        """The next seal. `tracked`: blocks up to it are in the book; headers below `window_start` may not be named.
+        """The next seal. Headers below `window_start` may not be named.
 
         1. per issuer as far as every bill is decided; 2. within the bound on exceptions; 3. where that lies below the
         window, on over heights without open bills; 4. releases of earlier exceptions.
@@ -156,7 +161,7 @@ class SealBook:
         exceptions: list[SealException] = []
         ends: list[float] = []
         for line in self.lines.values():
-            upto, blocked_at = 0, tracked + 1
+            upto, blocked_at = 0, line.tracked + 1
             excepted: list[SealException] = []
             for height, bills in line.groups():
                 waiting = [
@@ -186,17 +191,18 @@ class SealBook:
             return Plan(None, next_end_s)
         header: bytes | None = bytes(32)
         if segments:
-            segments = self._within_window(segments, tracked, window_start)
+            segments = self._within_window(segments, window_start)
             header = digest_of(max(segment.upto for segment in segments))
         if header is None:
             return Plan(None, next_end_s)
         exceptions.sort(key=attrgetter("bill"))
         return Plan(SealBills(segments, header, exceptions, releases), next_end_s)
 
-    def _within_window(self, segments: list[SealSegment], tracked: int, window_start: int) -> list[SealSegment]:
+    def _within_window(self, segments: list[SealSegment], window_start: int) -> list[SealSegment]:
         """Add an issuer that has nothing open, if no segment reaches a header that may still be named."""
         if max(segment.upto for segment in segments) >= window_start:
             return segments
-        idle = [line for line in self.lines.values() if not line.open and line.watermark < tracked]
-        extra = [SealSegment(line.issuer, line.watermark, tracked) for line in idle[:1]]
+        idle = [line for line in self.lines.values() if not line.open and line.watermark < line.tracked]
+        newest = sorted(idle, key=attrgetter("tracked"))[-1:]
+        extra = [SealSegment(line.issuer, line.watermark, line.tracked) for line in newest]
         return sorted([*segments, *extra], key=attrgetter("issuer"))

@@ -27,12 +27,12 @@ from chain.records import WITHHELD, BillBody, WatermarkBody
 from chain.signature import SigningKey
 from chain.transaction import Entry, Transaction, sign_transaction
 from node.details_store import DetailsStore
-from node.seal_book import READY, OpenBill, Patience, SealBook, examine
+from node.seal_book import READY, Line, OpenBill, Patience, SealBook, examine
 from node.seal_index import SealIndex, seals_in
 
 DETAILS_WAIT_MS = 5_000  # after a bill's block came
 LATE_BLOCK_MS = 30_000  # a block that is older than this when it comes belongs to a catching up
-OPEN_BILLS_MAX = 20_000  # in memory; blocks above wait in the log
+OPEN_BILLS_MAX = 20_000  # in memory, and one block of each issuer; those of blocks above wait in the log
 TRACKED_AT_ONCE = 64  # blocks; then others have their turn
 EXAMINED_AT_ONCE = 200  # bills for one hand-over to a thread
 EXAMINED_INLINE = 4  # so few are looked at where we are: a hand-over takes longer
@@ -82,7 +82,8 @@ class Sealer:
         self._window = parameters.replay_window
         issuers = sorted(store.issuers)
         self.book = SealBook(issuers, parameters.seal_entries_max, Patience(details_wait_ms / 1000))
-        self._tracked = index.settled  # blocks up to here are in the book
+        for line in self.book.lines.values():
+            line.tracked = index.settled
         self._unexamined: dict[str, OpenBill] = {}  # at most OPEN_BILLS_MAX and one block
         self._delivered: dict[
             str, str
@@ -192,7 +193,6 @@ class Sealer:
         head = self._ledger.head.height
         plan = self.book.plan(
             now,
-            self._tracked,
             head - self._window + VALID_BLOCKS // 10,  # and so far from its end that it is still named when it runs
             list(self._releasable),
             self._ledger.block_digest,
@@ -212,28 +212,39 @@ class Sealer:
         failpoint("sealer.sent")
 
     def _has_more_blocks(self) -> bool:
-        return self._tracked < self._ledger.head.height and self.book.open_count < OPEN_BILLS_MAX
+        return bool(self._lines_behind())
+
+    def _lines_behind(self) -> list[Line]:
+        """Those with blocks to be taken in, and room for it."""
+        head = self._ledger.head.height
+        return [
+            line
+            for line in self.book.lines.values()
+            if line.tracked < head and self.book.may_take(line, OPEN_BILLS_MAX)
+        ]
 
     def _track(self) -> None:
-        """Take the bills of final blocks into the book, as far as there is room."""
-        ledger, now, wall_ms = self._ledger, self._now_s(), self._wall_ms()
-        room = OPEN_BILLS_MAX - self.book.open_count
+        """Take the bills of final blocks into the book. Who has no room for more goes on later, by itself."""
+        now, wall_ms = self._now_s(), self._wall_ms()
         for _ in range(TRACKED_AT_ONCE):
-            if self._tracked >= ledger.head.height or room <= 0:
+            behind = self._lines_behind()
+            if not behind:
                 return
-            view = ledger.final(self._tracked + 1)
+            height = min(line.tracked for line in behind) + 1
+            view = self._ledger.final(height)
             if view is None:
                 return
-            self._tracked += 1
+            taking = {line.issuer: line for line in behind if line.tracked == height - 1}
+            for line in taking.values():
+                line.tracked = height
             is_late = wall_ms - view.header.time_ms > LATE_BLOCK_MS
             for issuer, operation in bills_in(view):
-                line = self.book.lines.get(issuer)
-                if line is None or self._tracked <= line.watermark:
+                line_of = taking.get(issuer)
+                if line_of is None or height <= line_of.watermark:
                     continue
-                entry = OpenBill(issuer, operation.bill, self._tracked, operation, now, is_late)
-                line.open[entry.bill] = entry
+                entry = OpenBill(issuer, operation.bill, height, operation, now, is_late)
+                line_of.open[entry.bill] = entry
                 self._unexamined[entry.bill] = entry
-                room -= 1
 
     async def _examine(self) -> None:
         """Look at bills that are new in the book, and at those whose details came."""
@@ -271,8 +282,8 @@ class Sealer:
 
     def _remember_settled(self) -> None:
         """After a restart the bills up to here are not looked at again."""
-        first = self.book.first_open_height()
-        self._index.settled = self._tracked if first is None else first - 1
+        head = self._ledger.head.height
+        self._index.settled = min((line.decided for line in self.book.lines.values()), default=head)
 
     # ── how it stands ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -294,13 +305,12 @@ class Sealer:
         if line is None:
             return None
         head = self._ledger.head.height
-        covered = next(iter(line.open.values())).height - 1 if line.open else self._tracked
         return {
             "issuer": issuer,
             "office": self.office,
             "watermark": line.watermark,
             "head": head,
-            "lag": max(head - covered, 0),
+            "lag": max(head - line.decided, 0),
             "open_bills": len(line.open),
             "withheld": [
                 {"bill_id": bill, "reason": reason} for bill, reason in self._index.withheld(issuer, WITHHELD_SHOWN_MAX)

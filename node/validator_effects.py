@@ -62,7 +62,7 @@ from node.saver import saved_entry
 from node.validator_parts import ValidatorParts
 from node.vote_memory import GIVEN_UP, NO_SEAT, VOTE_FORGOTTEN
 
-PASS_ON_MAX = 2_000  # waiting transactions sent to the primary once more
+PASS_ON_MAX = 500  # waiting transactions sent to the primary once more
 BLOCKS_TAG = Blocks.__struct_config__.tag
 BODIES, BLOCKS = encode_message(Bodies([]))[:2], encode_message(Blocks([]))[:2]  # how such messages begin
 

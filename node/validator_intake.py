@@ -50,6 +50,7 @@ REFUSED_WORK_S = 0.000_15  # of a transaction of another validator that was chec
 # What an honest validator does not pass on. A full pool or disk is ours, a repeated or expired one a race: they cost nobody,
 # for a link beyond its share is read later, and votes come over it too.
 CHARGED = frozenset({"bad_signature", "suite_unknown", "transaction_malformed", "transaction_too_large"})
+ROOM_WAIT_S, ROOM_LOOK_S = 1.0, 0.01  # that a client's bundle is kept for, when enough of its organisation waits
 SERVED_EVERY_S = 0.8  # blocks for one that has no seat any more
 
 log = structlog.get_logger()
@@ -192,11 +193,10 @@ class Intake:
     # ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def on_bundle(self, link: Link, payload: bytes, from_validator: bool) -> None:
-        """A client's link is read on when its bundle is admitted: so a flood waits with whoever makes it; and while too
-        much of its organisation waits, its bundles are dropped unread. Consensus must not wait for signatures: bundles on
+        """A client's link is read on when its bundle is admitted, and that waits for what its organisation has in the pool:
+        so a flood waits with whoever makes it, and costs nothing here. Consensus must not wait for signatures: bundles on
         its links are checked in their turn, or dropped."""
-        backlog_max = math.inf if from_validator else self._proposals.pace.backlog_max
-        if self._parts.pool.weight_of(link.organisation) > backlog_max:
+        if not from_validator and not await self._has_room(link.organisation):
             self._parts.admission.refused["bundle_unread"] += 1
             return
         try:
@@ -205,10 +205,21 @@ class Intake:
         except ChainError as error:
             raise PeerRefused(error.code) from None
         if not from_validator:
-            await self._admit(transactions, from_validator, backlog_max)
+            await self._admit(transactions, from_validator)
         elif not self._bundles.put(Bundle(link, transactions, len(payload))):
             refused = self._parts.admission.refused
             refused["bundles_full"] += len(transactions)  # the sender repeats what stays unrecorded
+
+    async def _has_room(self, organisation: str) -> bool:
+        """Whether less than it may have waits of an organisation, within ROOM_WAIT_S."""
+        pool, pace = self._parts.pool, self._proposals.pace
+        clock = asyncio.get_running_loop().time
+        until = clock() + ROOM_WAIT_S
+        while pool.weight_of(organisation) > pace.backlog_max:
+            if clock() > until:
+                return False
+            await asyncio.sleep(ROOM_LOOK_S)
+        return True
 
     async def admit_bundles(self) -> None:
         """Those of other validators in their turn, until cancelled. An honest one sends what it has checked itself: so
@@ -218,8 +229,9 @@ class Intake:
             refused = await self._admit(bundle.transactions, from_validator=True)
             bundle.link.spend(refused * REFUSED_WORK_S)
 
-    async def _admit(self, transactions: list[Transaction], from_validator: bool, backlog_max: float = math.inf) -> int:
+    async def _admit(self, transactions: list[Transaction], from_validator: bool) -> int:
         """How many were refused for what an honest validator does not pass on."""
+        backlog_max = math.inf if from_validator else self._proposals.pace.backlog_max
         admitted, codes = await self._parts.admission.admit(transactions, backlog_max)
         if self._effects.runtime is None:  # no seat: others have to do it
             send_bundles([received.transaction for received in admitted], self._seats.links())

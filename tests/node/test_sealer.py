@@ -174,6 +174,34 @@ async def test_two_hospitals_share_a_seal_and_do_not_wait_for_each_other(office:
     assert [segment.issuer for segment in seal.segments] == ["hospital-b"]
 
 
+async def test_a_hospital_that_delivers_nothing_fills_its_own_share_and_holds_up_no_other(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by `medbill bench`: bills of a flood without details kept another hospital's from being sealed for a minute.
+    Those that found no room are taken in later, over a restart too, and each is decided once."""
+    monkeypatch.setattr("node.sealer.OPEN_BILLS_MAX", 6)
+    silent = [bill for serial in range(1, 9) for bill in office.issue(serial)]
+    (quick,) = office.issue(100_001, issuer="hospital-b")
+    await office.deliver(quick, issuer="hospital-b")
+    assert len(office.sealer.book.lines["hospital-a"].open) == 3
+
+    (seal,) = await office.seals()
+    assert [segment.issuer for segment in seal.segments] == ["hospital-b"]
+    await office.make_final()
+    assert office.chain.bill(quick.bill).seal == COVERED
+    office.kill()
+    for _ in range(8):
+        office.now_s += WAIT_S
+        await office.make_final()
+        await office.make_final()
+        assert office.sealer.book.open_count <= 6
+    assert {office.chain.bill(bill.bill).seal for bill in silent} == {WITHHELD}
+    assert office.watermark() >= office.chain.bill(silent[-1].bill).height
+    assert office.sealer.counts["refused"] == 0
+    await office.sealer.step()
+    assert office.index.settled == office.chain.height
+
+
 async def test_a_bill_without_details_becomes_an_exception_and_is_released_by_itself(office: Office) -> None:
     """After `details_wait_ms`; the reason is written to the bill's record, and so is the release."""
     (bill,) = office.issue(1)
