@@ -207,11 +207,11 @@ class LoadClient:
         while not all(signature in self.final_s for bundle in bundles for signature in bundle.signatures):
             await self._changes()
 
-    def prepare(self, transactions: int, bills_each: int, per_bundle: int) -> list[Bundle]:
-        """Signed and encoded, with numbers that nobody else uses."""
+    async def prepare(self, transactions: int, bills_each: int, per_bundle: int) -> list[Bundle]:
+        """Signed and encoded, with numbers that nobody else uses. Links live on meanwhile."""
         valid_until = self.height + self.genesis.parameters.replay_window - 500
         made = self.counter.transactions(transactions, bills_each, valid_until)
-        return list(bundled(made, per_bundle))
+        return await asyncio.to_thread(lambda: list(bundled(made, per_bundle)))
 
     def _send(self, bundle: Bundle, link: Link) -> None:
         self._sent[bundle.signatures[0]] = bundle, link, time.perf_counter()
@@ -293,11 +293,11 @@ class LoadClient:
     async def flood(self, bundles: Sequence[Bundle], bills_per_s: float) -> float:
         """Send so many a second, whether they are taken or not; bills final a second meanwhile. What the links have not
         taken by then goes with them: the flood is over."""
-        links = cycle(list(self._sending.links.values()))
         began, sent, place = time.perf_counter(), 0.0, 0
         while place < len(bundles):
             while place < len(bundles) and sent < (time.perf_counter() - began) * bills_per_s:
-                next(links).send(BUNDLE, bundles[place].payload)  # and never again
+                links = list(self._sending.links.values())
+                links[place % len(links)].send(BUNDLE, bundles[place].payload)  # and never again
                 sent += bundles[place].bills
                 place += 1
             await asyncio.sleep(0.005)

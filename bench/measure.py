@@ -145,7 +145,9 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
         single = await _single(client, lengths, most)
         told("half as much")
         half = await client.pace(
-            client.prepare(round(single.per_s / 2 * (lengths.half_s + 1)), 1, 10), single.per_s / 2, lengths.half_s
+            await client.prepare(round(single.per_s / 2 * (lengths.half_s + 1)), 1, 10),
+            single.per_s / 2,
+            lengths.half_s,
         )
         told(f"{BILLS_PER_SIGNATURE} bills under a signature")
         batch = await _batch(client, lengths)
@@ -172,13 +174,13 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
 
 async def _single(client: LoadClient, lengths: Lengths, most_per_s: float) -> Measured:
     seconds = lengths.warm_s + lengths.load_s
-    bundles = client.prepare(round(most_per_s * seconds), 1, PER_BUNDLE)
+    bundles = await client.prepare(round(most_per_s * seconds), 1, PER_BUNDLE)
     return await client.saturate(bundles, 2_000, lengths.warm_s, lengths.load_s)
 
 
 async def _batch(client: LoadClient, lengths: Lengths, most_per_s: float = 30_000) -> Measured:
     seconds = lengths.warm_s + lengths.load_s
-    bundles = client.prepare(round(most_per_s * seconds / BILLS_PER_SIGNATURE), BILLS_PER_SIGNATURE, 1)
+    bundles = await client.prepare(round(most_per_s * seconds / BILLS_PER_SIGNATURE), BILLS_PER_SIGNATURE, 1)
     return await client.saturate(bundles, 5_000, lengths.warm_s, lengths.load_s)
 
 
@@ -190,7 +192,7 @@ async def _slow(network: BenchNetwork, lengths: Lengths) -> Measured:
 async def _overload(client: LoadClient, other: Door, lengths: Lengths, single: Measured) -> Overload:
     """By one hospital; how it goes on is asked of the other one."""
     offered = 10 * single.per_s
-    bundles = client.prepare(round(offered * lengths.overload_s), 1, PER_BUNDLE)
+    bundles = await client.prepare(round(offered * lengths.overload_s), 1, PER_BUNDLE)
     goodput = await client.flood(bundles, offered)
     return Overload(round(offered, 1), round(goodput / single.per_s, 3), await until_quick(other, 1.0))
 
@@ -201,7 +203,7 @@ async def _catch_up(
     """Blocks a second of one that was away, to those of the others meanwhile."""
     others = next(other for other in VALIDATORS if other != name)
     each = 10
-    bundles = client.prepare(round(bills_per_s * (lengths.away_s + 30) / each), each, 1)
+    bundles = await client.prepare(round(bills_per_s * (lengths.away_s + 30) / each), each, 1)
     load = asyncio.ensure_future(client.pace(bundles, bills_per_s, lengths.away_s + 25))
     first, began = network.height(others), time.perf_counter()
     await asyncio.sleep(lengths.away_s)
@@ -219,7 +221,7 @@ async def _catch_up(
 
 async def _failover(network: BenchNetwork, client: LoadClient, bills_per_s: float) -> float:
     """Longest time between two blocks around the kill."""
-    bundles = client.prepare(round(bills_per_s * 10 / 10), 10, 1)
+    bundles = await client.prepare(round(bills_per_s * 10 / 10), 10, 1)
     load = asyncio.ensure_future(client.pace(bundles, bills_per_s, 6.0))
     await asyncio.sleep(2.0)
     before = len(client.entries)
