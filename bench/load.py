@@ -40,13 +40,14 @@ from node.messages import (
     encode_bundles,
 )
 from node.peer_certificate import PeerContexts, PeerIdentity
+from node.sealer import DETAILS_WAIT_MS
 from node.transport import Transport
 
 GATEWAY = "hospital-a-2"  # whose place the client takes; the gateway itself is not up
 HOSPITAL, PLACE = "hospital-a", "A02"
 HOSPITALS = ("hospital-a", "hospital-b")
 OBSERVER = "observer"  # a mirror that is not up: whose blocks the client reads
-LEASE = 15_000_000  # numbers: more than a run makes
+LEASE = 9_000_000  # numbers: more than one client makes, and room for two in the range of the example
 WAIT_MS = 2_000
 ANSWER_MS = 20_000
 PAUSE_S = 0.001
@@ -95,12 +96,14 @@ class Speechless:
 class LoadClient:
     """`validators` are (name, organisation, host, peer port). Used as `async with`."""
 
-    def __init__(self, home: NetworkHome, validators: Sequence[tuple[str, str, str, int]]) -> None:
+    def __init__(self, home: NetworkHome, validators: Sequence[tuple[str, str, str, int]], height: int = 0) -> None:
+        """`height` is where the network stands."""
         self._home, self._validators = home, validators
         self.genesis: Genesis = genesis_from_json(home.node(GATEWAY).genesis.read_bytes())
         key = load_signing_key(home.organisation(HOSPITAL).unit_key)
         self.counter = Counter(self.genesis.digest(), HOSPITAL, key, PLACE, GATEWAY)
-        self.height = 0
+        self.height = height
+        self.busy_s = time.perf_counter()  # when the last block came that held anything
         self.blocks = 0  # read since the start
         self.final_s: dict[bytes, float] = {}  # signature -> when its block was held
         self.entries: list[tuple[float, int]] = []  # per block: (when, operations of hospitals)
@@ -160,6 +163,8 @@ class LoadClient:
                     if transaction.organisation in HOSPITALS:
                         operations += len(transaction.entries)
                 self.entries.append((now, operations))
+                if final.block.transactions:
+                    self.busy_s = now
             self.blocks += len(answer.blocks)
             self._changed.set()
 
@@ -284,6 +289,12 @@ class LoadClient:
             for signature in sent_s
         ]
         return measured(final, 0.0, ended)
+
+    async def quiet(self) -> None:
+        """Until the office has done with the bills before. Their details are at no archive: after some seconds each becomes
+        an exception of a seal, which all nodes work on."""
+        while time.perf_counter() - self.busy_s < DETAILS_WAIT_MS / 1000 + 1.0:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
 
     async def wait_for_operations(self, since_s: float, count: int) -> None:
         """Until so many operations of hospitals became final since then."""

@@ -55,6 +55,7 @@ class Lengths:
 
     warm_s: float
     load_s: float
+    single_s: float  # as long as the flood, to which it is compared: a state that grows costs more
     half_s: float
     idle_bills: int
     away_s: float
@@ -62,8 +63,8 @@ class Lengths:
     growth: tuple[int, ...]
 
 
-QUICK = Lengths(2.0, 6.0, 5.0, 40, 4.0, 10.0, (10_000, 20_000))
-WHOLE = Lengths(5.0, 20.0, 20.0, 200, 30.0, 60.0, (10_000, 100_000, 1_000_000))
+QUICK = Lengths(2.0, 6.0, 10.0, 5.0, 40, 8.0, 10.0, (10_000, 20_000))
+WHOLE = Lengths(5.0, 20.0, 60.0, 20.0, 200, 30.0, 60.0, (10_000, 100_000, 1_000_000))
 
 
 def measure(directory: Path, config: Path, lengths: Lengths, told: Told) -> Report:
@@ -140,9 +141,14 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
     async with LoadClient(NetworkHome(network.home), network.validators()) as client:
         told("one bill at a time")
         recorded_s, sealed_s = await one_by_one(client, doors[0], "idle", lengths.idle_bills, 0.02)
+        told("bills over REST")
+        seconds = lengths.load_s
+        rest_single = await press(client, doors, "single", 32, 0, seconds, round(2_000 * seconds))
+        rest_batch = await press(client, doors, "batch", 8, 100, seconds, round(60 * seconds))
         told("a signature for each bill")
         most = first.verify_per_s * (os.cpu_count() or 1) / len(VERIFYING)  # a second: none can pass it
         single = await _single(client, lengths, most)
+        await client.quiet()
         told("half as much")
         half = await client.pace(
             await client.prepare(round(single.per_s / 2 * (lengths.half_s + 1)), 1, 10),
@@ -151,19 +157,17 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
         )
         told(f"{BILLS_PER_SIGNATURE} bills under a signature")
         batch = await _batch(client, lengths)
-        told("bills over REST")
-        seconds = lengths.load_s
-        rest_single = await press(client, doors, "single", 32, 0, seconds, round(2_000 * seconds))
-        rest_batch = await press(client, doors, "batch", 8, 100, seconds, round(60 * seconds))
+        await client.quiet()
         told("one of four is killed")
         all_up = await _batch(client, lengths)
         backup = next(name for name in VALIDATORS if name != network.primary())
         network.kill(backup)
         one_down = await _batch(client, lengths)
         told("it comes back")
-        catch_up = await _catch_up(network, client, backup, lengths, one_down.per_s / 4)
+        catch_up = await _catch_up(network, client, backup, lengths, one_down.per_s / 8)
         told("the primary is killed")
         failover_ms = await _failover(network, client, one_down.per_s / 4)
+        await client.quiet()
         told("ten times as much as it takes")
         overload = await _overload(client, doors[1], lengths, single)
     return _Parts(
@@ -173,9 +177,8 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
 
 
 async def _single(client: LoadClient, lengths: Lengths, most_per_s: float) -> Measured:
-    seconds = lengths.warm_s + lengths.load_s
-    bundles = await client.prepare(round(most_per_s * seconds), 1, PER_BUNDLE)
-    return await client.saturate(bundles, 2_000, lengths.warm_s, lengths.load_s)
+    bundles = await client.prepare(round(most_per_s * (lengths.warm_s + lengths.single_s)), 1, PER_BUNDLE)
+    return await client.saturate(bundles, 2_000, lengths.warm_s, lengths.single_s)
 
 
 async def _batch(client: LoadClient, lengths: Lengths, most_per_s: float = 30_000) -> Measured:
@@ -185,7 +188,8 @@ async def _batch(client: LoadClient, lengths: Lengths, most_per_s: float = 30_00
 
 
 async def _slow(network: BenchNetwork, lengths: Lengths) -> Measured:
-    async with LoadClient(NetworkHome(network.home), network.validators()) as client:
+    height = max(network.height(name) for name in VALIDATORS)
+    async with LoadClient(NetworkHome(network.home), network.validators(), height) as client:
         return await _batch(client, lengths)
 
 
@@ -203,8 +207,8 @@ async def _catch_up(
     """Blocks a second of one that was away, to those of the others meanwhile."""
     others = next(other for other in VALIDATORS if other != name)
     each = 10
-    bundles = await client.prepare(round(bills_per_s * (lengths.away_s + 30) / each), each, 1)
-    load = asyncio.ensure_future(client.pace(bundles, bills_per_s, lengths.away_s + 25))
+    bundles = await client.prepare(round(bills_per_s * (1.5 * lengths.away_s + 12) / each), each, 1)
+    load = asyncio.ensure_future(client.pace(bundles, bills_per_s, 1.5 * lengths.away_s + 8))
     first, began = network.height(others), time.perf_counter()
     await asyncio.sleep(lengths.away_s)
     live = (network.height(others) - first) / (time.perf_counter() - began)

@@ -69,7 +69,7 @@ class MirrorNode:
         seal_key: SigningKey | None,
         on_halt: Callable[[str], None],
         space: DiskSpace | None = None,
-        verify_workers: int = 2,
+        verify_workers: int = 1,
     ) -> None:
         """Opens the details below `data`. Raises StorageDamaged, StorageLocked."""
         self.name, self.organisation = name, organisation

@@ -50,7 +50,7 @@ class Validator:
         memory: VoteMemory,
         on_halt: OnHalt,
         space: DiskSpace | None = None,
-        verify_workers: int = 2,
+        verify_workers: int = 1,
     ) -> None:
         self.name, self.organisation = name, organisation
         self.ledger, self.memory = ledger, memory
