@@ -2,7 +2,8 @@
 
 What is not recorded soon goes to all validators, again and again. A transaction that its window has passed by can run
 no more, so its operations are signed anew; the ledger knows an operation that it has recorded (`already_recorded`).
-Source: DESIGN sections 5 and 9.
+No more is on its way than the ledger takes within a second: else what was sent first would wait behind, or be dropped for,
+what was sent last. Source: DESIGN sections 5 and 9.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Sent:
         return weight_of(1, len(self.transaction.entries))
 
 
-class _Window:
+class Window:
     """How much may be on its way: what the ledger took of ours lately. As with TCP, one that sends more than is worked off
     gains nothing, and what it sent first may be dropped for what it sent last."""
 
@@ -105,7 +106,7 @@ class Sender:
         self._on_stuck, self._on_expired = on_stuck, on_expired
         self.sent: dict[bytes, Sent] = {}  # transaction digest -> Sent; bounded by the two limits above
         self._submitted = 0
-        self._window = _Window()
+        self._window = Window()
         self._wake = asyncio.Event()
         outbox.on_added = self._wake.set
         for data in store.submitted():

@@ -10,6 +10,7 @@ import pytest
 
 from chain.bill import PaymentParts
 from chain.proof import check_proof
+from node.sender import WINDOW_WEIGHT_MIN, Window
 from node.service import Claimed, Reader, ServiceRefused
 from tests.chain.making import VALIDATORS
 from tests.node.gateway_province import PATIENCE_S, STAFF, Province, bill, sealed, until
@@ -282,3 +283,40 @@ async def test_blocks_are_shown_newest_first_with_header_and_certificate(provinc
     assert "body" not in public
     assert await gateway.block(10_000, None) is None
     assert gateway.network()["validators"] == sorted(VALIDATORS)
+
+
+async def test_no_more_is_on_its_way_than_the_ledger_takes(province: Province) -> None:
+    """While nobody decides, some wait at validators and the rest here, in order; then all are recorded, oldest first."""
+    gateway = await province.start(lease_count=5_000)
+    await until(lambda: not gateway.not_ready())
+    province.hold()
+    for start in range(0, 3_000, 250):  # more than two full transactions
+        answers = await gateway.issue_many([bill(f"B-{start + number}") for number in range(250)])
+        assert not [answer for answer in answers if isinstance(answer, ServiceRefused)]
+
+    def under_way() -> int:
+        return sum(len(transaction.entries) for transaction in province.pool.values())
+
+    await until(lambda: under_way() >= 900)
+    await asyncio.sleep(0.3)
+    assert under_way() <= 1_500
+    first = {entry.operation.bill for entry in next(iter(province.pool.values())).entries}  # type: ignore[union-attr]
+    assert "330601260000000001" in first
+    province.go_on()
+    await until(lambda: len(province.recorded_bills()) == 3_000)
+    bills = [entry.bill for entry in province.recorded_bills()]
+    assert bills == sorted(bills)
+
+
+def test_the_window_follows_what_is_taken_and_so_does_the_patience() -> None:
+    window = Window()
+    assert window.weight(0.0) == WINDOW_WEIGHT_MIN
+    assert window.patience_s == 0.5
+    for tenth in range(20):
+        window.took(500, tenth / 10 - 0.6, tenth / 10)
+    assert 4_500 <= window.weight(1.9) <= 5_500  # of the last second
+    assert 1.0 < window.patience_s <= 1.2
+    for _ in range(50):
+        window.took(500, 0.0, 10.0)
+    assert window.patience_s == 2.0
+    assert window.weight(11.5) == WINDOW_WEIGHT_MIN
