@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from bench.bills import Counter
+from bench.calibration import Milliseconds
 from bench.report import GrowthPoint
 from chain import keyspace
 from chain.block import Block, FinalBlock
@@ -40,13 +42,16 @@ BLOCK_MS = 100
 LEASE = 20_000_000
 PROOFS = 300
 HOSPITAL, PLACE, GATEWAY = "hospital-a", "A01", "hospital-a"
+REBUILD_MAX = 1_000_000
 MEASURED_BLOCKS = 10  # before each point
 
 
 class Grower:
     """A validator's ledger and the keys of everybody in the example network."""
 
-    def __init__(self, home: NetworkHome, directory: Path) -> None:
+    def __init__(self, home: NetworkHome, directory: Path, rebuild_max: int = REBUILD_MAX) -> None:
+        """`rebuild_max`: up to so many bills the state is also derived anew at each point."""
+        self.rebuild_max = rebuild_max
         self.genesis: Genesis = genesis_from_json(home.genesis.read_bytes())
         self.chain_id = self.genesis.digest()
         self.directory = directory
@@ -128,14 +133,31 @@ class Grower:
         began = time.perf_counter()
         self.open()
         start_s = time.perf_counter() - began
+        rebuild_s = self._rebuild() if self.bills <= self.rebuild_max else None
         return GrowthPoint(
             bills=self.bills,
             us_per_bill=round(sum(recent) / len(recent) / BILLS_PER_BLOCK * 1e6, 1),
+            block_p99_ms=Milliseconds.of(recent).p99,
             rss_mib=round(rss_mib, 1),
             bytes_per_bill=round(size / self.bills, 1),
             proof_ms=round(proof_ms, 3),
             start_s=round(start_s, 2),
+            rebuild_s=rebuild_s and round(rebuild_s, 1),
         )
+
+    def _rebuild(self) -> float:
+        """As a start does that finds no state."""
+        stood = self.ledger.head
+        self.ledger.close()
+        state, kept = self.directory / "state", self.directory / "state-before"
+        state.rename(kept)
+        began = time.perf_counter()
+        self.open()
+        seconds = time.perf_counter() - began
+        if self.ledger.head != stood:
+            raise RuntimeError(f"rebuilt to {self.ledger.head}, not {stood}")
+        shutil.rmtree(kept)
+        return seconds
 
     def _proofs(self) -> float:
         """Milliseconds for a bill's record with its path to the state root."""
@@ -174,9 +196,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
     parser.add_argument("home", type=Path)
     parser.add_argument("directory", type=Path)
+    parser.add_argument("--rebuild-max", type=int, default=REBUILD_MAX, help="up to so many bills, from the files anew")
     parser.add_argument("points", type=int, nargs="+", help="numbers of bills, in thousands")
     options = parser.parse_args()
-    grower = Grower(NetworkHome(options.home), options.directory)
+    grower = Grower(NetworkHome(options.home), options.directory, options.rebuild_max)
     for bills in options.points:
         if bills > grower.bills:
             grower.grow(bills)

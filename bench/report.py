@@ -69,10 +69,12 @@ class GrowthPoint(msgspec.Struct, frozen=True):
 
     bills: int
     us_per_bill: float  # executing, saving and flushing; of the last blocks before
+    block_p99_ms: float  # of these blocks, each of a thousand bills
     rss_mib: float
     bytes_per_bill: float  # block files and state together
     proof_ms: float  # a record with its path to the state root
     start_s: float | None = None  # opening it again
+    rebuild_s: float | None = None  # deriving the state anew from the block files, every signature checked
 
 
 class Report(msgspec.Struct, frozen=True):
