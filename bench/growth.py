@@ -38,7 +38,6 @@ from node.keystore import load_signing_key
 
 BILLS_PER_SIGNATURE = 200
 BILLS_PER_BLOCK = 1_000
-BLOCK_MS = 100
 LEASE = 20_000_000
 PROOFS = 300
 HOSPITAL, PLACE, GATEWAY = "hospital-a", "A01", "hospital-a"
@@ -112,7 +111,7 @@ class Grower:
         received = [receive_transaction(self.chain_id, transaction) for transaction in transactions]
         members = ledger.members
         execution = execute_block(
-            parent, max(parent.time_ms + BLOCK_MS, self.genesis.created_ms + 1), members.members[0].organisation,
+            parent, max(parent.time_ms + 1, time.time_ns() // 1_000_000), members.members[0].organisation,
             received, lambda _received, _public: True,
         )  # fmt: skip
         header = execution.header
