@@ -126,7 +126,7 @@ class Grower:
         """As it stands now. Closes and opens the ledger."""
         recent = self.took[-max(MEASURED_BLOCKS, BLOCKS_UNFLUSHED_MAX) :]
         self.ledger.flush()
-        proof_ms, rss_mib = self._proofs(), _rss_mib()
+        proof_ms, (rss_mib, mapped_mib) = self._proofs(), _held_mib()
         self.ledger.close()
         size = sum(file.stat().st_size for file in self.directory.rglob("*") if file.is_file())
         began = time.perf_counter()
@@ -138,6 +138,7 @@ class Grower:
             us_per_bill=round(sum(recent) / len(recent) / BILLS_PER_BLOCK * 1e6, 1),
             block_p99_ms=Milliseconds.of(recent).p99,
             rss_mib=round(rss_mib, 1),
+            mapped_mib=round(mapped_mib, 1),
             bytes_per_bill=round(size / self.bills, 1),
             proof_ms=round(proof_ms, 3),
             start_s=round(start_s, 2),
@@ -170,8 +171,13 @@ class Grower:
         return (time.perf_counter() - began) / PROOFS * 1000
 
 
-def _rss_mib() -> float:
-    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * 4 / 1024
+def _held_mib() -> tuple[float, float]:
+    """Of its own, and of mapped files."""
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    held = {
+        name: int(rest.split()[0]) / 1024 for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest
+    }
+    return held["RssAnon"], held["RssFile"]
 
 
 def grow(home: Path, directory: Path, points: tuple[int, ...], told: Callable[[str], None]) -> list[GrowthPoint]:

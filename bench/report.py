@@ -70,7 +70,8 @@ class GrowthPoint(msgspec.Struct, frozen=True):
     bills: int
     us_per_bill: float  # executing, saving and flushing; of the last blocks before
     block_p99_ms: float  # of these blocks, each of a thousand bills
-    rss_mib: float
+    rss_mib: float  # of its own
+    mapped_mib: float  # of table files: the system takes these back when it needs room
     bytes_per_bill: float  # block files and state together
     proof_ms: float  # a record with its path to the state root
     start_s: float | None = None  # opening it again

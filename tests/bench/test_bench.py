@@ -60,8 +60,8 @@ def report(**changes: object) -> Report:
         "verify_workers": [Workers(1, 20_000), Workers(2, 38_000)],
         "proof_ms": 0.06,
         "growth": [
-            GrowthPoint(10_000, 25.0, 30.0, 60.0, 800.0, 0.05, 0.1),
-            GrowthPoint(20_000, 26.0, 31.0, 80.0, 900.0, 0.06, 0.2),
+            GrowthPoint(10_000, 25.0, 30.0, 60.0, 20.0, 800.0, 0.05, 0.1),
+            GrowthPoint(20_000, 26.0, 31.0, 80.0, 20.0, 900.0, 0.06, 0.2),
         ],
     }
     return Report(**(fields | changes))  # type: ignore[arg-type]
@@ -116,7 +116,7 @@ def test_ratios_do_not_know_how_fast_the_machine_was() -> None:
         idle_latency_ms=Milliseconds(5.0, 10.0),
         batch_signed=BatchSigned(10_000.0, SPREAD, 200),
         rest=RestRates(600.0, 3_000.0),
-        growth=[GrowthPoint(10_000, 12.5, 20.0, 60.0, 800.0, 0.05, 0.1)],
+        growth=[GrowthPoint(10_000, 12.5, 20.0, 60.0, 20.0, 800.0, 0.05, 0.1)],
     )  # fmt: skip
     assert ratios_of(slow) == ratios_of(fast)
 
