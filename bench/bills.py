@@ -73,6 +73,7 @@ class Counter:
         """Takes so many numbers from the front of the hospital's range; bills follow once it is final."""
         self._first = self._next = first
         self._end = first + count
+        self._draw.seed(f"{self._organisation} {self._gateway} {first}")  # no business number twice, over leases too
         wanted = RangeRef(self._organisation, self.code, range_first)
         return self._sign([TakeLease(wanted, first, count, self._gateway, self._place)], valid_until)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from chain import keyspace
 from chain.block import FinalBlock
 from chain.codec import encode
 from chain.genesis import Genesis, genesis_from_json
-from chain.operation import RangeRef
+from chain.operation import IssueBill, RangeRef
 from chain.records import RangeBody, RangesBody, Record
 from chain.state import body_of
 from chain.transaction import Transaction
@@ -53,6 +54,7 @@ ANSWER_MS = 20_000
 PAUSE_S = 0.001
 AGAIN_S = 5.0
 PATIENCE_S = 60.0
+LOOKED_FOR = 20
 
 _final_blocks = msgspec.msgpack.Decoder(FinalBlock)
 
@@ -68,6 +70,7 @@ class Bundle:
     payload: bytes
     signatures: list[bytes]  # of its transactions: by them they are found again
     bills: int
+    first: str  # of its bills
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -260,6 +263,7 @@ class LoadClient:
         if place == len(bundles) and now < warm_s + seconds:
             raise LoadFailed(f"{len(bundles)} bundles were sent in {now:.1f} s: prepare more")
         await self._settle(waiting)
+        await self._verify_recorded(bundles[:place])
         return measured(final, warm_s, now)
 
     async def pace(self, bundles: Sequence[Bundle], bills_per_s: float, seconds: float) -> Measured:
@@ -317,6 +321,11 @@ class LoadClient:
         self._sending = self._dial(GATEWAY)
         return final / seconds
 
+    async def _verify_recorded(self, bundles: Sequence[Bundle]) -> None:
+        """What stands in a block may have been refused there: a few are looked for. Raises LoadFailed."""
+        for bundle in random.sample(bundles, min(LOOKED_FOR, len(bundles))):
+            await self._record(keyspace.bill(bundle.first))
+
     async def _settle(self, waiting: dict[bytes, int]) -> None:
         while not all(signature in self.final_s for signature in waiting):
             await self._changes()
@@ -326,7 +335,10 @@ def bundled(transactions: Iterator[Transaction] | Sequence[Transaction], per_bun
     rest = iter(transactions)
     while some := list(islice(rest, per_bundle)):
         for payload in encode_bundles(some):
-            yield Bundle(payload, [entry.signature for entry in some], sum(len(entry.entries) for entry in some))
+            operation = some[0].entries[0].operation
+            first = operation.bill if isinstance(operation, IssueBill) else ""
+            signatures, bills = [entry.signature for entry in some], sum(len(entry.entries) for entry in some)
+            yield Bundle(payload, signatures, bills, first)
 
 
 def measured(final: list[tuple[float, float, int]], from_s: float, to_s: float) -> Measured:

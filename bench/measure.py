@@ -178,13 +178,13 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
 
 async def _single(client: LoadClient, lengths: Lengths, most_per_s: float) -> Measured:
     bundles = await client.prepare(round(most_per_s * (lengths.warm_s + lengths.single_s)), 1, PER_BUNDLE)
-    return await client.saturate(bundles, 2_000, lengths.warm_s, lengths.single_s)
+    return await client.saturate(bundles, 3_000, lengths.warm_s, lengths.single_s)
 
 
 async def _batch(client: LoadClient, lengths: Lengths, most_per_s: float = 30_000) -> Measured:
     seconds = lengths.warm_s + lengths.load_s
     bundles = await client.prepare(round(most_per_s * seconds / BILLS_PER_SIGNATURE), BILLS_PER_SIGNATURE, 1)
-    return await client.saturate(bundles, 5_000, lengths.warm_s, lengths.load_s)
+    return await client.saturate(bundles, 8_000, lengths.warm_s, lengths.load_s)
 
 
 async def _slow(network: BenchNetwork, lengths: Lengths) -> Measured:

@@ -7,6 +7,7 @@ node also flushes every second). At start the log is replayed from the height th
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from chain import keyspace
 from chain.block import Block, FinalBlock, Header, history_leaf
 from chain.block_log import BlockLog
 from chain.codec import Count, Digest, Height, Milliseconds, Wire, decode, encode
-from chain.database import Database
+from chain.database import WRITE_BUFFER_BYTES, Database
 from chain.errors import CertificateRefused, ChainError, GenesisRefused, Malformed, StorageDamaged, StorageFailed
 from chain.execute import Execution, Parent, SignatureHolds, verify_block
 from chain.failpoint import failpoint
@@ -33,6 +34,10 @@ from chain.transaction import ReceivedTransaction, receive_transaction
 from chain.validators import COMMIT, Certificate, ValidatorSet, verify_certificate
 
 BLOCKS_UNFLUSHED_MAX = 64
+BUFFER_SHARES = (
+    0.6,
+    1.0,
+)  # of the write buffer: nodes take in the same blocks, and shall not all compact at the same moment
 
 _APPLIED = keyspace.META + b"applied"
 
@@ -131,7 +136,8 @@ class Ledger:
 
     @classmethod
     def _open_state(cls, data: Path, genesis: Genesis, log: BlockLog, indexes: bool) -> Ledger:
-        ledger = cls(genesis, Database.open(data / "state", is_derived=True), log, indexes)
+        size = round(WRITE_BUFFER_BYTES * random.uniform(*BUFFER_SHARES))
+        ledger = cls(genesis, Database.open(data / "state", is_derived=True, write_buffer_bytes=size), log, indexes)
         try:
             ledger.load()
         except BaseException:

@@ -28,7 +28,7 @@ PLACE = r"[A-Za-z0-9_-]{1,16}"  # chain.codec.PlaceCode
 PARAMETERS: dict[str, tuple[int, int, int]] = {
     "utc_offset_minutes": (480, -720, 840),
     "heartbeat_ms": (600_000, 1_000, 86_400_000),
-    "block_interval_min_ms": (0, 0, 3_600_000),
+    "block_interval_min_ms": (20, 0, 3_600_000),
     "block_transactions_max": (5_000, 1, BLOCK_TRANSACTIONS_LIMIT),
     "block_operations_max": (20_000, 500, 1_000_000),
     "block_bytes_max": (16_777_216, 1_048_576, BLOCK_BYTES_LIMIT),
