@@ -25,7 +25,7 @@ COLLECT_MS = 10  # so that one question carries what a busy counter made meanwhi
 BYTES_MAX = 4 << 20  # of boxes in one question
 RETRY_FIRST_MS = 250
 RETRY_LAST_MS = 5_000
-FRESH_MAX = 5_000  # details kept opened until the archive has them; beyond it they are read again
+FRESH_BYTES_MAX = 4 << 20  # of boxes whose details are kept opened until the archive has them; others are read again
 PUT_TIMEOUT_S = 10.0
 GET_TIMEOUT_S = 3.0
 
@@ -40,6 +40,7 @@ class DetailsPost:
         self._fresh: dict[
             str, tuple[Details, int]
         ] = {}  # made in this life and not at the archive yet; with its box's size
+        self._fresh_bytes = 0
         self._after = ""  # where the next round begins: one that the archive does not take holds up no other
         self.is_behind = False  # the archive did not answer, or did not keep all
 
@@ -48,8 +49,9 @@ class DetailsPost:
         box = self._box.seal(details)
         self._store.put(details_key(details.bill), box)
         self._store.put(details_due_key(details.bill), b"")
-        if len(self._fresh) < FRESH_MAX:
+        if self._fresh_bytes < FRESH_BYTES_MAX:
             self._fresh[details.bill] = details, len(box)
+            self._fresh_bytes += len(box)
         failpoint("details_post.added")
         self._wake.set()
 
@@ -63,6 +65,8 @@ class DetailsPost:
             if not bills:
                 if not self._after:
                     self._wake.clear()
+                    self._fresh.clear()  # those of bills that were refused among them
+                    self._fresh_bytes = 0
                     if self._store.details_due("", 1):
                         self._wake.set()
                 self._after = ""
@@ -105,7 +109,7 @@ class DetailsPost:
         for details in chosen:
             if details.bill in kept:
                 self._store.delete(details_due_key(details.bill))
-                self._fresh.pop(details.bill, None)
+                self._fresh_bytes -= self._fresh.pop(details.bill, (None, 0))[1]
         return all(details.bill in kept for details in chosen)
 
     def _opened(self, bill: str) -> tuple[Details, int] | None:

@@ -123,18 +123,19 @@ class Proposals:
     def build(self, time_ms: int, proposer: str, may_be_empty: bool) -> Execution | None:
         """A block of what waits, executed; None if there is nothing to put into it."""
         parent = self._parent()
-        taken = self._pool.take(self.pace.limited(parent.parameters), lambda received: may_run(parent, received))
-        try:
-            execution = execute_block(parent, time_ms, proposer, taken, self._holds) if taken or may_be_empty else None
-        except BlockInvalid as refusal:  # one ran that nobody took out of the pool
-            if refusal.code != "transaction_repeated":
-                raise
-            self._pool.remove([received.digest for received in taken if not can_run(parent, received)])
-            return self.build(time_ms, proposer, may_be_empty)
-        if execution is None:
-            return None
-        self._remember(execution)
-        return execution
+        while True:
+            taken = self._pool.take(self.pace.limited(parent.parameters), lambda received: may_run(parent, received))
+            if not taken and not may_be_empty:
+                return None
+            try:
+                execution = execute_block(parent, time_ms, proposer, taken, self._holds)
+            except BlockInvalid as refusal:  # one ran that nobody took out of the pool
+                if refusal.code != "transaction_repeated":
+                    raise
+                self._pool.remove([received.digest for received in taken if not can_run(parent, received)])
+                continue
+            self._remember(execution)
+            return execution
 
     def check_now(self, effect: CheckBlock) -> Checked | None:
         """The verdict, if all bodies are here with checked signatures, or were worked out before; else None."""

@@ -140,10 +140,16 @@ class SealBook:
     def open_count(self) -> int:
         return sum(len(line.open) for line in self.lines.values())
 
-    def may_take(self, line: Line, bills_max: int) -> bool:
-        """Whether more bills of an issuer may be taken in, of `bills_max` for all: as many as room is left for others. So
-        one whose details do not come fills half of it, and the others' bills are sealed meanwhile."""
-        return len(line.open) < bills_max - self.open_count
+    def taking(self, head: int, bills_max: int, window_start: int) -> list[Line]:
+        """Lines that are behind `head` and may take in the bills of a block more. Of `bills_max` for all each may have as
+        many as room is left for others: so one whose details do not come fills half of it, and the others' bills are sealed
+        meanwhile. Below `window_start` a line must go on: no header there may be named in a seal."""
+        left = bills_max - self.open_count
+        return [
+            line
+            for line in self.lines.values()
+            if line.tracked < head and (not line.open or line.tracked < window_start or len(line.open) < left)
+        ]
 
     def plan(
         self,

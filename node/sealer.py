@@ -190,10 +190,9 @@ class Sealer:
             return flight.again_at_s - now
         if now < self._not_before_s:
             return self._not_before_s - now
-        head = self._ledger.head.height
         plan = self.book.plan(
             now,
-            head - self._window + VALID_BLOCKS // 10,  # and so far from its end that it is still named when it runs
+            self._window_start,
             list(self._releasable),
             self._ledger.block_digest,
         )
@@ -216,12 +215,12 @@ class Sealer:
 
     def _lines_behind(self) -> list[Line]:
         """Those with blocks to be taken in, and room for it."""
-        head = self._ledger.head.height
-        return [
-            line
-            for line in self.book.lines.values()
-            if line.tracked < head and self.book.may_take(line, OPEN_BILLS_MAX)
-        ]
+        return self.book.taking(self._ledger.head.height, OPEN_BILLS_MAX, self._window_start)
+
+    @property
+    def _window_start(self) -> int:
+        """The lowest header that a seal of today may name, and so far from the end that it still may when it runs."""
+        return self._ledger.head.height - self._window + VALID_BLOCKS // 10
 
     def _track(self) -> None:
         """Take the bills of final blocks into the book. Who has no room for more goes on later, by itself."""
@@ -230,7 +229,7 @@ class Sealer:
             behind = self._lines_behind()
             if not behind:
                 return
-            height = min(line.tracked for line in behind) + 1
+            height = max(line.tracked for line in behind) + 1  # who is far behind holds up nobody
             view = self._ledger.final(height)
             if view is None:
                 return

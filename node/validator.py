@@ -57,7 +57,7 @@ class Validator:
         self._on_halt = on_halt
         self.parts = ValidatorParts(organisation, ledger, memory, space or boundless(), verify_workers)
         self.effects = Effects(self.parts, self._start, self._stop_for, self._leave)
-        self.intake = Intake(self.parts, self.effects)
+        self.intake = Intake(self.parts, self.effects, self._start)
         self.pool, self.feed, self.saver = self.parts.pool, self.parts.feed, self.parts.saver
         self.follower: BlockFollower | None = None  # while it has no seat
         self.transport: Transport | None = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 
@@ -51,14 +52,22 @@ REFUSED_WORK_S = 0.000_15  # of a transaction of another validator that was chec
 # for a link beyond its share is read later, and votes come over it too.
 CHARGED = frozenset({"bad_signature", "suite_unknown", "transaction_malformed", "transaction_too_large"})
 ROOM_WAIT_S, ROOM_LOOK_S = 1.0, 0.01  # that a client's bundle is kept for, when enough of its organisation waits
+UNREAD_WORK_S = 0.005  # what one more is taken for, though it costs less: so a link that floods is read seldom
 SERVED_EVERY_S = 0.8  # blocks for one that has no seat any more
 
 log = structlog.get_logger()
 
 
 class Intake:
-    def __init__(self, parts: ValidatorParts, effects: Effects) -> None:
-        self._parts, self._effects = parts, effects
+    def __init__(
+        self,
+        parts: ValidatorParts,
+        effects: Effects,
+        start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+    ) -> None:
+        """`start` runs work beside the loop and stops the node if it fails."""
+        self._parts, self._effects, self._start = parts, effects, start
+        self._holding: set[Link] = set()  # of clients, with a bundle that waits for room; at most one each
         self._ledger, self._proposals = parts.ledger, parts.proposals
         self._seats, self._answers_due, self._refusals = parts.seats, parts.answers_due, parts.refusals
         self._bundles = BundleQueue()  # of other validators, waiting to be checked
@@ -193,11 +202,16 @@ class Intake:
     # ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def on_bundle(self, link: Link, payload: bytes, from_validator: bool) -> None:
-        """A client's link is read on when its bundle is admitted, and that waits for what its organisation has in the pool:
-        so a flood waits with whoever makes it, and costs nothing here. Consensus must not wait for signatures: bundles on
-        its links are checked in their turn, or dropped."""
-        if not from_validator and not await self._has_room(link.organisation):
-            self._parts.admission.refused["bundle_unread"] += 1
+        """A client's link is read on when its bundle is admitted: so a flood waits with whoever makes it. While its
+        organisation has enough in the pool, one bundle of a link waits beside it, for answers come over it too, and others
+        are dropped. Consensus must not wait for signatures: bundles on its links are checked in their turn, or dropped."""
+        if not from_validator and not self._has_room(link.organisation):
+            if link in self._holding:
+                self._parts.admission.refused["bundle_unread"] += 1
+                link.spend(UNREAD_WORK_S)
+            else:
+                self._holding.add(link)
+                self._start(self._admit_later(link, payload))
             return
         try:
             with charged(link):
@@ -210,16 +224,29 @@ class Intake:
             refused = self._parts.admission.refused
             refused["bundles_full"] += len(transactions)  # the sender repeats what stays unrecorded
 
-    async def _has_room(self, organisation: str) -> bool:
-        """Whether less than it may have waits of an organisation, within ROOM_WAIT_S."""
-        pool, pace = self._parts.pool, self._proposals.pace
+    def _has_room(self, organisation: str) -> bool:
+        """Whether no more than it may have waits of an organisation."""
+        return self._parts.pool.weight_of(organisation) <= self._proposals.pace.backlog_max
+
+    async def _admit_later(self, link: Link, payload: bytes) -> None:
+        """When there is room for a client's bundle, within ROOM_WAIT_S."""
         clock = asyncio.get_running_loop().time
         until = clock() + ROOM_WAIT_S
-        while pool.weight_of(organisation) > pace.backlog_max:
-            if clock() > until:
-                return False
-            await asyncio.sleep(ROOM_LOOK_S)
-        return True
+        try:
+            while not self._has_room(link.organisation):
+                if clock() > until or link.is_closed:
+                    self._parts.admission.refused["bundle_unread"] += 1
+                    return
+                await asyncio.sleep(ROOM_LOOK_S)
+            try:
+                with charged(link):
+                    transactions = decode_bundle(payload)
+            except ChainError as error:
+                link.refuse(error.code)
+            else:
+                await self._admit(transactions, from_validator=False)
+        finally:
+            self._holding.discard(link)
 
     async def admit_bundles(self) -> None:
         """Those of other validators in their turn, until cancelled. An honest one sends what it has checked itself: so

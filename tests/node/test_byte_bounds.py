@@ -190,10 +190,10 @@ async def test_many_questions_at_once_draw_no_more_than_the_asker_takes(chain: C
 class Taker:
     """The link of one that asks, with so many bytes that it has not taken yet."""
 
-    is_closed = True  # so nobody makes it the link of that seat
-
-    def __init__(self, waiting_bytes: int = 0, organisation: str = VALIDATORS[1]) -> None:
-        self.waiting_bytes, self.node, self.organisation = waiting_bytes, organisation, organisation
+    def __init__(self, waiting_bytes: int = 0, organisation: str = VALIDATORS[1], is_closed: bool = True) -> None:
+        """`is_closed`: so nobody makes it the link of that seat."""
+        self.waiting_bytes, self.is_closed = waiting_bytes, is_closed
+        self.node = self.organisation = organisation
         self.sent: list[Any] = []
 
     def send(self, kind: int, payload: bytes, *, urgent: bool = False) -> bool:
@@ -278,27 +278,37 @@ async def test_of_an_organisation_that_has_enough_waiting_no_more_is_heard_until
     node.parts.proposals.pace.most = 3.0  # a transaction of one operation
     refused, pool = node.parts.admission.refused, node.pool
 
-    async def heard(sender: str, organisation: str, count: int, from_validator: bool = False) -> int:
-        before = len(pool)
+    monkeypatch.setattr("node.validator_intake.ROOM_WAIT_S", 0.1)
+    links = {name: Taker(0, name, is_closed=False) for name in ("hospital-a", "hospital-b", VALIDATORS[1])}
+
+    async def heard(sender: str, organisation: str, count: int) -> int:
+        before, from_validator = len(pool), sender in VALIDATORS
         payload = encode_bundle([table.transaction(organisation=organisation) for _ in range(count)])
-        await node.intake.on_bundle(cast(Link, Taker(0, sender)), payload, from_validator)
+        await node.intake.on_bundle(cast(Link, links[sender]), payload, from_validator)
         if from_validator:
             await table.until(lambda: len(pool) == before + count)
         return len(pool) - before
 
     assert await heard("hospital-a", "hospital-a", 5) == 5  # one bundle may go beyond: 15 of 12
+    assert await heard("hospital-a", "hospital-a", 5) == 0  # waits for room, and nothing behind it waits for it
     assert await heard("hospital-a", "hospital-a", 5) == 0
     assert refused["bundle_unread"] == 1
+    await table.until(lambda: refused["bundle_unread"] == 2)  # its time was over
     assert await heard("hospital-b", "hospital-a", 5) == 0  # another's link does not help
     assert refused["backlog_full"] == 5
     assert await heard("hospital-b", "hospital-b", 5) == 5
-    assert await heard(VALIDATORS[1], "hospital-a", 5, from_validator=True) == 5
-    waiting = pool.all(100)
-    pool.remove([received.digest for received in waiting if received.transaction.organisation == "hospital-a"][:6])
-    assert pool.weight_of("hospital-a") == 12
-    assert await heard("hospital-a", "hospital-a", 1) == 1
+    assert await heard(VALIDATORS[1], "hospital-a", 5) == 5
+
+    def work_off(organisation: str, count: int) -> None:
+        waiting = [entry for entry in pool.all(100) if entry.transaction.organisation == organisation]
+        pool.remove([entry.digest for entry in waiting[:count]])
+
+    monkeypatch.setattr("node.validator_intake.ROOM_WAIT_S", 60.0)
     assert await heard("hospital-a", "hospital-a", 1) == 0
-    pool.remove([received.digest for received in pool.all(100)])
+    work_off("hospital-a", 6)
+    await table.until(lambda: pool.weight_of("hospital-a") == 15)  # the one that waited is in
+    work_off("hospital-a", 100)
+    work_off("hospital-b", 100)
     assert pool.weight_of("hospital-a") == pool.weight_of("hospital-b") == 0
 
 

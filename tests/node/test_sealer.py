@@ -202,6 +202,21 @@ async def test_a_hospital_that_delivers_nothing_fills_its_own_share_and_holds_up
     assert office.index.settled == office.chain.height
 
 
+async def test_after_a_long_outage_a_hospital_with_more_bills_than_may_be_open_is_sealed_all_the_same(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No header that it has taken in may be named any more: it must go on taking in, however many are open."""
+    monkeypatch.setattr("node.sealer.OPEN_BILLS_MAX", 4)
+    bills = [bill for serial in range(1, 9) for bill in office.issue(serial)]
+    await office.deliver(*bills)
+    while office.chain.height < office.chain.genesis.parameters.replay_window + 20:
+        office.block()
+    for _ in range(4):
+        await office.make_final()
+    assert {office.chain.bill(bill.bill).seal for bill in bills} == {COVERED}
+    assert office.watermark() >= office.chain.bill(bills[-1].bill).height
+
+
 async def test_a_bill_without_details_becomes_an_exception_and_is_released_by_itself(office: Office) -> None:
     """After `details_wait_ms`; the reason is written to the bill's record, and so is the release."""
     (bill,) = office.issue(1)
