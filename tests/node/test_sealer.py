@@ -207,8 +207,13 @@ async def test_after_a_long_outage_a_hospital_with_more_bills_than_may_be_open_i
 ) -> None:
     """No header that it has taken in may be named any more: it must go on taking in, however many are open."""
     monkeypatch.setattr("node.sealer.OPEN_BILLS_MAX", 4)
-    bills = [bill for serial in range(1, 9) for bill in office.issue(serial)]
-    await office.deliver(*bills)
+    bills = []
+    for serial in range(1, 9):
+        bills += office.issue(serial)
+        others = office.issue(100_000 + serial, issuer="hospital-b")
+        await office.deliver(*others, issuer="hospital-b")
+        bills += others
+    await office.deliver(*bills[::2])
     while office.chain.height < office.chain.genesis.parameters.replay_window + 20:
         office.block()
     for _ in range(4):
