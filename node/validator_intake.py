@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -51,7 +52,8 @@ REFUSED_WORK_S = 0.000_15  # of a transaction of another validator that was chec
 # What an honest validator does not pass on. A full pool or disk is ours, a repeated or expired one a race: they cost nobody,
 # for a link beyond its share is read later, and votes come over it too.
 CHARGED = frozenset({"bad_signature", "suite_unknown", "transaction_malformed", "transaction_too_large"})
-ROOM_WAIT_S, ROOM_LOOK_S = 1.0, 0.01  # that a client's bundle is kept for, when enough of its organisation waits
+ROOM_WAIT_S, ROOM_LOOK_S = 2.0, 0.01  # that a client's bundle is kept for, when enough of its organisation waits
+HELD_MAX, HELD_BYTES_MAX = 32, 2 << 20  # such bundles of a link; and one of any size
 UNREAD_WORK_S = 0.005  # what one more is taken for, though it costs less: so a link that floods is read seldom
 SERVED_EVERY_S = 0.8  # blocks for one that has no seat any more
 
@@ -67,7 +69,9 @@ class Intake:
     ) -> None:
         """`start` runs work beside the loop and stops the node if it fails."""
         self._parts, self._effects, self._start = parts, effects, start
-        self._holding: set[Link] = set()  # of clients, with a bundle that waits for room; at most one each
+        self._held: dict[
+            Link, deque[tuple[bytes, float]]
+        ] = {}  # of clients: bundles that wait for room, and since when
         self._ledger, self._proposals = parts.ledger, parts.proposals
         self._seats, self._answers_due, self._refusals = parts.seats, parts.answers_due, parts.refusals
         self._bundles = BundleQueue()  # of other validators, waiting to be checked
@@ -203,15 +207,11 @@ class Intake:
 
     async def on_bundle(self, link: Link, payload: bytes, from_validator: bool) -> None:
         """A client's link is read on when its bundle is admitted: so a flood waits with whoever makes it. While its
-        organisation has enough in the pool, one bundle of a link waits beside it, for answers come over it too, and others
-        are dropped. Consensus must not wait for signatures: bundles on its links are checked in their turn, or dropped."""
-        if not from_validator and not self._has_room(link.organisation):
-            if link in self._holding:
-                self._parts.admission.refused["bundle_unread"] += 1
-                link.spend(UNREAD_WORK_S)
-            else:
-                self._holding.add(link)
-                self._start(self._admit_later(link, payload))
+        organisation has enough in the pool, some bundles of a link wait beside it undecoded, for answers come over it too,
+        and others are dropped. Consensus must not wait for signatures: bundles on its links are checked in their turn, or
+        dropped."""
+        if not from_validator and (link in self._held or not self._has_room(link.organisation)):
+            self._hold(link, payload)
             return
         try:
             with charged(link):
@@ -228,25 +228,40 @@ class Intake:
         """Whether no more than it may have waits of an organisation."""
         return self._parts.pool.weight_of(organisation) <= self._proposals.pace.backlog_max
 
-    async def _admit_later(self, link: Link, payload: bytes) -> None:
-        """When there is room for a client's bundle, within ROOM_WAIT_S."""
+    def _hold(self, link: Link, payload: bytes) -> None:
+        held = self._held.get(link)
+        if held is None:
+            held = self._held[link] = deque()
+            self._start(self._admit_held(link, held))
+        if len(held) >= HELD_MAX or sum(len(waiting) for waiting, _since in held) > HELD_BYTES_MAX:
+            self._parts.admission.refused["bundle_unread"] += 1
+            link.spend(UNREAD_WORK_S)
+        else:
+            held.append((payload, asyncio.get_running_loop().time()))
+
+    async def _admit_held(self, link: Link, held: deque[tuple[bytes, float]]) -> None:
+        """One after the other, as there is room; what has waited for ROOM_WAIT_S is dropped."""
         clock = asyncio.get_running_loop().time
-        until = clock() + ROOM_WAIT_S
         try:
-            while not self._has_room(link.organisation):
-                if clock() > until or link.is_closed:
+            while held and not link.is_closed:
+                if clock() - held[0][1] > ROOM_WAIT_S:
+                    held.popleft()
                     self._parts.admission.refused["bundle_unread"] += 1
-                    return
-                await asyncio.sleep(ROOM_LOOK_S)
-            try:
-                with charged(link):
-                    transactions = decode_bundle(payload)
-            except ChainError as error:
-                link.refuse(error.code)
-            else:
-                await self._admit(transactions, from_validator=False)
+                elif not self._has_room(link.organisation):
+                    await asyncio.sleep(ROOM_LOOK_S)
+                else:
+                    await self._admit_one(link, held.popleft()[0])
         finally:
-            self._holding.discard(link)
+            del self._held[link]
+
+    async def _admit_one(self, link: Link, payload: bytes) -> None:
+        try:
+            with charged(link):
+                transactions = decode_bundle(payload)
+        except ChainError as error:
+            link.refuse(error.code)
+        else:
+            await self._admit(transactions, from_validator=False)
 
     async def admit_bundles(self) -> None:
         """Those of other validators in their turn, until cancelled. An honest one sends what it has checked itself: so

@@ -279,6 +279,7 @@ async def test_of_an_organisation_that_has_enough_waiting_no_more_is_heard_until
     refused, pool = node.parts.admission.refused, node.pool
 
     monkeypatch.setattr("node.validator_intake.ROOM_WAIT_S", 0.1)
+    monkeypatch.setattr("node.validator_intake.HELD_MAX", 1)
     links = {name: Taker(0, name, is_closed=False) for name in ("hospital-a", "hospital-b", VALIDATORS[1])}
 
     async def heard(sender: str, organisation: str, count: int) -> int:
@@ -294,6 +295,7 @@ async def test_of_an_organisation_that_has_enough_waiting_no_more_is_heard_until
     assert await heard("hospital-a", "hospital-a", 5) == 0
     assert refused["bundle_unread"] == 1
     await table.until(lambda: refused["bundle_unread"] == 2)  # its time was over
+    await asyncio.sleep(0.05)
     assert await heard("hospital-b", "hospital-a", 5) == 0  # another's link does not help
     assert refused["backlog_full"] == 5
     assert await heard("hospital-b", "hospital-b", 5) == 5
