@@ -78,9 +78,7 @@ class Admission:
         for (number, received, _public), good in zip(new, holds, strict=True):
             if not good:
                 codes[number] = "bad_signature"
-            elif self._parent() is not parent and self._parent().is_remembered(
-                received.digest
-            ):  # a block came meanwhile
+            elif (now := self._parent()) is not parent and now.is_remembered(received.digest):  # a block came meanwhile
                 codes[number] = "transaction_repeated"
             else:
                 try:

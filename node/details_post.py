@@ -37,9 +37,8 @@ class DetailsPost:
         self._store, self._box, self._peers, self._archive = store, box, peers, archive
         self._wake = asyncio.Event()
         self._wake.set()
-        self._fresh: dict[
-            str, tuple[Details, int]
-        ] = {}  # made in this life and not at the archive yet; with its box's size
+        # made in this life and not at the archive yet, with the size of the box
+        self._fresh: dict[str, tuple[Details, int]] = {}
         self._fresh_bytes = 0
         self._after = ""  # where the next round begins: one that the archive does not take holds up no other
         self.is_behind = False  # the archive did not answer, or did not keep all

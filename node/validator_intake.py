@@ -53,7 +53,7 @@ REFUSED_WORK_S = 0.000_15  # of a transaction of another validator that was chec
 # for a link beyond its share is read later, and votes come over it too.
 CHARGED = frozenset({"bad_signature", "suite_unknown", "transaction_malformed", "transaction_too_large"})
 ROOM_WAIT_S, ROOM_LOOK_S = 2.0, 0.01  # that a client's bundle is kept for, when enough of its organisation waits
-HELD_MAX, HELD_BYTES_MAX = 32, 2 << 20  # such bundles of a link; and one of any size
+HELD_MAX, HELD_BYTES_MAX = 32, 2 << 20  # such bundles of a link: they count towards no allowance any more
 UNREAD_WORK_S = 0.005  # what one more is taken for, though it costs less: so a link that floods is read seldom
 SERVED_EVERY_S = 0.8  # blocks for one that has no seat any more
 
@@ -69,9 +69,8 @@ class Intake:
     ) -> None:
         """`start` runs work beside the loop and stops the node if it fails."""
         self._parts, self._effects, self._start = parts, effects, start
-        self._held: dict[
-            Link, deque[tuple[bytes, float]]
-        ] = {}  # of clients: bundles that wait for room, and since when
+        # of clients: bundles that wait for room, each with the time since when
+        self._held: dict[Link, deque[tuple[bytes, float]]] = {}
         self._ledger, self._proposals = parts.ledger, parts.proposals
         self._seats, self._answers_due, self._refusals = parts.seats, parts.answers_due, parts.refusals
         self._bundles = BundleQueue()  # of other validators, waiting to be checked
@@ -229,15 +228,16 @@ class Intake:
         return self._parts.pool.weight_of(organisation) <= self._proposals.pace.backlog_max
 
     def _hold(self, link: Link, payload: bytes) -> None:
-        held = self._held.get(link)
-        if held is None:
-            held = self._held[link] = deque()
-            self._start(self._admit_held(link, held))
-        if len(held) >= HELD_MAX or sum(len(waiting) for waiting, _since in held) > HELD_BYTES_MAX:
+        held = self._held.get(link, deque())
+        size = len(payload) + sum(len(waiting) for waiting, _since in held)
+        if len(held) >= HELD_MAX or size > HELD_BYTES_MAX:
             self._parts.admission.refused["bundle_unread"] += 1
             link.spend(UNREAD_WORK_S)
-        else:
-            held.append((payload, asyncio.get_running_loop().time()))
+            return
+        held.append((payload, asyncio.get_running_loop().time()))
+        if link not in self._held:
+            self._held[link] = held
+            self._start(self._admit_held(link, held))
 
     async def _admit_held(self, link: Link, held: deque[tuple[bytes, float]]) -> None:
         """One after the other, as there is room; what has waited for ROOM_WAIT_S is dropped."""

@@ -291,6 +291,8 @@ async def test_of_an_organisation_that_has_enough_waiting_no_more_is_heard_until
         return len(pool) - before
 
     assert await heard("hospital-a", "hospital-a", 5) == 5  # one bundle may go beyond: 15 of 12
+    await node.intake.on_bundle(cast(Link, links["hospital-a"]), bytes(3 << 20), from_validator=False)
+    assert refused.pop("bundle_unread") == 1  # undecoded: what waits is bounded in bytes
     assert await heard("hospital-a", "hospital-a", 5) == 0  # waits for room, and nothing behind it waits for it
     assert await heard("hospital-a", "hospital-a", 5) == 0
     assert refused["bundle_unread"] == 1
