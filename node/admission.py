@@ -67,7 +67,7 @@ class Admission:
             if received.digest in self._pool:
                 continue
             try:
-                key = verify_transaction(parent, received, lambda _received, _public: True)
+                key = verify_transaction(parent, received, unchecked)
             except BlockInvalid as refusal:
                 codes[number] = refusal.code
                 self.refused[refusal.code] += 1
@@ -78,12 +78,14 @@ class Admission:
         for (number, received, _public), good in zip(new, holds, strict=True):
             if not good:
                 codes[number] = "bad_signature"
-            elif (now := self._parent()) is not parent and now.is_remembered(received.digest):  # a block came meanwhile
-                codes[number] = "transaction_repeated"
             else:
                 try:
+                    if self._parent() is not parent:  # a block came meanwhile: what waits must be able to run (rule 10)
+                        verify_transaction(self._parent(), received, unchecked)
                     if self._pool.add(received, self._now_ms()):
                         admitted.append(received)
+                except BlockInvalid as refusal:
+                    codes[number] = refusal.code
                 except PoolFull as full:
                     codes[number] = f"{full.limit}_full"
             if codes[number]:
@@ -105,6 +107,11 @@ class Admission:
             if results[place]:
                 self._checked.add(*wanted[place])
         return results
+
+
+def unchecked(_received: ReceivedTransaction, _public: bytes) -> bool:
+    """For a signature that is checked with others."""
+    return True
 
 
 async def check_together(threads: Executor, wanted: Sequence[tuple[ReceivedTransaction, bytes]]) -> list[bool]:

@@ -44,6 +44,14 @@ class TableLink:
             self._queue.put_nowait((kind, payload))
         return True
 
+    async def request(self, payload: bytes, timeout_ms: int) -> bytes:
+        """The answer comes from the other's handler, unless what is lost says otherwise."""
+        back = self.table.links.get((self.node, self.owner))
+        target = self.table.nodes.get(self.node)
+        if self.is_closed or back is None or target is None or self.table.lost(self.owner, self.node, REQUEST, payload):
+            raise RequestTimedOut(self.node)
+        return await target.on_request(cast(Link, back), payload)
+
     async def _deliver(self) -> None:
         while True:
             kind, payload = await self._queue.get()
@@ -67,21 +75,4 @@ class TableLinks:
         self._table, self._node = table, node
 
     def values(self) -> list[Any]:
-        return [Asking(link) for (owner, _), link in self._table.links.items() if owner == self._node]
-
-
-class Asking:
-    """A link with questions: the answer comes from the other's handler, unless what is lost says otherwise."""
-
-    def __init__(self, link: TableLink) -> None:
-        self._link = link
-        self.peer, self.node, self.organisation = link.peer, link.node, link.organisation
-        self.is_closed, self.send = link.is_closed, link.send
-
-    async def request(self, payload: bytes, timeout_ms: int) -> bytes:
-        link, table = self._link, self._link.table
-        back = table.links.get((link.node, link.owner))
-        target = table.nodes.get(link.node)
-        if link.is_closed or back is None or target is None or table.lost(link.owner, link.node, REQUEST, payload):
-            raise RequestTimedOut(link.node)
-        return await target.on_request(cast(Link, back), payload)
+        return [link for (owner, _), link in self._table.links.items() if owner == self._node]
