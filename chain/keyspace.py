@@ -124,6 +124,11 @@ DERIVED = (
 )
 
 
+# database keys of records that end in a bill's number and never go away
+NUMBER_DIGITS = 18
+NUMBERED = (_RECORD + bill(""), _RECORD + unused(""))
+
+
 def stored_record(record_key: bytes) -> bytes:
     return _RECORD + record_key
 

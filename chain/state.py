@@ -17,6 +17,7 @@ from chain import keyspace
 from chain.codec import Wire, encode
 from chain.digest import EMPTY_DIGEST
 from chain.errors import StorageDamaged
+from chain.free_numbers import FreeNumbers
 from chain.genesis import Genesis, genesis_records
 from chain.merkle import EMPTY_ROOT, NodeReader, hash_leaf, path_from_nodes, root_of_peaks, updated_nodes
 from chain.node_pages import EMPTY_NODE, EMPTY_PAGE, NODE_BYTES, place_of
@@ -236,6 +237,7 @@ class SavedState:
         self.root = root
         self.pending: dict[bytes, bytes | None] = {}  # database key -> value, None where it goes; bounded by flushing
         self._flushing: dict[bytes, bytes | None] = {}  # on its way to the store
+        self._free = FreeNumbers()
 
     def read(self, stored_key: bytes) -> bytes | None:
         """A value of the database, pending changes first."""
@@ -243,7 +245,15 @@ class SavedState:
         if value is _NOT_HERE:
             value = self._flushing.get(stored_key, _NOT_HERE)
             if value is _NOT_HERE:
-                return self.store.get(stored_key)
+                return self._stored(stored_key)
+        return value
+
+    def _stored(self, stored_key: bytes) -> bytes | None:
+        if self._free.holds(stored_key):
+            return None
+        value = self.store.get(stored_key)
+        if value is None:
+            self._free.learn(stored_key, self.store)
         return value
 
     def begin_flush(self) -> tuple[dict[bytes, bytes], list[bytes]]:
@@ -258,6 +268,7 @@ class SavedState:
         return puts, [key for key, value in self._flushing.items() if value is None]
 
     def end_flush(self) -> None:
+        self._free.taken(self._flushing)
         self._flushing = {}
 
     def scan(self, prefix: bytes, after: bytes = b"", limit: int | None = None) -> list[tuple[bytes, bytes]]:
