@@ -169,16 +169,17 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
         failover_ms = await _failover(network, client, one_down.per_s / 4)
         await client.quiet()
         told("ten times as much as it takes")
-        overload = await _overload(client, doors[1], lengths, single)
+        overload = await _overload(client, doors[1], lengths, single, most)
     return _Parts(
         recorded_s, sealed_s, single, half, batch, rest_single.per_s, rest_batch.per_s,
         all_up, one_down, catch_up, failover_ms, overload,
     )  # fmt: skip
 
 
-async def _single(client: LoadClient, lengths: Lengths, most_per_s: float) -> Measured:
-    bundles = await client.prepare(round(most_per_s * (lengths.warm_s + lengths.single_s)), 1, PER_BUNDLE)
-    return await client.saturate(bundles, 3_000, lengths.warm_s, lengths.single_s)
+async def _single(client: LoadClient, lengths: Lengths, most_per_s: float, seconds: float = 0.0) -> Measured:
+    seconds = seconds or lengths.single_s
+    bundles = await client.prepare(round(most_per_s * (lengths.warm_s + seconds)), 1, PER_BUNDLE)
+    return await client.saturate(bundles, 3_000, lengths.warm_s, seconds)
 
 
 async def _batch(client: LoadClient, lengths: Lengths, most_per_s: float = 30_000) -> Measured:
@@ -193,12 +194,17 @@ async def _slow(network: BenchNetwork, lengths: Lengths) -> Measured:
         return await _batch(client, lengths)
 
 
-async def _overload(client: LoadClient, other: Door, lengths: Lengths, single: Measured) -> Overload:
-    """By one hospital; how it goes on is asked of the other one."""
+async def _overload(client: LoadClient, other: Door, lengths: Lengths, single: Measured, most_per_s: float) -> Overload:
+    """By one hospital; how it goes on is asked of the other one. What the network takes unhurt is measured before, on a
+    younger state, and after it, on an older one: the flood is compared with what lies between."""
     offered = 10 * single.per_s
     bundles = await client.prepare(round(offered * lengths.overload_s), 1, PER_BUNDLE)
     goodput = await client.flood(bundles, offered)
-    return Overload(round(offered, 1), round(goodput / single.per_s, 3), await until_quick(other, 1.0))
+    recovery_s = await until_quick(other, 1.0)
+    await client.quiet()
+    after = await _single(client, lengths, most_per_s, lengths.load_s)
+    unhurt = (single.per_s + after.per_s) / 2
+    return Overload(round(offered, 1), round(goodput / unhurt, 3), recovery_s, round(after.per_s, 1))
 
 
 async def _catch_up(

@@ -52,8 +52,9 @@ class OneDown(msgspec.Struct, frozen=True):
 
 class Overload(msgspec.Struct, frozen=True):
     offered_per_s: float
-    goodput_ratio: float  # to the single-signed rate
+    goodput_ratio: float  # to the mean of the single-signed rates before and after it
     recovered_s: float | None  # until another hospital's bill is sealed within a second; None: not within twenty
+    after_per_s: float  # single-signed bills/s once it is over
 
 
 class SlowFlush(msgspec.Struct, frozen=True):

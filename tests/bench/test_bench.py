@@ -55,7 +55,7 @@ def report(**changes: object) -> Report:
         "one_down": OneDown(1.0),
         "catch_up_ratio": 6.0,
         "failover_ms": Failover(1_030.0),
-        "overload": Overload(20_000.0, 0.5, None),
+        "overload": Overload(20_000.0, 0.5, None, 2_000.0),
         "slow_flush": SlowFlush(5, 0.97, SPREAD),
         "verify_workers": [Workers(1, 20_000), Workers(2, 38_000)],
         "proof_ms": 0.06,
