@@ -27,6 +27,7 @@ READY = "ready"  # verdicts on a bill; the others are reasons of an exception
 MISSING = "details_missing"
 MISMATCH = "details_mismatch"
 SUM_MISMATCH = "sum_mismatch"
+EXCEPTIONS_AT_ONCE = 200  # of several blocks: each node rewrites each bill's record, and others' bills wait meanwhile
 SUM_CODES = frozenset({"sum_mismatch", "line_mismatch", "own_part_exceeds_total", "total_not_positive"})
 
 
@@ -160,13 +161,15 @@ class SealBook:
     ) -> Plan:
         """The next seal. Headers below `window_start` may not be named.
 
-        1. per issuer as far as every bill is decided; 2. within the bound on exceptions; 3. where that lies below the
-        window, on over heights without open bills; 4. releases of earlier exceptions.
+        1. per issuer as far as every bill is decided, first who has the fewest open; 2. exceptions of one block, or
+        some of several; 3. where that lies below the window, on over heights without open bills; 4. releases of earlier
+        exceptions.
         """
         segments: list[SealSegment] = []
         exceptions: list[SealException] = []
         ends: list[float] = []
-        for line in self.lines.values():
+        several_max = min(EXCEPTIONS_AT_ONCE, self._entries_max)
+        for line in sorted(self.lines.values(), key=lambda line: len(line.open)):
             upto, blocked_at = 0, line.tracked + 1
             excepted: list[SealException] = []
             for height, bills in line.groups():
@@ -180,7 +183,8 @@ class SealBook:
                     blocked_at = height
                     break
                 found = [SealException(bill.bill, bill.verdict) for bill in bills if bill.verdict != READY]
-                if len(exceptions) + len(excepted) + len(found) > self._entries_max:  # 2
+                before = len(exceptions) + len(excepted)
+                if found and before + len(found) > (several_max if before else self._entries_max):  # 2
                     blocked_at = height
                     break
                 upto = height
@@ -201,6 +205,7 @@ class SealBook:
             header = digest_of(max(segment.upto for segment in segments))
         if header is None:
             return Plan(None, next_end_s)
+        segments.sort(key=attrgetter("issuer"))
         exceptions.sort(key=attrgetter("bill"))
         return Plan(SealBills(segments, header, exceptions, releases), next_end_s)
 
@@ -211,4 +216,4 @@ class SealBook:
         idle = [line for line in self.lines.values() if not line.open and line.watermark < line.tracked]
         newest = sorted(idle, key=attrgetter("tracked"))[-1:]
         extra = [SealSegment(line.issuer, line.watermark, line.tracked) for line in newest]
-        return sorted([*segments, *extra], key=attrgetter("issuer"))
+        return [*segments, *extra]

@@ -393,6 +393,34 @@ async def test_a_catch_up_seals_many_heights_at_once_within_the_bound_on_excepti
     assert office.watermark() == office.chain.bill(bill_id(8)).height
 
 
+async def test_a_seal_takes_few_exceptions_of_several_blocks_and_all_of_one(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is work for every node, and another hospital's bill waits for it; a block's must go together."""
+    monkeypatch.setattr("node.seal_book.EXCEPTIONS_AT_ONCE", 2)
+    for serials in ((1,), (2,), (3,), (4, 5, 6, 7)):
+        office.issue(*serials)
+    office.now_s += WAIT_S
+
+    for count in (2, 1, 4):
+        (seal,) = await office.seals()
+        assert len(seal.exceptions) == count
+        await office.make_final()
+    assert office.watermark() == office.chain.bill(bill_id(7)).height
+
+
+async def test_one_without_details_holds_up_no_other_ones_exception(office: Office) -> None:
+    for serial in range(1, 9):
+        office.issue(serial)
+    (other,) = office.issue(100_001, issuer="hospital-b")
+    office.now_s += WAIT_S
+
+    (seal,) = await office.seals()
+    assert other.bill in [entry.bill for entry in seal.exceptions]
+    assert [segment.issuer for segment in seal.segments] == ["hospital-a", "hospital-b"]
+    assert await office.make_final() == ["recorded"]
+
+
 async def test_after_an_outage_longer_than_the_window_a_newer_header_is_named(office: Office) -> None:
     """A header must lie within `replay_window`; heights without open bills are taken along."""
     bills = office.issue(1)
