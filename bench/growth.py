@@ -33,6 +33,7 @@ from chain.records import RangesBody
 from chain.signature import SigningKey
 from chain.transaction import Transaction, receive_transaction
 from chain.validators import COMMIT, Certificate, SeatSignature, vote_message
+from node.collector import tame_collector
 from node.home import NetworkHome
 from node.keystore import load_signing_key
 
@@ -206,6 +207,7 @@ def main() -> None:
     parser.add_argument("points", type=int, nargs="+", help="numbers of bills, in thousands")
     options = parser.parse_args()
     grower = Grower(NetworkHome(options.home), options.directory, options.rebuild_max)
+    tame_collector()
     for bills in options.points:
         if bills > grower.bills:
             grower.grow(bills)

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,17 @@ class Database:
                     left -= 1
         finally:
             cursor.close()
+
+    def keys(self, prefix: bytes, start: bytes, limit: int) -> list[bytes]:
+        """Keys that begin with `prefix`, from `start` on, ascending; at most `limit`. Values are not looked at."""
+        self._verify_usable()
+        try:
+            with self._handle.iterator(
+                start=max(prefix, start), stop=_after(prefix), include_value=False, verify_checksums=True
+            ) as cursor:
+                return list(islice(cursor, limit))
+        except leveldb.Error as error:
+            raise self._damaged(prefix, f"keys: {error}") from None
 
     def write(self, puts: Mapping[bytes, bytes], deletes: Iterable[bytes] = (), sync: bool = True) -> None:
         """Write all of it or nothing, deletes first; with `sync` it is on the disk when this returns.

@@ -55,6 +55,9 @@ class _Stretches:
         if place < 0 or number >= self._pairs[place][1]:
             return
         first, end = self._pairs[place]
+        if number == first and number + 1 < end:  # in order, as nearly always
+            self._pairs[place] = number + 1, end
+            return
         self._pairs[place : place + 1] = [
             (start, stop) for start, stop in ((first, number), (number + 1, end)) if start < stop
         ]

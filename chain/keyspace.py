@@ -70,6 +70,10 @@ def bill(bill_id: str) -> bytes:
     return f"bill/{bill_id}".encode()
 
 
+_BUSINESS_RECORD = b"business/"
+MAC_BYTES = 32
+
+
 def business(issuer: str, mac: bytes) -> bytes:
     return f"business/{issuer}/{mac.hex()}".encode()
 
@@ -97,7 +101,8 @@ def day_book(issuer: str, place: str, date: int) -> bytes:
 
 # ── keys of the database: private ────────────────────────────────────────────────────────────────────────────────────
 
-_RECORD = b"r"  # + record key -> leaf index (8) ‖ Record
+_RECORD = b"r"  # + record key -> leaf index (8) ‖ Record (stored_record.py)
+_BUSINESS = b"b"  # + MAC (32) + issuer -> the same, of a business number's record
 NODE_PAGES = b"n"  # + levels / 5 (1) + place (8) -> a page of the state tree's nodes (node_pages.py)
 _HISTORY = b"h"  # + level (1) + index (8) -> node of the history tree
 _BLOCK_DIGEST = b"d"  # + height (8) -> digest of the header
@@ -108,11 +113,14 @@ _KEYS_USED = b"k"  # + height (8) -> list of KeyWitness
 _OPERATION = b"o"  # + operation digest -> height (8) ‖ index of the transaction (4) ‖ index in it (4), the last run
 _VALIDATOR_SET = b"v"  # + epoch (8) -> ValidatorSet
 _BILL_BY_DAY = b"i"  # + issuer, date (8 digits), bill -> nothing
-META = b"m"  # the applied height, its roots
+META = b"m"
+# The applied height, its roots. An earlier release stored records otherwise: without this a state is built again.
+APPLIED = META + b"applied/2"
 
 # What two stores of one height hold alike, whenever each of them was flushed: all but the memory of transactions.
 DERIVED = (
     _RECORD,
+    _BUSINESS,
     NODE_PAGES,
     _HISTORY,
     _BLOCK_DIGEST,
@@ -127,9 +135,24 @@ DERIVED = (
 # database keys of records that end in a bill's number and never go away
 NUMBER_DIGITS = 18
 NUMBERED = (_RECORD + bill(""), _RECORD + unused(""))
+# and those that begin with a hash
+BUSINESSES, TRANSACTIONS = _BUSINESS, _TRANSACTION
 
 
 def stored_record(record_key: bytes) -> bytes:
+    """A business number's lies under its MAC: half of a ledger's records are of this kind, and in no order at all."""
+    text = record_key[-2 * MAC_BYTES :]
+    if (
+        record_key.startswith(_BUSINESS_RECORD)
+        and record_key[-2 * MAC_BYTES - 1 : -2 * MAC_BYTES] == b"/"
+        and text == text.lower()
+    ):
+        try:
+            mac = bytes.fromhex(text.decode())
+        except ValueError:  # a peer may ask for any key
+            mac = b""
+        if len(mac) == MAC_BYTES:
+            return _BUSINESS + mac + record_key[len(_BUSINESS_RECORD) : -2 * MAC_BYTES - 1]
     return _RECORD + record_key
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chain import keyspace
+from chain.absent_keys import AbsentKeys
 from chain.block import Block, FinalBlock, Header, history_leaf
 from chain.block_log import BlockLog
 from chain.codec import Count, Digest, Height, Milliseconds, Wire, decode, encode
@@ -39,8 +40,6 @@ BUFFER_SHARES = (
     1.0,
 )  # of the write buffer: nodes take in the same blocks, and shall not all compact at the same moment
 
-_APPLIED = keyspace.META + b"applied"
-
 
 class Applied(Wire, frozen=True):
     """How far the database has come: written in the same batch as what it tells of."""
@@ -65,7 +64,8 @@ class Ledger:
     def __init__(self, genesis: Genesis, store: Store, log: BlockLog, indexes: bool) -> None:
         self.genesis = genesis
         self.chain_id = genesis.digest()
-        self.state = SavedState(store)
+        self._absent = AbsentKeys()
+        self.state = SavedState(store, absent=self._absent)
         self.log = log
         self.indexes = indexes  # whether to keep what only readers need
         self._history = History(self.state)
@@ -147,7 +147,7 @@ class Ledger:
 
     def load(self) -> None:
         """Take over what the store has applied. Raises StorageDamaged, GenesisRefused for another ledger's store."""
-        value = self.state.store.get(_APPLIED)
+        value = self.state.store.get(keyspace.APPLIED)
         if value is None:
             raise StorageDamaged("state", "no applied height")
         try:
@@ -167,6 +167,7 @@ class Ledger:
             raise StorageDamaged("state", "no set of validators") from None
         if self.members.digest() != self.head.next_validators:
             raise StorageDamaged("state", f"another set of validators than block {self.head.height} names")
+        self._absent.open(self.state.store)
 
     def _stands_on_the_log(self) -> bool:
         """Whether the applied height's block is the log's."""
@@ -265,7 +266,7 @@ class Ledger:
         self.head = Applied(
             self.chain_id, height, execution.digest, header.time_ms, root, count, header.next_validators
         )
-        put[_APPLIED] = encode(self.head)
+        put[keyspace.APPLIED] = encode(self.head)
         self._parent = None
         self._turn()
         self.unflushed_blocks += 1
@@ -384,7 +385,7 @@ def start_store(store: Store, genesis: Genesis) -> None:
     put[keyspace.stored_history(0, 0)] = hash_leaf(history_leaf(chain_id))
     first = genesis.validator_set()
     put[keyspace.stored_set(first.epoch)] = encode(first)
-    put[_APPLIED] = encode(
+    put[keyspace.APPLIED] = encode(
         Applied(chain_id, 0, chain_id, genesis.created_ms, change.root, change.count, first.digest())
     )
     puts, deletes = state.begin_flush()

@@ -25,3 +25,10 @@ def place_of(prefix: bytes, level: int, index: int) -> tuple[bytes, int]:
     band, above = divmod(level, LEVELS)
     bits, mask, first = _WITHIN[above]
     return prefix + _pack(band, index >> bits), NODE_BYTES * (first + (index & mask))
+
+
+def is_begun(level: int, index: int, count: int) -> bool:
+    """Whether a tree of `count` leaves has anything in a node's page: its lowest nodes come first."""
+    band, above = divmod(level, LEVELS)
+    first = index >> _WITHIN[above][0] << LEVELS - 1
+    return count >> band * LEVELS > first

@@ -14,15 +14,16 @@ from typing import Any, Protocol
 import msgspec
 
 from chain import keyspace
+from chain.absent_keys import AbsentKeys
 from chain.codec import Wire, encode
 from chain.digest import EMPTY_DIGEST
 from chain.errors import StorageDamaged
-from chain.free_numbers import FreeNumbers
 from chain.genesis import Genesis, genesis_records
 from chain.merkle import EMPTY_ROOT, NodeReader, hash_leaf, path_from_nodes, root_of_peaks, updated_nodes
-from chain.node_pages import EMPTY_NODE, EMPTY_PAGE, NODE_BYTES, place_of
+from chain.node_pages import EMPTY_NODE, EMPTY_PAGE, NODE_BYTES, is_begun, place_of
 from chain.records import Record, state_leaf
 from chain.rules.context import Body, Changes
+from chain.stored_record import entry_of, stored_entry
 
 
 class StateReader(NodeReader, Protocol):
@@ -219,6 +220,8 @@ class Store(Protocol):
         self, prefix: bytes, start: bytes | None = None, limit: int | None = None, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]: ...
 
+    def keys(self, prefix: bytes, start: bytes, limit: int) -> list[bytes]: ...
+
     def close(self) -> None: ...
 
 
@@ -231,13 +234,15 @@ class SavedState:
     Changes of several blocks gather in `pending` and go down together (`ledger.py` says when).
     """
 
-    def __init__(self, store: Store, count: int = 0, root: bytes = EMPTY_ROOT) -> None:
+    def __init__(
+        self, store: Store, count: int = 0, root: bytes = EMPTY_ROOT, absent: AbsentKeys | None = None
+    ) -> None:
         self.store = store
         self.count = count
         self.root = root
         self.pending: dict[bytes, bytes | None] = {}  # database key -> value, None where it goes; bounded by flushing
         self._flushing: dict[bytes, bytes | None] = {}  # on its way to the store
-        self._free = FreeNumbers()
+        self._absent = absent  # of a ledger's store
 
     def read(self, stored_key: bytes) -> bytes | None:
         """A value of the database, pending changes first."""
@@ -249,11 +254,13 @@ class SavedState:
         return value
 
     def _stored(self, stored_key: bytes) -> bytes | None:
-        if self._free.holds(stored_key):
+        if self._absent is None:
+            return self.store.get(stored_key)
+        if self._absent.holds(stored_key):
             return None
         value = self.store.get(stored_key)
         if value is None:
-            self._free.learn(stored_key, self.store)
+            self._absent.missed(stored_key, self.store)
         return value
 
     def begin_flush(self) -> tuple[dict[bytes, bytes], list[bytes]]:
@@ -268,7 +275,8 @@ class SavedState:
         return puts, [key for key, value in self._flushing.items() if value is None]
 
     def end_flush(self) -> None:
-        self._free.taken(self._flushing)
+        if self._absent is not None:
+            self._absent.flushed(self._flushing.items(), self.store)
         self._flushing = {}
 
     def scan(self, prefix: bytes, after: bytes = b"", limit: int | None = None) -> list[tuple[bytes, bytes]]:
@@ -301,7 +309,7 @@ class SavedState:
 
     def entry(self, key: bytes) -> tuple[int, bytes] | None:
         value = self.read(keyspace.stored_record(key))
-        return (int.from_bytes(value[:8], "big"), value[8:]) if value is not None else None
+        return entry_of(value) if value is not None else None
 
     def node(self, level: int, index: int) -> bytes:
         key, first = place_of(keyspace.NODE_PAGES, level, index)
@@ -327,13 +335,14 @@ class SavedState:
     def save(self, change: StateChange) -> None:
         """Make a block's change the current state."""
         for key, (place, record) in change.records.items():
-            self.pending[keyspace.stored_record(key)] = place.to_bytes(8, "big") + record
+            self.pending[keyspace.stored_record(key)] = stored_entry(place, record)
         pages: dict[bytes, bytearray] = {}
         for (level, index), node in change.nodes.items():
             key, first = place_of(keyspace.NODE_PAGES, level, index)
             page = pages.get(key)
             if page is None:
-                page = pages[key] = bytearray(self.read(key) or EMPTY_PAGE)
+                former = self.read(key) if is_begun(level, index, self.count) else None
+                page = pages[key] = bytearray(former or EMPTY_PAGE)
             page[first : first + NODE_BYTES] = node
         self.pending.update({key: bytes(page) for key, page in pages.items()})
         self.count, self.root = change.count, change.root

@@ -12,6 +12,7 @@ from chain.ledger import Ledger
 from chain.records import BillBody, DayBookBody, RangeBody
 from chain.rules.context import HOSPITAL
 from chain.state import body_of, record_of
+from chain.stored_record import entry_of
 from node.ledger_pages import VALIDITIES, plain
 from node.service import Page, ServiceRefused
 from node.verification import iso_date
@@ -19,7 +20,6 @@ from node.verification import iso_date
 SCANNED_AT_ONCE = 200  # then others have their turn
 SCANNED_MAX = 20_000  # bills looked at for one page; the page may then be short and still have a next one
 ROWS_MAX = 100_000  # of a list without pages
-_PLACE_BYTES = 8  # a record's place in the state tree, before the record
 
 BillPage = Callable[[str, BillBody, bytes], dict[str, Any]]  # (bill, body, operation that made it)
 
@@ -34,7 +34,7 @@ class AuditDesk:
         rows = []
         for key, value in self._ledger.state.scan(prefix, limit=ROWS_MAX):
             _, name, code, _first = key[1:].decode().split("/")
-            body = body_of(record_of(value[_PLACE_BYTES:]), RangeBody)
+            body = body_of(record_of(entry_of(value)[1]), RangeBody)
             ref = body.parent[0] if body.parent else None
             rows.append(
                 {
@@ -106,7 +106,7 @@ class AuditDesk:
                 place, date = key[len(prefix) :].decode().split("/")
                 if not first <= int(date) <= last:
                     continue
-                record = record_of(value[_PLACE_BYTES:])
+                record = record_of(entry_of(value)[1])
                 for totals in body_of(record, DayBookBody).kinds:
                     figures = plain(totals)
                     figures["kind"] = KIND_NAMES.get(totals.kind, str(totals.kind))

@@ -8,10 +8,10 @@ from chain import keyspace
 from chain.ledger import Ledger
 from chain.records import FOR_EVER, SEAL, UNIT, VOTE, KeyBody
 from chain.state import body_of, record_of
+from chain.stored_record import entry_of
 
 PURPOSES = {UNIT: "unit", SEAL: "seal", VOTE: "vote"}
 ROWS_MAX = 100_000  # read; each key costs its organisation a signed operation
-_PLACE_BYTES = 8  # a record's place in the state tree, before the record
 
 
 def key_page(ledger: Ledger, organisation: str | None = None) -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def key_page(ledger: Ledger, organisation: str | None = None) -> list[dict[str, 
     rows = []
     for key, value in ledger.state.scan(prefix, limit=ROWS_MAX):
         _, holder, key_id = key[1:].decode().split("/")
-        body = body_of(record_of(value[_PLACE_BYTES:]), KeyBody)
+        body = body_of(record_of(entry_of(value)[1]), KeyBody)
         if body.until_height <= following:
             continue
         rows.append(

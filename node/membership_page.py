@@ -8,6 +8,7 @@ from chain import keyspace
 from chain.ledger import Ledger
 from chain.records import ChangeBody, ValidatorsBody
 from chain.state import body_of, record_of
+from chain.stored_record import entry_of
 from chain.validators import ValidatorSet
 
 CHANGES_SHOWN_MAX = 100  # open ones; each costs its proposer a signed operation
@@ -47,7 +48,7 @@ def _open_changes(ledger: Ledger, epoch: int) -> list[dict[str, Any]]:
     prefix = keyspace.stored_record(keyspace.change(b""))
     rows = []
     for key, value in ledger.state.scan(prefix, limit=CHANGES_READ_MAX):
-        change = body_of(record_of(value[8:]), ChangeBody)
+        change = body_of(record_of(entry_of(value)[1]), ChangeBody)
         if change.epoch or change.based_on != epoch or change.until_height <= ledger.head.height + 1:
             continue
         rows.append(

@@ -19,6 +19,7 @@ from chain.proving import recorded_at, set_changes
 from chain.recorded import Recorded
 from chain.records import COVERED, BillBody, OrganisationBody, Record, SealBody, WatermarkBody
 from chain.state import body_of, record_of
+from chain.stored_record import entry_of
 from chain.validators import Certificate
 from node.seal_index import SealIndex
 
@@ -64,7 +65,7 @@ class ProofDesk:
         found = self._ledger.state.last(prefix, keyspace.stored_record(keyspace.seal(office, issuer, height - 1)))
         if found is None:
             raise StorageDamaged(f"state, seals of {issuer}", f"none over height {height}")
-        record = record_of(found[1][8:])
+        record = record_of(entry_of(found[1])[1])
         upto = body_of(record, SealBody).upto
         return int(found[0][len(prefix) :]), upto, SealFound(record.height, record.origin, False)
 

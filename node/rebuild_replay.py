@@ -21,6 +21,7 @@ from chain.genesis import Genesis
 from chain.ledger import BLOCKS_UNFLUSHED_MAX, Ledger, start_store
 from chain.records import DayBookBody
 from chain.state import body_of, record_of
+from chain.stored_record import entry_of
 from chain.validators import Certificate
 
 
@@ -73,7 +74,7 @@ class Replay:
     def _day_books(self) -> Iterator[DayBookBody]:
         self.ledger.flush()
         for _key, value in self.ledger.state.store.scan(keyspace.stored_record(b"daybook/")):
-            yield body_of(record_of(value[8:]), DayBookBody)  # behind its place among the leaves
+            yield body_of(record_of(entry_of(value)[1]), DayBookBody)
 
     def close(self) -> None:
         """Flush; the state lies in `directory/state` then. A second call does nothing."""

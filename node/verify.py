@@ -37,7 +37,6 @@ from node.store_copy import open_copy
 from node.verify_gateway import verify_gateway
 
 STATUS_TIMEOUT_S = 5.0
-APPLIED = keyspace.META + b"applied"
 Progress = Callable[[int, int], None]  # (height, of how many)
 
 
@@ -185,7 +184,7 @@ class _Verification:
         if state is None:
             return None
         try:
-            value = state.get(APPLIED)
+            value = state.get(keyspace.APPLIED)
         except StorageDamaged as damage:
             self._fail("state", f"{damage}; it is derived: the node makes it anew at the start after it meets this")
         applied = decode(value, Applied) if value is not None else None

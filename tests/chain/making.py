@@ -248,6 +248,9 @@ class MemoryStore:
             found.reverse()
         yield from found[:limit]
 
+    def keys(self, prefix: bytes, start: bytes, limit: int) -> list[bytes]:
+        return sorted(key for key in self.values if key.startswith(prefix) and key >= start)[:limit]
+
     def close(self) -> None:
         pass
 

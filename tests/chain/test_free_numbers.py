@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain import keyspace
+from chain.absent_keys import AbsentKeys
 from chain.database import Database
 from chain.free_numbers import AFTER_ALL, FreeNumbers
 from chain.state import SavedState
@@ -58,7 +59,7 @@ def flush(state: SavedState) -> None:
 
 def test_a_lease_used_in_order_costs_one_look() -> None:
     store = Counting()
-    state = SavedState(store)
+    state = SavedState(store, absent=AbsentKeys())
     put(state, keyspace.stored_record(keyspace.bill(bill_id(1_000))))  # of the lease behind it
     flush(state)
     for serial in range(1, 1_000):
@@ -73,7 +74,7 @@ def test_a_lease_used_in_order_costs_one_look() -> None:
 
 
 def test_the_last_number_of_all_is_one_too() -> None:
-    state = SavedState(Counting())
+    state = SavedState(Counting(), absent=AbsentKeys())
     assert state.read(key(AFTER_ALL - 1)) is None
     put(state, key(AFTER_ALL - 1))
     flush(state)
@@ -84,7 +85,7 @@ def test_the_last_number_of_all_is_one_too() -> None:
 def test_only_numbers_are_taken_for_numbers() -> None:
     """What people ask for may be anything; nothing is learnt from it."""
     store = Counting()
-    state = SavedState(store)
+    state = SavedState(store, absent=AbsentKeys())
     assert state.read(key(5)) is None
     for text in (b"", b"1", b"x" * 18, b"\xff" * 18, b"1" * 17, b"1" * 19, b"-" + b"1" * 17, "١".encode() * 9):
         assert state.read(PREFIXES[0] + text) is None
@@ -93,13 +94,14 @@ def test_only_numbers_are_taken_for_numbers() -> None:
 
 def test_a_flush_that_ends_while_it_looks_is_not_overlooked() -> None:
     """A follower executes in a thread; what its walk saw is older than what the flush brought."""
-    state = SavedState(Counting())
+    state = SavedState(Counting(), absent=AbsentKeys())
 
     class Slow(Counting):
         def scan(self, *given: Any, **named: Any) -> Iterator[tuple[bytes, bytes]]:
-            seen = list(super().scan(*given, **named))
-            if state._flushing:
-                self.write(*self.batch)
+            seen, batch = list(super().scan(*given, **named)), self.batch
+            self.batch = {}, []
+            if batch[0]:
+                self.write(*batch)
                 state.end_flush()
             return iter(seen)
 
@@ -123,7 +125,7 @@ def test_what_two_threads_learn_at_once_is_known_once() -> None:
 
 def test_readers_in_threads_meet_no_wrong_answer(tmp_path: Path) -> None:
     """One uses numbers from both ends of a lease and flushes; others ask for what was there before they asked."""
-    state, used = SavedState(Database.create(tmp_path / "state")), list[int]()
+    state, used = SavedState(Database.create(tmp_path / "state"), absent=AbsentKeys()), list[int]()
     wrong: list[int] = []
     ended = threading.Event()
 
@@ -163,7 +165,7 @@ def test_it_answers_as_a_state_without_memory(steps: list[tuple[str, bytes, int]
     """Reads, changes, and flushes that lie on the disk before they have ended."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("chain.free_numbers.STRETCHES_MAX", most)
-        state, there, is_flushing = SavedState(Counting()), set[bytes](), False
+        state, there, is_flushing = SavedState(Counting(), absent=AbsentKeys()), set[bytes](), False
         for step, prefix, number in steps:
             if step == "read":
                 assert (state.read(key(number, prefix)) is not None) == (key(number, prefix) in there)

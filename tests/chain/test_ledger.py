@@ -346,7 +346,7 @@ def test_damage_of_the_database_is_not_blamed_on_the_log() -> None:
 
 def test_a_database_without_its_applied_height_is_damaged() -> None:
     chain = memory()
-    for values in ({}, {keyspace.META + b"applied": b"\x90"}):
+    for values in ({}, {keyspace.APPLIED: b"\x90"}):
         ledger = Ledger(chain.genesis, MemoryStore(values), cast(BlockLog, MemoryLog()), True)
         with pytest.raises(StorageDamaged):
             ledger.load()

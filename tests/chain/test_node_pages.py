@@ -8,7 +8,7 @@ import pytest
 
 from chain.errors import StorageDamaged
 from chain.merkle import hash_leaf, path_from_nodes, root_from_path, root_of_hashes, updated_nodes
-from chain.node_pages import EMPTY_PAGE, LEVELS, NODE_BYTES, place_of
+from chain.node_pages import EMPTY_PAGE, LEVELS, NODE_BYTES, is_begun, place_of
 from chain.state import SavedState, StateChange
 from tests.chain.making import MemoryStore
 
@@ -23,6 +23,20 @@ def test_each_node_has_a_place_of_its_own_and_a_page_is_full_of_them() -> None:
             taken[key].add(first)
     assert {frozenset(places) for places in taken.values()} == {frozenset(range(0, len(EMPTY_PAGE), NODE_BYTES))}
     assert place_of(b"n", 0, 15)[0] == place_of(b"n", 4, 0)[0] != place_of(b"n", 0, 16)[0]
+
+
+def test_a_page_is_looked_for_from_its_first_node_on() -> None:
+    """Leaf by leaf: each page is begun by the first node that is put into it, and not a leaf earlier."""
+    pages: set[bytes] = set()
+    state = SavedState(MemoryStore())
+    for count in range(1_100):
+        nodes = updated_nodes(state, count, {}, [bytes([1 + count % 255]) * 32])
+        for level, index in nodes:
+            key, _first = place_of(b"n", level, index)
+            assert is_begun(level, index, count) == (key in pages)
+        pages |= {place_of(b"n", level, index)[0] for level, index in nodes}
+        state.save(StateChange(bytes(32), count + 1, {}, nodes))
+    assert {key[1] for key in pages} == {0, 1, 2}
 
 
 def test_a_saved_tree_gives_every_node_and_path_whatever_grew_and_changed() -> None:

@@ -1,0 +1,65 @@
+"""What the store is known to lack: most keys that a block asks for are new, and each look for them costs.
+
+It lies between a ledger's state and its store. It is derived, holds no key wrongly for absent, and may know less at any
+time: then one look more is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from chain.free_numbers import FreeNumbers
+from chain.keyspace import BUSINESSES, TRANSACTIONS
+from chain.seen_keys import SLICE, SeenKeys
+
+OPENING_KEYS = 300_000  # of each kind that are read when a ledger opens, a quarter of a second; others flush by flush
+
+
+class Reader(Protocol):
+    def keys(self, prefix: bytes, start: bytes, limit: int) -> list[bytes]: ...
+
+    def scan(
+        self, prefix: bytes, start: bytes | None = None, limit: int | None = None, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]: ...
+
+
+class AbsentKeys:
+    def __init__(self) -> None:
+        self._free = FreeNumbers()
+        self._transactions = SeenKeys(TRANSACTIONS)
+        self._businesses = SeenKeys(BUSINESSES)
+
+    def open(self, store: Reader) -> None:
+        """Read what is there already, as far as that goes quickly."""
+        for seen in (self._transactions, self._businesses):
+            seen.read_on(store, OPENING_KEYS)
+
+    def holds(self, key: bytes) -> bool:
+        """Whether the store is known to have nothing under a database key."""
+        if key.startswith(TRANSACTIONS):
+            return self._transactions.lacks(key)
+        if key.startswith(BUSINESSES):
+            return self._businesses.lacks(key)
+        return self._free.holds(key)
+
+    def missed(self, key: bytes, store: Reader) -> None:
+        """The store was asked, and has nothing under it."""
+        self._free.learn(key, store)
+
+    def flushed(self, changes: Iterable[tuple[bytes, bytes | None]], store: Reader) -> None:
+        """The store has these now, None where a key is gone. Said before anybody reads them there."""
+        numbered = []
+        for key, value in changes:
+            if key.startswith(TRANSACTIONS):
+                if value is None:
+                    self._transactions.gone()
+                else:
+                    self._transactions.taken(key)
+            elif key.startswith(BUSINESSES):
+                self._businesses.taken(key)
+            else:
+                numbered.append(key)
+        self._free.taken(numbered)
+        self._transactions.read_on(store, SLICE)
+        self._businesses.read_on(store, SLICE)
