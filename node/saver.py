@@ -1,7 +1,8 @@
 """Saved before said: one writer that carries out a replica's ordered effects.
 
 Whatever is sent leaves only after everything that stood before it is on the disk. What waits together shares the
-flushes: blocks first, then the journal, then (at times) the state's batch, then the messages go out in their order.
+flushes: blocks first, then the journal, then the messages go out in their order. The state's batch, which is derived and
+may come late, goes down beside it in a thread of its own, once its blocks are flushed: no vote waits for it.
 """
 
 from __future__ import annotations
@@ -58,14 +59,22 @@ class Saver:
     """`on_flushed(height)` is called on the loop when blocks up to it may be spoken of."""
 
     def __init__(
-        self, ledger: Ledger, journal: Journal | None, thread: Executor, on_flushed: Callable[[int], None]
+        self,
+        ledger: Ledger,
+        journal: Journal | None,
+        thread: Executor,
+        state_thread: Executor,
+        on_flushed: Callable[[int], None],
     ) -> None:
-        self._ledger, self._thread, self._on_flushed = ledger, thread, on_flushed
+        """`thread` writes log and journal, `state_thread` the state."""
+        self._ledger, self._thread, self._state_thread, self._on_flushed = ledger, thread, state_thread, on_flushed
         self.journal = journal
         self._jobs: list[_Job] = []  # at most WAITING_MAX, and WAITING_BYTES_MAX with those being written
         self._jobs_bytes = 0
         self._wake = asyncio.Event()
         self._flushed_state_at = time.monotonic()
+        self._state_write: asyncio.Future[None] | None = None  # under way
+        self._state_failure: BaseException | None = None
         self.keep: list[bytes] = []  # payloads that outlive pruning: the epoch's highest ViewChange
         self.sequence_min = 0  # what blocks name at least: above all entries of a journal that has forgotten a vote
         self.figures = Figures()
@@ -105,20 +114,27 @@ class Saver:
 
     async def run(self) -> None:
         """Until cancelled. Raises what the disk raises: the node stops."""
-        loop = asyncio.get_running_loop()
         while True:
             try:
                 async with asyncio.timeout(STATE_FLUSH_SECONDS):
                     await self._wake.wait()
             except TimeoutError:
-                if self._ledger.unflushed_blocks and not self._jobs:
-                    await self._write_whole(loop, [])
+                if not self._jobs:
+                    self._write_state(self._state_batch())
                 continue
-            await self.drain()
+            await self._work_off()
 
     async def drain(self) -> None:
-        """Do what waits."""
+        """Do what waits, and wait for the state's batch that is under way."""
+        await self._work_off()
+        await self._state_written()
+
+    async def _work_off(self) -> None:
         loop = asyncio.get_running_loop()
+        if self._ledger.unflushed_blocks >= 2 * BLOCKS_UNFLUSHED_MAX:  # the state's disk does not keep up
+            await self._state_written()
+        elif self._state_failure is not None:
+            raise self._state_failure
         self._wake.clear()
         jobs, self._jobs = self._jobs, []
         try:
@@ -148,7 +164,7 @@ class Saver:
         ledger = self._ledger
         now = time.monotonic()
         due = ledger.unflushed_blocks >= BLOCKS_UNFLUSHED_MAX or now - self._flushed_state_at >= STATE_FLUSH_SECONDS
-        if not due or not ledger.unflushed_blocks:
+        if not due or not ledger.unflushed_blocks or self._state_write is not None:
             return None
         ledger.unflushed_blocks = 0
         self._flushed_state_at = now
@@ -159,17 +175,44 @@ class Saver:
     ) -> None:
         heights = [job.block[0] for job in jobs if job.block]
         started = time.perf_counter()
-        await loop.run_in_executor(self._thread, self._save, jobs, keep, batch)
+        await loop.run_in_executor(self._thread, self._save, jobs, keep)
         self.figures.flushes += 1
         self.figures.flush_seconds += time.perf_counter() - started
-        if batch is not None:
-            self._ledger.state.end_flush()
-            self.figures.state_flushes += 1
         failpoint("saver.saved")
         if heights:
             self._on_flushed(heights[-1])
+        self._write_state(batch)
 
-    def _save(self, jobs: list[_Job], keep: list[bytes], batch: _Batch | None) -> None:
+    def _write_state(self, batch: _Batch | None) -> None:
+        """Begin to; the log holds its blocks."""
+        if batch is not None:
+            loop = asyncio.get_running_loop()
+            self._state_write = loop.run_in_executor(self._state_thread, self._save_state, batch)
+            self._state_write.add_done_callback(self._state_ended)
+
+    def _state_ended(self, write: asyncio.Future[None]) -> None:
+        self._state_write = None
+        if write.cancelled():  # the process ends
+            return
+        self._state_failure = write.exception()
+        if self._state_failure is None:
+            self._ledger.state.end_flush()
+            self.figures.state_flushes += 1
+        self._wake.set()
+
+    async def _state_written(self) -> None:
+        """Wait for the batch that is under way. Raises what the disk raised."""
+        if self._state_write is not None:
+            await asyncio.wait([self._state_write])
+        if self._state_failure is not None:
+            raise self._state_failure
+
+    def _save_state(self, batch: _Batch) -> None:
+        """In the state's thread."""
+        self._ledger.state.store.write(batch[0], batch[1], sync=True)
+        failpoint("saver.state_written")
+
+    def _save(self, jobs: list[_Job], keep: list[bytes]) -> None:
         """In the writer thread."""
         ledger, journal = self._ledger, self.journal
         failpoint("saver.taken")
@@ -201,9 +244,6 @@ class Saver:
         for job in jobs:
             if job.work is not None:
                 job.work()
-        if batch is not None:
-            ledger.state.store.write(batch[0], batch[1], sync=True)
-            failpoint("saver.state_written")
 
     def sequence(self) -> int:
         """What a block record says of the journal: only what it is sure to hold after any crash, and never less than

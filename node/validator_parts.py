@@ -30,10 +30,11 @@ class ValidatorParts:
         self.checked = CheckedSignatures()
         self.threads = ThreadPoolExecutor(verify_workers, "verify")
         self.writer = ThreadPoolExecutor(1, "writer")
+        self.state_writer = ThreadPoolExecutor(1, "state-writer")
         self.admission = Admission(ledger.chain_id, ledger.parent, self.pool, self.checked, self.threads, space)
         self.proposals = Proposals(ledger.chain_id, ledger.parent, self.pool, self.checked, self.admission)
         self.feed = Feed(ledger.head.height)
-        self.saver = Saver(ledger, memory.journal, self.writer, self.feed.publish)
+        self.saver = Saver(ledger, memory.journal, self.writer, self.state_writer, self.feed.publish)
         self.evidence = EvidenceStore.open(ledger.log.directory.parent, ledger.genesis)
         self.answers = Answers(ledger, self.feed, self.evidence)
         self.answers_due = AnswersDue()
@@ -43,3 +44,4 @@ class ValidatorParts:
     def close(self) -> None:
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.writer.shutdown(wait=True)
+        self.state_writer.shutdown(wait=True)

@@ -209,7 +209,7 @@ async def test_a_block_is_on_the_disk_before_the_journal_that_follows_from_it_is
     )
     ledger = SimpleNamespace(log=log, unflushed_blocks=0)
     with ThreadPoolExecutor(1) as thread:
-        saver = Saver(cast(Ledger, ledger), cast(Journal, journal), thread, note("spoken of"))
+        saver = Saver(cast(Ledger, ledger), cast(Journal, journal), thread, thread, note("spoken of"))
         saver.entry(1, b"commit of 1")
         saver.send(lambda: done.append("said"))
         saver.block(1, bytes(32), b"block 1")
@@ -241,7 +241,7 @@ class Disk:
 
     def saver(self, thread: ThreadPoolExecutor) -> Saver:
         journal = SimpleNamespace(append=self.append, flush=self.flush, prune=self.prune, flushed_sequence=0)
-        return Saver(cast(Ledger, self), cast(Journal, journal), thread, lambda _height: None)
+        return Saver(cast(Ledger, self), cast(Journal, journal), thread, thread, lambda _height: None)
 
     def adopt(self, saver: Saver, size: int = 100) -> None:
         """The next block is final."""
