@@ -63,7 +63,7 @@ class Lengths:
     growth: tuple[int, ...]
 
 
-QUICK = Lengths(2.0, 6.0, 10.0, 5.0, 40, 8.0, 10.0, (10_000, 20_000))
+QUICK = Lengths(2.0, 5.0, 10.0, 5.0, 40, 6.0, 10.0, (10_000, 20_000))
 WHOLE = Lengths(5.0, 20.0, 60.0, 20.0, 200, 30.0, 60.0, (10_000, 100_000, 1_000_000))
 
 
@@ -163,6 +163,9 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
         backup = next(name for name in VALIDATORS if name != network.primary())
         network.kill(backup)
         one_down = await _batch(client, lengths)
+        await asyncio.to_thread(network.start_alone, backup)
+        await client.quiet()
+        network.kill(backup)
         told("it comes back")
         catch_up = await _catch_up(network, client, backup, lengths, one_down.per_s / 8)
         told("the primary is killed")

@@ -6,6 +6,7 @@ Sources: DA/T 95-2022 table B.10; the common face block of provincial bills (DOM
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -171,6 +172,12 @@ def _verify_lines(request: BillRequest) -> None:
 
 
 def _verify_texts(request: BillRequest) -> None:
+    with contextlib.suppress(UnicodeError, OverflowError, TextRefused):  # then one by one, for the pointer
+        together = msgspec.json.encode(request).decode()  # what JSON escapes is a quotation mark, or to be looked at
+        if "\\" not in together:
+            verify_text(together)
+            return
+
     def walk(value: Any, pointer: str) -> None:
         if isinstance(value, str):
             try:

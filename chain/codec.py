@@ -84,7 +84,7 @@ def verify_text(text: str) -> None:
         if not text.isprintable():
             raise TextRefused("control character")
         return
-    for character in text:
+    for character in text if not text.isprintable() else "":  # what is printable holds none of them
         if unicodedata.category(character) in {"Cc", "Cs", "Cn", "Zl", "Zp"} or character in _TURNING:
             raise TextRefused(f"character U+{ord(character):04X}")
     if not unicodedata.is_normalized("NFC", text):

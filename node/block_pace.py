@@ -21,6 +21,7 @@ LEAST = 2.0 * OPERATIONS_MAX  # so that the largest transaction always fits
 TRANSACTION_WEIGHT = 2  # beside its operations: a signature, a place in the pool, digests
 GROWTH, SHRINKING = 1.25, 0.5  # at most, from one block to the next
 FULL_SHARE = 0.5  # of what I would have put into it: such a block passes nobody over
+GATHER_FROM, GATHER_MAX_MS = 10, 60  # operations of a block that make the next one wait longer, and how long at most
 BACKLOG_BLOCKS = 2  # of an organisation's may wait before its clients are not heard
 
 
@@ -33,6 +34,7 @@ class BlockPace:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._height, self._began_s = 0, 0.0
+        self._operations = 0  # in the newest block
         self.most = START  # weight
 
     def began(self, height: int) -> None:
@@ -41,11 +43,18 @@ class BlockPace:
             self._height, self._began_s = height, self._clock()
 
     def ended(self, height: int, transactions: int, operations: int) -> None:
-        """It is final. One that was fetched says nothing, nor does a small one: whatever held it up, its size did not."""
+        """It is final. One that was fetched says nothing of the pace, nor does a small one: whatever held it up, its size
+        did not."""
+        self._operations = operations
         if height != self._height or not self.is_full(transactions, operations):
             return
         wanted = weight_of(transactions, operations) * GOAL_S / max(self._clock() - self._began_s, 0.001)
         self.most = max(LEAST, min(max(wanted, self.most * SHRINKING), self.most * GROWTH))
+
+    def interval_ms(self, least_ms: int) -> int:
+        """How long after its parent a block of ours is made. What a block costs beside its bills, some thirty messages and
+        flushes, is worth it for one bill that nobody is behind; while many come, more of them shall share it."""
+        return max(least_ms, min(GATHER_MAX_MS, least_ms + self._operations - GATHER_FROM))
 
     def limited(self, parameters: ParametersBody) -> ParametersBody:
         """What a block of ours may hold."""

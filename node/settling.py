@@ -105,8 +105,8 @@ class Settling:
         self, operation: Operation, digest: bytes, code: str, height: int, place: int, index: int
     ) -> None:
         bill = operation.bill if isinstance(operation, IssueBill | ReverseBill) else ""
-        row = self._store.get(operation_key(digest), OperationRow)
-        if row is None or code == RECORDED or not row.code:
+        row = self._store.get(operation_key(digest), OperationRow) if code != RECORDED else None
+        if row is None or not row.code:
             self._store.put(operation_key(digest), OperationRow(bill, code, height))
         if code == RECORDED:
             if isinstance(operation, IssueBill | ReverseBill):

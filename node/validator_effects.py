@@ -218,7 +218,8 @@ class Effects:
     # ── proposing and checking ───────────────────────────────────────────────────────────────────────────────────────
 
     def propose(self, effect: Propose) -> list[Event]:
-        interval = self._ledger.genesis.parameters.block_interval_min_ms
+        least = self._ledger.genesis.parameters.block_interval_min_ms
+        interval = self._proposals.pace.interval_ms(least) if least else 0
         wait_ms = self._ledger.head.time_ms + interval - self.now_ms() if self._ledger.head.height else 0
         if interval and 0 < wait_ms <= interval:
             asyncio.get_running_loop().call_later(wait_ms / 1000, self._propose_later, effect)

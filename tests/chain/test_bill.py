@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chain.bill import LINES_MAX, BillRequest, verify_request
-from chain.errors import ContentRefused
+from chain.codec import verify_text
+from chain.errors import ContentRefused, TextRefused
 
 
 def fields(**changes: Any) -> dict[str, Any]:
@@ -243,3 +244,27 @@ def test_a_bill_is_accepted_exactly_when_its_sums_agree(
         if paid["cash_fen"] >= 0 and total + difference > 0:
             wrong = good | {"charges": moved, "payments": paid, "total_fen": total + difference}
             assert refusal(**wrong) == ("sum_mismatch", "/charges/0")
+
+
+@given(text=st.text(max_size=20), other=st.text(max_size=6))
+def test_a_request_is_refused_for_exactly_the_texts_that_may_not_be_stored(text: str, other: str) -> None:
+    """They are looked at together first: neither what JSON escapes nor what meets at a border may change the verdict."""
+    given_fields = fields(remark=text, checker=other)
+    request = msgspec.structs.replace(
+        msgspec.convert(fields(), BillRequest), remark=given_fields["remark"], checker=given_fields["checker"]
+    )
+
+    def may_be_stored(one: str) -> bool:
+        try:
+            verify_text(one)
+        except TextRefused:
+            return False
+        return True
+
+    bad = [f"/{name}" for name in ("checker", "remark") if not may_be_stored(given_fields[name])]
+    if not bad:
+        verify_request(request)
+        return
+    with pytest.raises(ContentRefused) as refused:
+        verify_request(request)
+    assert (refused.value.code, refused.value.pointer) == ("text_refused", bad[0])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import sys
+import unicodedata
 from typing import Any
 
 import msgpack
@@ -248,3 +250,13 @@ def test_a_genesis_with_another_spelling_of_a_name_is_refused() -> None:
 def test_types_are_decoded_once_for_each_kind() -> None:
     assert decode(encode(issue_bill()), IssueBill) == issue_bill()
     assert msgspec.msgpack.encode(issue_bill()) == encode(issue_bill())
+
+
+def test_no_code_point_is_judged_otherwise_because_it_can_be_printed() -> None:
+    """Printable texts are not looked at character by character."""
+    refused = {"Cc", "Cs", "Cn", "Zl", "Zp"}
+    turning = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    for character in map(chr, range(sys.maxunicode + 1)):
+        if character.isprintable():
+            assert unicodedata.category(character) not in refused
+            assert character not in turning

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from node.block_pace import GOAL_S, GROWTH, LEAST, SHRINKING, START, TRANSACTION_WEIGHT, BlockPace
+from node.block_pace import (
+    GATHER_FROM,
+    GATHER_MAX_MS,
+    GOAL_S,
+    GROWTH,
+    LEAST,
+    SHRINKING,
+    START,
+    TRANSACTION_WEIGHT,
+    BlockPace,
+)
 from tests.chain.making import parameters
 
 AGREED = parameters(block_operations_max=20_000, block_transactions_max=5_000)
@@ -86,3 +96,18 @@ def test_a_block_is_full_that_holds_half_of_what_i_would_have_put_into_it() -> N
     assert pace.is_full(half, half)
     assert not pace.is_full(half - 1, half - 1)
     assert not pace.is_full(1, 1)
+
+
+@pytest.mark.parametrize(("operations", "least_ms", "interval_ms"), [
+    (0, 20, 20), (1, 20, 20), (GATHER_FROM, 20, 20), (GATHER_FROM + 15, 20, 35), (500, 20, GATHER_MAX_MS), (500, 200, 200),
+])  # fmt: skip
+def test_after_a_block_with_many_operations_the_next_one_gathers_more(
+    operations: int, least_ms: int, interval_ms: int
+) -> None:
+    """One bill on an idle network waits for nothing; what genesis asks for is never undercut."""
+    pace = BlockPace(Clock())
+    assert pace.interval_ms(least_ms) == least_ms
+    pace.ended(7, operations, operations)  # whoever proposed it
+    assert pace.interval_ms(least_ms) == interval_ms
+    pace.ended(8, 0, 0)
+    assert pace.interval_ms(least_ms) == least_ms
