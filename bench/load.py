@@ -305,9 +305,9 @@ class LoadClient:
         while sum(operations for when, operations in self.entries if when > since_s) < count:
             await self._changes()
 
-    async def flood(self, bundles: Sequence[Bundle], bills_per_s: float) -> float:
-        """Send so many a second, whether they are taken or not; bills final a second meanwhile. What the links have not
-        taken by then goes with them: the flood is over."""
+    async def flood(self, bundles: Sequence[Bundle], bills_per_s: float, warm_s: float) -> float:
+        """Send so many a second, whether they are taken or not; bills final a second meanwhile, once the first blocks have
+        had their time, as in `saturate`. What the links have not taken by then goes with them: the flood is over."""
         began, sent, place = time.perf_counter(), 0.0, 0
         while place < len(bundles):
             while place < len(bundles) and sent < (time.perf_counter() - began) * bills_per_s:
@@ -316,7 +316,8 @@ class LoadClient:
                 sent += bundles[place].bills
                 place += 1
             await asyncio.sleep(0.005)
-        final, seconds = sum(count for when, count in self.entries if when > began), time.perf_counter() - began
+        final = sum(count for when, count in self.entries if when > began + warm_s)
+        seconds = time.perf_counter() - began - warm_s
         await self._sending.close()
         self._sending = self._dial(GATEWAY)
         return final / seconds

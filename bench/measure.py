@@ -33,6 +33,7 @@ from bench.scaling import scale
 from node.home import NetworkHome
 
 BILLS_PER_SIGNATURE = 200
+BATCH_SIGNED_MAX, SIGNED_MAX = 15_000, 0.7  # what is prepared: bills a second, and the share of the roofline
 PER_BUNDLE = 100  # single-signed bills in one frame
 VERIFYING = (*VALIDATORS, "archive")
 
@@ -63,7 +64,7 @@ class Lengths:
     growth: tuple[int, ...]
 
 
-QUICK = Lengths(2.0, 5.0, 10.0, 5.0, 40, 6.0, 10.0, (10_000, 20_000))
+QUICK = Lengths(2.0, 5.0, 8.0, 5.0, 40, 6.0, 8.0, (10_000, 20_000))
 WHOLE = Lengths(5.0, 20.0, 60.0, 20.0, 200, 30.0, 60.0, (10_000, 100_000, 1_000_000))
 
 
@@ -103,11 +104,11 @@ def measure(directory: Path, config: Path, lengths: Lengths, told: Told) -> Repo
         half_load_latency_ms=parts.half.latency_ms,
         batch_signed=BatchSigned(round(parts.batch.per_s, 1), parts.batch.latency_ms, BILLS_PER_SIGNATURE),
         rest=RestRates(parts.rest_single, parts.rest_batch),
-        one_down=OneDown(round(parts.one_down.per_s / parts.all_up.per_s, 3)),
+        one_down=OneDown(round(parts.one_down.per_s / parts.batch.per_s, 3)),
         catch_up_ratio=parts.catch_up,
         failover_ms=Failover(parts.failover_ms),
         overload=parts.overload,
-        slow_flush=SlowFlush(SLOW_FLUSH_MS, round(slow.per_s / parts.batch.per_s, 3), slow.latency_ms),
+        slow_flush=SlowFlush(SLOW_FLUSH_MS, round(slow.per_s / parts.all_up.per_s, 3), slow.latency_ms),
         verify_workers=scale(),
         proof_ms=growth[-1].proof_ms,
         growth=growth,
@@ -146,7 +147,7 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
         rest_single = await press(client, doors, "single", 32, 0, seconds, round(2_000 * seconds))
         rest_batch = await press(client, doors, "batch", 8, 100, seconds, round(60 * seconds))
         told("a signature for each bill")
-        most = first.verify_per_s * (os.cpu_count() or 1) / len(VERIFYING)  # a second: none can pass it
+        most = SIGNED_MAX * first.verify_per_s * (os.cpu_count() or 1) / len(VERIFYING)
         single = await _single(client, lengths, most)
         await client.quiet()
         told("half as much")
@@ -155,11 +156,14 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
             single.per_s / 2,
             lengths.half_s,
         )
+        await client.quiet()
+        told("ten times as much as it takes")
+        overload = await _overload(client, doors[1], lengths, single)
+        await client.quiet()
         told(f"{BILLS_PER_SIGNATURE} bills under a signature")
         batch = await _batch(client, lengths)
         await client.quiet()
         told("one of four is killed")
-        all_up = await _batch(client, lengths)
         backup = next(name for name in VALIDATORS if name != network.primary())
         network.kill(backup)
         one_down = await _batch(client, lengths)
@@ -171,8 +175,8 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
         told("the primary is killed")
         failover_ms = await _failover(network, client, one_down.per_s / 4)
         await client.quiet()
-        told("ten times as much as it takes")
-        overload = await _overload(client, doors[1], lengths, single, most)
+        told("all are up")
+        all_up = await _batch(client, lengths)
     return _Parts(
         recorded_s, sealed_s, single, half, batch, rest_single.per_s, rest_batch.per_s,
         all_up, one_down, catch_up, failover_ms, overload,
@@ -185,9 +189,9 @@ async def _single(client: LoadClient, lengths: Lengths, most_per_s: float, secon
     return await client.saturate(bundles, 3_000, lengths.warm_s, seconds)
 
 
-async def _batch(client: LoadClient, lengths: Lengths, most_per_s: float = 30_000) -> Measured:
+async def _batch(client: LoadClient, lengths: Lengths) -> Measured:
     seconds = lengths.warm_s + lengths.load_s
-    bundles = await client.prepare(round(most_per_s * seconds / BILLS_PER_SIGNATURE), BILLS_PER_SIGNATURE, 1)
+    bundles = await client.prepare(round(BATCH_SIGNED_MAX * seconds / BILLS_PER_SIGNATURE), BILLS_PER_SIGNATURE, 1)
     return await client.saturate(bundles, 8_000, lengths.warm_s, lengths.load_s)
 
 
@@ -197,15 +201,15 @@ async def _slow(network: BenchNetwork, lengths: Lengths) -> Measured:
         return await _batch(client, lengths)
 
 
-async def _overload(client: LoadClient, other: Door, lengths: Lengths, single: Measured, most_per_s: float) -> Overload:
+async def _overload(client: LoadClient, other: Door, lengths: Lengths, single: Measured) -> Overload:
     """By one hospital; how it goes on is asked of the other one. What the network takes unhurt is measured before, on a
     younger state, and after it, on an older one: the flood is compared with what lies between."""
     offered = 10 * single.per_s
     bundles = await client.prepare(round(offered * lengths.overload_s), 1, PER_BUNDLE)
-    goodput = await client.flood(bundles, offered)
+    goodput = await client.flood(bundles, offered, lengths.warm_s)
     recovery_s = await until_quick(other, 1.0)
     await client.quiet()
-    after = await _single(client, lengths, most_per_s, lengths.load_s)
+    after = await _single(client, lengths, 1.5 * single.per_s, lengths.load_s)
     unhurt = (single.per_s + after.per_s) / 2
     return Overload(round(offered, 1), round(goodput / unhurt, 3), recovery_s, round(after.per_s, 1))
 

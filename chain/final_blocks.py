@@ -15,8 +15,8 @@ from chain.state import SavedState
 from chain.transaction import receive_transaction
 from chain.validators import Certificate
 
-RECENT_BLOCKS_MAX = 128  # final blocks kept decoded, for those who follow
-RECENT_BYTES_MAX = 64 << 20  # of their transactions, as they travel; the newest stays whatever its size
+RECENT_BLOCKS_MAX = 32  # final blocks kept decoded, for those who follow
+RECENT_BYTES_MAX = 8 << 20  # of their transactions, as they travel; the newest stays whatever its size
 
 
 class FinalBlocks:
