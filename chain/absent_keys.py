@@ -13,7 +13,7 @@ from chain.free_numbers import FreeNumbers
 from chain.keyspace import BUSINESSES, TRANSACTIONS
 from chain.seen_keys import SLICE, SeenKeys
 
-OPENING_KEYS = 300_000  # of each kind that are read when a ledger opens, a quarter of a second; others flush by flush
+OPENING_KEYS = 300_000  # of each kind that are read when a ledger opens, within half a second; others flush by flush
 
 
 class Reader(Protocol):
@@ -47,7 +47,7 @@ class AbsentKeys:
         """The store was asked, and has nothing under it."""
         self._free.learn(key, store)
 
-    def flushed(self, changes: Iterable[tuple[bytes, bytes | None]], store: Reader) -> None:
+    def flushed(self, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
         """The store has these now, None where a key is gone. Said before anybody reads them there."""
         numbered = []
         for key, value in changes:
@@ -61,5 +61,8 @@ class AbsentKeys:
             else:
                 numbered.append(key)
         self._free.taken(numbered)
+
+    def read_on(self, store: Reader) -> None:
+        """A little of what was there when the ledger opened, or of what a filter is made anew from."""
         self._transactions.read_on(store, SLICE)
         self._businesses.read_on(store, SLICE)

@@ -54,6 +54,9 @@ class _Stretches:
         place = self._place(number) - 1
         if place < 0 or number >= self._pairs[place][1]:
             return
+        if len(self._pairs) >= STRETCHES_MAX:  # numbers used in no order cut one into many
+            self._pairs.clear()
+            return
         first, end = self._pairs[place]
         if number == first and number + 1 < end:  # in order, as nearly always
             self._pairs[place] = number + 1, end

@@ -35,6 +35,7 @@ from chain.transaction import ReceivedTransaction, receive_transaction
 from chain.validators import COMMIT, Certificate, ValidatorSet, verify_certificate
 
 BLOCKS_UNFLUSHED_MAX = 64
+FORGOTTEN_AFTER = 8 * BLOCKS_UNFLUSHED_MAX  # blocks since a transaction expired: all of it lies on the disk by then
 BUFFER_SHARES = (
     0.6,
     1.0,
@@ -293,7 +294,7 @@ class Ledger:
         for expiry, digests in by_expiry.items():
             put[keyspace.stored_expiry(expiry, height)] = b"".join(digests)
         # Forget what expired long enough ago that nothing of it is pending any more.
-        gone = height - 2 * BLOCKS_UNFLUSHED_MAX - 1
+        gone = height - FORGOTTEN_AFTER - 1
         if gone > 0:
             for key, digests_joined in list(self.state.store.scan(keyspace.stored_expiry_prefix(gone))):
                 put[key] = None

@@ -14,7 +14,7 @@ from typing import Protocol
 LAYER_WORDS = 1 << 14  # of 64 bits, of the first layer; each further one has LAYER_GROWTH times as many
 LAYER_GROWTH = 4
 KEYS_PER_WORD = 4
-SLICE = 10_000  # keys that are read of the store at once, some milliseconds
+SLICE = 4_000  # keys that are read of the store at once, some ten milliseconds
 GONE_MIN, GONE_SHARE = 100_000, 0.75  # so many, and this share of all put in, are deleted again: it is made anew
 
 

@@ -276,8 +276,10 @@ class SavedState:
 
     def end_flush(self) -> None:
         if self._absent is not None:
-            self._absent.flushed(self._flushing.items(), self.store)
+            self._absent.flushed(self._flushing.items())
         self._flushing = {}
+        if self._absent is not None:
+            self._absent.read_on(self.store)
 
     def scan(self, prefix: bytes, after: bytes = b"", limit: int | None = None) -> list[tuple[bytes, bytes]]:
         """Pairs of the database below `prefix` and above the key `after`, in order, pending changes included."""

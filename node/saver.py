@@ -194,10 +194,12 @@ class Saver:
         self._state_write = None
         if write.cancelled():  # the process ends
             return
-        self._state_failure = write.exception()
-        if self._state_failure is None:
+        try:
+            write.result()
             self._ledger.state.end_flush()
             self.figures.state_flushes += 1
+        except Exception as error:  # told to whoever drains or runs, which stops the node
+            self._state_failure = error
         self._wake.set()
 
     async def _state_written(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import count, groupby
 from operator import attrgetter
 
 from chain.bill import KIND_NAMES, PaymentParts, verify_request
@@ -78,6 +78,9 @@ def examine(store: DetailsStore, entry: OpenBill, parameters: ParametersBody) ->
     return READY if date == content.business_date else MISMATCH
 
 
+_turns = count(1)
+
+
 @dataclass(slots=True)
 class Line:
     """An issuer's open bills, by height."""
@@ -87,6 +90,7 @@ class Line:
     tracked: int = 0  # bills of blocks up to it are here, unless the watermark covers them
     heard_s: float = float("-inf")  # when its gateways last delivered anything
     open: OrderedDict[str, OpenBill] = field(default_factory=OrderedDict)
+    turn: int = 0  # when it was sealed last, counted in seals of all lines
 
     def groups(self) -> Iterator[tuple[int, list[OpenBill]]]:
         """Open bills of each height, ascending."""
@@ -95,6 +99,8 @@ class Line:
 
     def cover(self, upto: int) -> None:
         """The watermark has moved: the bills at and below it are open no more."""
+        if upto > self.watermark:
+            self.turn = next(_turns)
         self.watermark = upto
         while self.open and next(iter(self.open.values())).height <= upto:
             self.open.popitem(last=False)
@@ -161,15 +167,15 @@ class SealBook:
     ) -> Plan:
         """The next seal. Headers below `window_start` may not be named.
 
-        1. per issuer as far as every bill is decided, first who has the fewest open; 2. exceptions of one block, or
-        some of several; 3. where that lies below the window, on over heights without open bills; 4. releases of earlier
+        1. per issuer as far as every bill is decided, first who was sealed longest ago; 2. exceptions of one block, or
+        some of several, so that whoever is first gets on; 3. where that lies below the window, on over heights without open bills; 4. releases of earlier
         exceptions.
         """
         segments: list[SealSegment] = []
         exceptions: list[SealException] = []
         ends: list[float] = []
         several_max = min(EXCEPTIONS_AT_ONCE, self._entries_max)
-        for line in sorted(self.lines.values(), key=lambda line: len(line.open)):
+        for line in sorted(self.lines.values(), key=lambda line: (line.turn, len(line.open))):
             upto, blocked_at = 0, line.tracked + 1
             excepted: list[SealException] = []
             for height, bills in line.groups():

@@ -123,6 +123,17 @@ def test_what_two_threads_learn_at_once_is_known_once() -> None:
     assert [number for number in range(15, 30) if not free.holds(key(number))] == [25, 26, 27]
 
 
+def test_numbers_used_in_no_order_leave_no_more_stretches_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every other one cuts a stretch in two, and nothing is looked for meanwhile."""
+    monkeypatch.setattr("chain.free_numbers.STRETCHES_MAX", 10)
+    free, store = FreeNumbers(), Counting()
+    free.learn(key(0), store)
+    for number in range(1, 200, 2):
+        free.taken([key(number)])
+        assert len(free._by_prefix[PREFIXES[0]]) <= 10
+        assert not free.holds(key(number))
+
+
 def test_readers_in_threads_meet_no_wrong_answer(tmp_path: Path) -> None:
     """One uses numbers from both ends of a lease and flushes; others ask for what was there before they asked."""
     state, used = SavedState(Database.create(tmp_path / "state"), absent=AbsentKeys()), list[int]()

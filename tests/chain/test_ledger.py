@@ -18,7 +18,7 @@ from chain.errors import GenesisRefused, StorageDamaged, StorageLocked
 from chain.final_blocks import RECENT_BLOCKS_MAX
 from chain.final_view import FinalView
 from chain.genesis import Genesis
-from chain.ledger import BLOCKS_UNFLUSHED_MAX, Ledger, start_store
+from chain.ledger import BLOCKS_UNFLUSHED_MAX, FORGOTTEN_AFTER, Ledger, start_store
 from chain.merkle import root, verify_inclusion
 from chain.operation import operation_digest
 from chain.proof import check_proof
@@ -387,7 +387,7 @@ def test_a_transaction_is_remembered_as_long_as_it_could_run_and_forgotten_in_th
     transactions = {until: chain.sign("hospital-a", issue_bill(), valid_until=until) for until in (1, 20, 40)}
     digests = {until: receive_transaction(chain.chain_id, each).digest for until, each in transactions.items()}
     chain.block(list(transactions.values()))
-    for _ in range(250):
+    for _ in range(FORGOTTEN_AFTER + 60):
         chain.block([])
         chain.ledger.flush()
         for until, digest in digests.items():
@@ -400,7 +400,7 @@ def test_a_transaction_is_remembered_as_long_as_it_could_run_and_forgotten_in_th
 
 def test_forgetting_does_not_depend_on_when_the_database_is_flushed() -> None:
     chain, other = memory(), memory()
-    for number in range(BLOCKS_UNFLUSHED_MAX * 4):
+    for number in range(FORGOTTEN_AFTER + BLOCKS_UNFLUSHED_MAX * 2):
         for each in (chain, other):
             each.block([each.sign("health", issue_bill(f"B-{number}"), valid_until=each.height + 1 + number % 7)])
         if number % 5 == 0:

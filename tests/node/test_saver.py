@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from chain.errors import StorageFailed
+from chain.errors import StorageDamaged, StorageFailed
 from chain.ledger import BLOCKS_UNFLUSHED_MAX, Ledger
 from node.journal import Journal
 from node.saver import Saver
@@ -215,3 +215,17 @@ async def test_a_node_that_stops_waits_for_the_state(slow: SlowState, beside: Sa
     slow.works.set()
     await stopping
     assert slow.ended == 1
+
+
+async def test_damage_that_is_met_when_a_batch_ends_stops_the_node(slow: SlowState, beside: Saver) -> None:
+    """Then a little more of the store is read: an error there once went to the loop's log, and the flush never ended."""
+
+    def damaged() -> None:
+        raise StorageDamaged("state", "a key is damaged")
+
+    slow.end_flush = damaged  # type: ignore[method-assign]
+    slow.works.set()
+    slow.block(beside)
+    with pytest.raises(StorageDamaged, match="a key is damaged"):
+        async with asyncio.timeout(10):
+            await beside.run()

@@ -421,6 +421,25 @@ async def test_one_without_details_holds_up_no_other_ones_exception(office: Offi
     assert await office.make_final() == ["recorded"]
 
 
+async def test_many_exceptions_of_one_block_wait_for_no_other_line_for_ever(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One hospital lacks the details of a whole block, another one those of each new bill: they take turns."""
+    monkeypatch.setattr("node.seal_book.EXCEPTIONS_AT_ONCE", 2)
+    many = office.issue(1, 2, 3)
+    for serial in range(100_001, 100_011):
+        office.issue(serial, issuer="hospital-b")
+    office.now_s += WAIT_S
+    for turn in range(3):
+        (seal,) = await office.seals()
+        await office.make_final()
+        if many[0].bill in [entry.bill for entry in seal.exceptions]:
+            break
+        office.issue(100_011 + turn, issuer="hospital-b")
+        office.now_s += WAIT_S
+    assert office.watermark() >= office.chain.bill(many[0].bill).height
+
+
 async def test_after_an_outage_longer_than_the_window_a_newer_header_is_named(office: Office) -> None:
     """A header must lie within `replay_window`; heights without open bills are taken along."""
     bills = office.issue(1)
