@@ -63,6 +63,16 @@ def test_what_was_there_at_opening_is_known(prefix: bytes) -> None:
     assert store.looks < 30
 
 
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_what_a_flush_brought_is_known(prefix: bytes) -> None:
+    state = opened(Counting())
+    for number in range(100):
+        assert state.read(key(number, prefix)) is None
+        state.pending[key(number, prefix)] = b"there"
+        flush(state)
+        assert state.read(key(number, prefix)) == b"there"
+
+
 def test_before_all_of_it_was_read_every_key_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A large ledger opens at once and learns flush by flush; what comes meanwhile, behind and ahead, is known too."""
     monkeypatch.setattr("chain.absent_keys.OPENING_KEYS", 100)
