@@ -6,22 +6,18 @@ time: then one look more is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Protocol
 
-from chain.free_numbers import FreeNumbers
+from chain.free_numbers import FreeNumbers, Scan
 from chain.keyspace import BUSINESSES, TRANSACTIONS
-from chain.seen_keys import SLICE, SeenKeys
+from chain.seen_keys import SLICE, KeysReader, SeenKeys
 
 OPENING_KEYS = 300_000  # of each kind that are read when a ledger opens, within half a second; others flush by flush
 
 
-class Reader(Protocol):
-    def keys(self, prefix: bytes, start: bytes, limit: int) -> list[bytes]: ...
-
-    def scan(
-        self, prefix: bytes, start: bytes | None = None, limit: int | None = None, reverse: bool = False
-    ) -> Iterator[tuple[bytes, bytes]]: ...
+class Reader(Scan, KeysReader, Protocol):
+    """What the store must be able to tell."""
 
 
 class AbsentKeys:

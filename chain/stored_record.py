@@ -1,8 +1,7 @@
-"""How records of bills and business numbers lie on the disk: these two kinds are nearly all that a ledger of a year holds.
+"""How records lie on the disk: shorter than they are agreed, for LevelDB writes them again level by level.
 
-Agreed are a record's key and its canonical bytes; on the disk a business number's key is its MAC in bytes, and a record that
-has no former version and one operation leaves out what follows from that: a third less to write and, level by level, to
-write again. `[version, height, former, origin, operation, body]` becomes `[version, height, operation, body]`.
+Agreed are a record's canonical bytes; one that has no former version and one operation, as nearly all of bills and business
+numbers, leaves out what follows from that. `[version, height, former, origin, operation, body]` becomes `[version, height, operation, body]`.
 """
 
 from __future__ import annotations
