@@ -29,7 +29,8 @@ READ_BUFFER_BYTES = 256 << 10
 TLS_SHUTDOWN_SECONDS = 1.0
 ACCEPT_PAUSE_SECONDS = 0.1  # when the process is out of file handles
 REDIAL_MIN_SECONDS = 0.1  # doubles with every failure
-REDIAL_MAX_SECONDS = 5.0
+REDIAL_MAX_SECONDS = 0.5  # while it lasts, a peer that is back is missing to a quorum
+CONNECT_SECONDS = 1.5  # a machine that is off answers nothing, and the kernel asks it less and less often: ask anew
 SETTLED_SECONDS = 5.0  # a link that lived this long was a good one: the next dial starts at the minimum again
 
 
@@ -140,14 +141,15 @@ class Transport:
                 family, kind, protocol, _name, address = (
                     await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
                 )[0]
-                connecting = socket.socket(family, kind, protocol)
-                try:
-                    connecting.setblocking(False)
-                    failpoint("transport.dial")
+            connecting = socket.socket(family, kind, protocol)
+            try:
+                connecting.setblocking(False)
+                failpoint("transport.dial")
+                async with asyncio.timeout(CONNECT_SECONDS):
                     await self._loop.sock_connect(connecting, address)
-                except BaseException:
-                    connecting.close()
-                    raise
+            except BaseException:
+                connecting.close()
+                raise
         except (OSError, IndexError) as error:
             self.incidents.record("unreachable", peer=peer.node, detail=type(error).__name__)
             return None

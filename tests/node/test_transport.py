@@ -11,7 +11,7 @@ import random
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -300,6 +300,21 @@ async def test_a_peer_that_is_not_there_yet_is_dialled_until_it_is(province: Pro
         await counted(client, "unreachable")
         server.listen("127.0.0.1", port)
         assert (await asked.up.get()).peer == BETA
+
+
+@on_both_loops
+async def test_a_machine_that_does_not_answer_is_asked_anew(province: Province) -> None:
+    """The kernel would ask it after 1, 3 and 7 seconds: who comes back meanwhile would wait for that."""
+    async with node(province.contexts("alpha-1", "alpha")) as (client, _asked):
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, ExitStack() as waiting:
+            for _ in range(8):  # its queue is full then, and what else comes gets no answer
+                caller = waiting.enter_context(socket.socket())
+                caller.setblocking(False)
+                caller.connect_ex(deaf.getsockname())
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(transport, "CONNECT_SECONDS", 0.2)
+                client.dial(BETA, *deaf.getsockname())
+                await until(lambda: client.incidents["unreachable"] >= 2)
 
 
 @on_both_loops
