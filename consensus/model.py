@@ -17,7 +17,7 @@ from chain.transaction import Transaction
 from chain.validators import COMMIT, MEMBERS_MAX, PREPARE, Certificate, View
 
 TRANSACTIONS_MAX = 20_000  # of one proposal on the wire; the chain's own parameter is lower
-BLOCKS_PER_FETCH_MAX = 64
+BLOCKS_PER_FETCH_MAX = 256
 BODIES_PER_FETCH_MAX = 1_000
 
 Sign = Callable[[bytes], bytes]  # message of 32 bytes -> Ed25519 signature by this validator's vote key

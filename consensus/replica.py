@@ -225,3 +225,8 @@ class Replica:
     def is_fetching(self) -> bool:
         """Whether it knows of certified blocks that it has not executed."""
         return self._state.is_fetching
+
+    @property
+    def blocks_fetched(self) -> int:
+        """How many certified blocks wait here for their turn."""
+        return len(self._state.fetched)

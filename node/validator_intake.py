@@ -32,6 +32,7 @@ from consensus.model import (
     Status,
     ViewChange,
 )
+from consensus.replica import Replica
 from consensus.wire import (
     decode_message,
     encode_message,
@@ -55,6 +56,7 @@ CHARGED = frozenset({"bad_signature", "suite_unknown", "transaction_malformed", 
 ROOM_WAIT_S, ROOM_LOOK_S = 2.0, 0.01  # that a client's bundle is kept for, when enough of its organisation waits
 HELD_MAX, HELD_BYTES_MAX = 32, 2 << 20  # such bundles of a link: they count towards no allowance any more
 UNREAD_WORK_S = 0.005  # what one more is taken for, though it costs less: so a link that floods is read seldom
+BEHIND_BLOCKS = 8  # certified and not executed here yet: who is level has one or two
 SERVED_EVERY_S = 0.8  # blocks for one that has no seat any more
 
 log = structlog.get_logger()
@@ -105,7 +107,7 @@ class Intake:
             if upcoming is not None and epoch_of(message) == upcoming.epoch:
                 members, former = upcoming, members
             seat = members.seat_of(name)
-            if runtime is None or seat is None:
+            if runtime is None or seat is None or _says_only_that_it_is_ahead(message, runtime.replica):
                 return
             with charged(link):
                 verify_message(message, members, self._ledger.chain_id, former=former)
@@ -208,7 +210,11 @@ class Intake:
         """A client's link is read on when its bundle is admitted: so a flood waits with whoever makes it. While its
         organisation has enough in the pool, some bundles of a link wait beside it undecoded, for answers come over it too,
         and others are dropped. Consensus must not wait for signatures: bundles on its links are checked in their turn, or
-        dropped."""
+        dropped; all of them while many blocks are here that were decided without me: most of it stands in the next ones."""
+        runtime = self._effects.runtime
+        if from_validator and runtime is not None and runtime.replica.blocks_fetched >= BEHIND_BLOCKS:
+            self._parts.admission.refused["behind"] += 1
+            return
         if not from_validator and (link in self._held or not self._has_room(link.organisation)):
             self._hold(link, payload)
             return
@@ -288,6 +294,18 @@ class Intake:
             send_bundles([received.transaction for received in admitted], self._seats.links())
         self._effects.tell_work()
         return sum(code in CHARGED for code in codes)
+
+
+def _says_only_that_it_is_ahead(message: PeerMessage, replica: Replica) -> bool:
+    """Votes above those that the core keeps, while blocks are here that lead there: a Status says as much, and a signature
+    is not worth checking for it."""
+    match message:
+        case Prepare() | Commit() if message.seat == replica.seat:  # perhaps one that was forgotten (rule 14)
+            return False
+        case PrePrepare() | Prepare() | Commit():
+            return replica.blocks_fetched > 0 and message.height > replica.height + 2
+        case _:
+            return False
 
 
 @contextmanager

@@ -38,7 +38,7 @@ class Behind:
             self.ahead[seat] = [max(highest, height), since_ms, self.lone.now_ms]
 
     def block(self, sender: int | None, height: int) -> None:
-        if self.height < height <= self.height + 64:
+        if self.height < height <= self.height + 256:
             self.here.add(height)
             self.open = None
             if sender is not None:
@@ -85,7 +85,7 @@ def test_who_is_behind_asks_one_peer_after_the_other(n: int, seed: int) -> None:
     draw = random.Random(f"behind {n} {seed}")
     lone = Lone(n, me=draw.randrange(n))
     chain_of = [lone.header("block 1")]
-    while len(chain_of) < 200:
+    while len(chain_of) < 600:
         chain_of.append(lone.header(f"block {len(chain_of) + 1}", after=chain_of[-1]))
     reading = Behind(lone)
     lone.work()
@@ -122,7 +122,7 @@ def test_who_is_behind_asks_one_peer_after_the_other(n: int, seed: int) -> None:
                 vote = lone.vote(draw.choice([PREPARE, COMMIT]), other, bytes([other]) * 32, height=height)
                 effects = lone.hear(draw.choice(lone.others), vote)
             case "block":
-                height = max(slot + draw.choice([-1, 0, 0, 0, 0, 0, 1, 2, 63, 64, 65]), 1)
+                height = max(slot + draw.choice([-1, 0, 0, 0, 0, 0, 1, 2, 255, 256, 257]), 1)
                 sender = draw.choice([other, None])
                 reading.block(sender, height)
                 effects = lone.fetched(sender, chain_of[height - 1])
@@ -158,7 +158,7 @@ def test_who_is_behind_asks_one_peer_after_the_other(n: int, seed: int) -> None:
                 effects = lone.work()
         expected = reading.asks()
         assert [(effect.seat, effect.from_height, effect.count) for effect in asked(effects)] == [
-            (seat, reading.height + 1, 64) for seat in expected
+            (seat, reading.height + 1, 256) for seat in expected
         ]
         asked_count += len(expected)
         assert (Timer.VIEW in lone.timers) == reading.runs_timer
@@ -182,12 +182,12 @@ def test_a_certificate_alone_is_reason_to_ask_its_signers_at_once_and_nobody_whi
         assert [effect.seat for effect in asked(effects)] == ([] if is_proposed else [2])
 
 
-def test_blocks_are_asked_from_the_slot_on_at_most_64() -> None:
+def test_blocks_are_asked_from_the_slot_on_at_most_256() -> None:
     """Rule 11, and the cap of rule 12: the answer is a message."""
     for height in (0, 1, 7):
         lone = Lone(height=height)
         [question] = asked(lone.hear(0, lone.status(height + 2)))
-        assert (question.seat, question.from_height, question.count) == (0, height + 1, 64)
+        assert (question.seat, question.from_height, question.count) == (0, height + 1, 256)
 
 
 # -- what is final -----------------------------------------------------------------------------------------------------
@@ -504,12 +504,12 @@ def test_who_announces_a_view_from_below_gets_blocks_once_a_second(later_ms: int
         ]
         for height in (1, 2)
     }
-    assert pushed == {1: [SendBlocks(1, 2, 64)], 2: [SendBlocks(2, 3, 64)]}
+    assert pushed == {1: [SendBlocks(1, 2, 256)], 2: [SendBlocks(2, 3, 256)]}
     at_mine = lone.hear(3, lone.view_change(3, 1))
     assert not [effect for effect in at_mine if isinstance(effect, SendBlocks)]
     lone.now_ms += later_ms
     effects = lone.hear(1, lone.view_change(1, 2, height=2, digest=bytes(32)))
-    assert [effect for effect in effects if isinstance(effect, SendBlocks)] == [SendBlocks(1, 3, 64)] * is_sent
+    assert [effect for effect in effects if isinstance(effect, SendBlocks)] == [SendBlocks(1, 3, 256)] * is_sent
 
 
 # -- who was heard -----------------------------------------------------------------------------------------------------

@@ -104,14 +104,14 @@ NUMBERS: dict[str, tuple[Callable[[int], PeerMessage], int, int]] = {
     "the seat of a vote": (lambda seat: vote(Prepare, seat), 0, 99),
     "the seat of a ViewChange": (lambda seat: view_change(seat=seat), 0, 99),
     "the view of a ViewChange": (lambda view: view_change(view=view), 0, 2**32),
-    "blocks that are asked for": (lambda count: Fetch(1, count), 1, 64),
+    "blocks that are asked for": (lambda count: Fetch(1, count), 1, 256),
 }
 LISTS: dict[str, tuple[Callable[[int], PeerMessage], int]] = {
     "transactions of a proposal": (proposal, 20_000),
     "ViewChanges of a NewView": (lambda n: new_view([view_change()] * n), 100),
     "votes of a Status": (lambda n: status(n, 4), 200),
     "views of a Status": (lambda n: status(0, n), 100),
-    "blocks of an answer": (lambda n: Blocks([FINAL] * n), 64),
+    "blocks of an answer": (lambda n: Blocks([FINAL] * n), 256),
     "bodies that are asked for": (lambda n: FetchBodies([DIGEST] * n), 1_000),
 }
 

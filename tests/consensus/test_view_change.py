@@ -302,7 +302,7 @@ def test_a_view_change_that_shows_a_lower_height_is_answered_with_blocks(cluster
     cluster.settle()
     cluster.give(3, 0, empty_view_change(cluster, 3, 1))
     cluster.give(3, 0, empty_view_change(cluster, 3, 2))
-    assert cluster[0].did(SendBlocks) == [SendBlocks(3, 1, 64)]
+    assert cluster[0].did(SendBlocks) == [SendBlocks(3, 1, 256)]
 
 
 def test_a_certificate_in_a_view_change_makes_the_block_final(cluster: Cluster) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.simulator.node import Node
 
 HINT_MS = 1_000  # between questions to a node without a seat
-AHEAD_MAX = 64  # heights above mine that blocks are taken for, or given to who is behind
+AHEAD_MAX = 256  # heights above mine that blocks are taken for, or given to who is behind
 
 
 class Intake:
