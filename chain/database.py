@@ -31,7 +31,7 @@ WRITE_BUFFER_BYTES = (
     16 << 20
 )  # twice in memory while one is written; LevelDB's own log of this size is replayed at open
 CACHE_BYTES = 16 << 20  # of blocks; files are mapped, so the rest of what is free serves too
-TABLE_BYTES = 16 << 20  # so that a year's tables stay open together; LevelDB's own: 2 MiB
+TABLE_BYTES = 2 << 20  # narrow: what is new at the end of each kind of key takes little along that is old
 BLOOM_FILTER_BITS = 10  # per key: about 1 % of the misses touch the disk
 CHECKSUM_BYTES = 8
 MARKER = "medbill-database"  # this file says that a database was made here, whatever else is missing
