@@ -36,9 +36,17 @@ class Bar:
         return GOOD if self.share >= 1 else FAIR if self.share >= self.floor_share else BAD
 
 
+CACHES_FULL_BILLS = 500_000  # by then what is bounded in a validator has filled up
+
+
 def bars_of(report: Report) -> list[Bar]:
     """The issue's figures, in its order."""
     first, last = report.growth[0], report.growth[-1]
+    before = next((point for point in report.growth[:-1] if point.bills >= CACHES_FULL_BILLS), None)
+    memory = []
+    if before is not None:
+        slope = (last.rss_mib - before.rss_mib) / (last.bills - before.bills) * 1e6
+        memory.append(Bar("own memory, from there a million bills more", max(slope, 1.0), "MiB", 20, 10, less=True))
     return [
         Bar("roofline ratio, single-signed", report.single_signed.roofline_ratio, "", 0.20, 0.35),
         Bar("batch-signed", report.batch_signed.bills_per_s, "bills/s", 5_000, 10_000),
@@ -53,6 +61,7 @@ def bars_of(report: Report) -> list[Bar]:
             f"cost of a bill at {last.bills:,} to {first.bills:,}", last.us_per_bill / first.us_per_bill, "x", 1.3, 1.1,
             less=True,
         ),
+        *memory,
         Bar("ten times overloaded", report.overload.goodput_ratio, "of peak", 0.90, 0.95),
         Bar(f"flushes of {report.slow_flush.flush_ms} ms", report.slow_flush.throughput_ratio, "of without", 0.90, 1.0),
     ]  # fmt: skip

@@ -33,6 +33,7 @@ from chain.records import RangesBody
 from chain.signature import SigningKey
 from chain.transaction import Transaction, receive_transaction
 from chain.validators import COMMIT, Certificate, SeatSignature, vote_message
+from node.allocator import bound_allocator
 from node.collector import tame_collector
 from node.home import NetworkHome
 from node.keystore import load_signing_key
@@ -208,6 +209,7 @@ def main() -> None:
     parser.add_argument("--open", action="store_true", help="only say how many seconds opening takes")
     parser.add_argument("points", type=int, nargs="*", help="numbers of bills")
     options = parser.parse_args()
+    bound_allocator()
     grower = Grower(NetworkHome(options.home), options.directory, options.rebuild_max)
     if options.open:
         print(grower.open_s)

@@ -65,7 +65,7 @@ class Lengths:
 
 
 QUICK = Lengths(2.0, 5.0, 8.0, 5.0, 40, 6.0, 8.0, (10_000, 20_000))
-WHOLE = Lengths(5.0, 20.0, 60.0, 20.0, 200, 30.0, 60.0, (10_000, 100_000, 1_000_000))
+WHOLE = Lengths(5.0, 20.0, 60.0, 20.0, 200, 30.0, 60.0, (10_000, 100_000, 500_000, 1_000_000))
 
 
 def measure(directory: Path, config: Path, lengths: Lengths, told: Told) -> Report:

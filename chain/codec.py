@@ -62,17 +62,29 @@ def decode(data: bytes, kind: Any) -> Any:
     Raises Malformed if the bytes are not such a value and NotCanonical if they are, but spelt in another way; nothing
     else, whatever the bytes.
     """
-    decoder = _decoders.get(kind)
-    if decoder is None:
-        decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
     try:
-        value = decoder.decode(data)
+        value = _decoder(kind).decode(data)
         again = _encoder.encode(value)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError, ValueError, MemoryError) as error:
         raise Malformed(f"{getattr(kind, '__name__', kind)}: {error}"[:200]) from None
     if again != data:
         raise NotCanonical(f"{getattr(kind, '__name__', kind)}: not the canonical spelling")
     return value
+
+
+def decode_stored(data: bytes, kind: type[T]) -> T:
+    """The same of bytes that this node spelt itself and that a checksum covers. Raises Malformed."""
+    try:
+        return _decoder(kind).decode(data)  # type: ignore[no-any-return]
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError) as error:
+        raise Malformed(f"{kind.__name__}: {error}"[:200]) from None
+
+
+def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
+    return decoder
 
 
 def verify_text(text: str) -> None:

@@ -19,7 +19,7 @@ from typing import TypeVar
 import structlog
 
 from chain.block import Header
-from chain.codec import BillId, Count, Digest, Height, Milliseconds, Wire, decode, encode
+from chain.codec import BillId, Count, Digest, Height, Milliseconds, Wire, decode_stored, encode
 from chain.database import Database
 from chain.errors import ChainError, StorageDamaged, StorageFailed
 from chain.failpoint import failpoint
@@ -321,7 +321,7 @@ class GatewayStore:
 
 def _decoded(key: bytes, value: bytes, kind: type[T]) -> T:
     try:
-        return decode(value, kind)
+        return decode_stored(value, kind)
     except ChainError:
         raise StorageDamaged(f"gateway key {key[:64].hex()}", f"not a {kind.__name__}") from None
 

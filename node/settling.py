@@ -120,12 +120,14 @@ class Settling:
 
     def _conclude(self, operation: Operation, digest: bytes, code: str, height: int) -> None:
         """Settle something of the outbox by its code; keeps it if more has to be known."""
+        if code == RECORDED and not isinstance(operation, TakeLease):  # as nearly always: nothing more to know
+            return self._resolve(digest)
         if isinstance(operation, IssueBill | ReverseBill):
             row = self._store.bill(operation.bill)
             is_recorded = row is not None and row.digest == digest and row.code == RECORDED
             if code == ALREADY_RECORDED and not is_recorded:
                 return self._postpone(digest, code, height)
-            if code not in (RECORDED, ALREADY_RECORDED) and not is_recorded:
+            if code != ALREADY_RECORDED and not is_recorded:
                 if code == SUPERSEDED and isinstance(operation, IssueBill):
                     winner = self._winner(operation)
                     if winner is None:
@@ -135,7 +137,7 @@ class Settling:
                     self._refuse(operation, digest, code, height)
         elif isinstance(operation, TakeLease):
             self._leases.on_outcome(digest, operation, code)
-        elif code not in (RECORDED, ALREADY_RECORDED):
+        elif code != ALREADY_RECORDED:
             self.alarms[code] += 1
             structlog.get_logger("gateway").error("operation_refused", code=code, height=height)
         self._resolve(digest)
