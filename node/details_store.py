@@ -57,7 +57,7 @@ class DetailsStore:
         self._box = DetailsBox(storage_key)
         self._index_key = expand(storage_key, b"medbill/1/business-index", 32)
         self._body_of, self._thread = body_of, thread
-        self._recent: OrderedDict[tuple[str, str], Details] = OrderedDict()  # at most RECENT_MAX
+        self._recent: OrderedDict[tuple[str, str], tuple[Details, bytes]] = OrderedDict()  # with roots; RECENT_MAX
         self._not_final: dict[str, OrderedDict[str, int]] = {name: OrderedDict() for name in self.issuers}
         self._forget: list[bytes] = []  # marks of bills that became final; they go with the next batch
         self._lock = asyncio.Lock()
@@ -123,7 +123,7 @@ class DetailsStore:
             failpoint("details_store.checked")
             kept = await loop.run_in_executor(self._thread, self._write, issuer, wanted, bodies, now_ms)
             for bill in kept:
-                self._remember(issuer, bill, wanted[bill][0], now_ms)
+                self._remember(issuer, bill, wanted[bill], now_ms, was_final=bodies[bill] is not None)
         failpoint("details_store.written")
         for heard in self.on_kept:
             heard(issuer, kept)
@@ -156,14 +156,16 @@ class DetailsStore:
             self.database.write(puts, [key for key in forget if key not in puts], sync=True)
         return kept
 
-    def _remember(self, issuer: str, bill: str, details: Details, now_ms: int) -> None:
-        self._recent[issuer, bill] = details
+    def _remember(self, issuer: str, bill: str, kept: tuple[Details, bytes], now_ms: int, was_final: bool) -> None:
+        self._recent[issuer, bill] = kept
         while len(self._recent) > RECENT_MAX:
             self._recent.popitem(last=False)
+        if was_final:
+            return
         if self._body_of(bill) is None:
             self._not_final[issuer][bill] = now_ms
         else:
-            self._forget.append(_mark(issuer, bill))  # if it became final while we wrote
+            self._forget.append(_mark(issuer, bill))  # it became final while we wrote
 
     def on_final(self, view: FinalView) -> None:
         """Bills of a final block no longer count as waiting for it."""
@@ -183,6 +185,9 @@ class DetailsStore:
 
     def root_of(self, issuer: str, bill: str) -> bytes | None:
         """The root of the details that are here, recomputed when they came; None if there are none."""
+        recent = self._recent.get((issuer, bill))
+        if recent is not None:
+            return recent[1]
         held = self.database.get(_key(issuer, bill))
         return held[:ROOT_BYTES] if held is not None else None
 
@@ -190,7 +195,7 @@ class DetailsStore:
         """A bill's details; None if they are not here, or were erased. Raises StorageDamaged."""
         recent = self._recent.get((issuer, bill))
         if recent is not None:
-            return recent
+            return recent[0]
         held = self.database.get(_key(issuer, bill))
         if held is None or is_erased(held[ROOT_BYTES:]):
             return None
