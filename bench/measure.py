@@ -75,8 +75,8 @@ def measure(directory: Path, config: Path, lengths: Lengths, told: Told) -> Repo
     first = calibrate(directory)
     told("a network comes up")
     network = BenchNetwork(directory / "network", config)
-    network.make()
     try:
+        network.make()
         parts = asyncio.run(_on(network, lengths, first, told))
         told(f"every flush takes {SLOW_FLUSH_MS} ms more")
         network.restart(";".join(f"{place}=sleep:{SLOW_FLUSH_MS}" for place in FLUSHES))

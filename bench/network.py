@@ -72,7 +72,9 @@ class BenchNetwork(Stage):
             del os.environ[VARIABLE]
 
     def down(self) -> None:
-        self.medbill("network", "down", "--home", str(self.home), show=False)
+        """Nothing, if it was never made."""
+        if NetworkHome(self.home).network_json.exists():
+            self.medbill("network", "down", "--home", str(self.home), show=False)
 
     def node_home(self, name: str) -> NodeHome:
         return NetworkHome(self.home).node(name)

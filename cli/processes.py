@@ -38,6 +38,11 @@ class RunningNode(msgspec.Struct, frozen=True):
     process: subprocess.Popen[bytes] | None  # None: started by somebody else
 
 
+def end_as_by_ctrl_c() -> None:
+    """From now on SIGTERM ends this command as Ctrl-C does: nodes have sessions of their own, and would outlive it."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
 def running_pid(home: NodeHome) -> int | None:
     """The process that runs this node now, or None."""
     try:

@@ -36,12 +36,14 @@ def bench(
     from bench.load import LoadFailed
     from bench.measure import QUICK, WHOLE, measure
     from cli.demo.stage import SceneFailed
+    from cli.processes import end_as_by_ctrl_c
 
     output.log_to_stderr()  # the client is a node's transport, which tells when a link is lost
     if not config.is_file():
         raise CommandFailed(
             "argument_refused", f"{config} is not here: run this in the project's directory, or name it"
         )
+    end_as_by_ctrl_c()
     directory = Path(tempfile.mkdtemp(prefix="medbill-bench-", dir=work))
     try:
         report = measure(directory, config.resolve(), QUICK if quick else WHOLE, output.note)

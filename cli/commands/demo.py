@@ -27,11 +27,13 @@ def demo(
     """Play the story of the system: every scene prints the commands that anyone can repeat. Exit 1 if one fails."""
     from cli.demo.scenes import SCENES
     from cli.demo.stage import SceneFailed, Stage
+    from cli.processes import end_as_by_ctrl_c
 
     if not config.is_file():
         raise CommandFailed(
             "argument_refused", f"{config} is not here: run this in the project's directory, or name it"
         )
+    end_as_by_ctrl_c()
     directory = Path(tempfile.mkdtemp(prefix="medbill-demo-"))
     stage = Stage(directory, config.resolve(), samples.resolve())
     if stage.moved_ports:
