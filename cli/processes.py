@@ -40,6 +40,7 @@ class RunningNode(msgspec.Struct, frozen=True):
 
 def end_as_by_ctrl_c() -> None:
     """From now on SIGTERM ends this command as Ctrl-C does: nodes have sessions of their own, and would outlive it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 

@@ -29,7 +29,9 @@ READ_BUFFER_BYTES = 256 << 10
 TLS_SHUTDOWN_SECONDS = 1.0
 ACCEPT_PAUSE_SECONDS = 0.1  # when the process is out of file handles
 REDIAL_MIN_SECONDS = 0.1  # doubles with every failure
-REDIAL_MAX_SECONDS = 0.5  # while it lasts, a peer that is back is missing to a quorum
+REDIAL_MAX_SECONDS = 0.5  # while nobody is there: as long as a peer that is back is missing to a quorum
+REFUSED_MAX_SECONDS = 5.0  # while somebody is there, and no link comes of it: a handshake costs both
+UNREACHABLE = "unreachable"
 CONNECT_SECONDS = 1.5  # a machine that is off answers nothing, and the kernel asks it less and less often: ask anew
 SETTLED_SECONDS = 5.0  # a link that lived this long was a good one: the next dial starts at the minimum again
 
@@ -112,12 +114,12 @@ class Transport:
                 self._start(self._welcome(accepted, address[0]))
 
     async def _welcome(self, accepted: socket.socket, address: str) -> None:
-        link = None
+        link: Link | str = ""
         try:
             link = await self._shake_hands(accepted, address, expected=None)
         finally:
             self._handshakes -= 1
-        if link is not None:
+        if isinstance(link, Link):
             await self._run(link)
 
     async def _keep_dialling(self, peer: PeerIdentity, host: str, port: int) -> None:
@@ -126,16 +128,18 @@ class Transport:
             existing = self.links.get(peer)
             if existing is not None:  # the peer dialled us
                 await existing.wait_closed()
-            link = await self._dial_once(peer, host, port)
-            if link is not None:
+            connected = await self._connect(peer, host, port)
+            link = UNREACHABLE if connected is None else await self._shake_hands(connected, host, expected=peer)
+            pause_max = self._redial_max_seconds if link == UNREACHABLE else REFUSED_MAX_SECONDS
+            if isinstance(link, Link):
                 began = self._loop.time()
                 await self._run(link)
                 if self._loop.time() - began >= SETTLED_SECONDS:
                     pause = REDIAL_MIN_SECONDS
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(2 * pause, self._redial_max_seconds)
+            await asyncio.sleep(min(pause, pause_max) * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, pause_max)
 
-    async def _dial_once(self, peer: PeerIdentity, host: str, port: int) -> Link | None:
+    async def _connect(self, peer: PeerIdentity, host: str, port: int) -> socket.socket | None:
         try:
             async with asyncio.timeout(self._limits.handshake_timeout_ms / 1000):
                 family, kind, protocol, _name, address = (
@@ -151,12 +155,13 @@ class Transport:
                 connecting.close()
                 raise
         except (OSError, IndexError) as error:
-            self.incidents.record("unreachable", peer=peer.node, detail=type(error).__name__)
+            self.incidents.record(UNREACHABLE, peer=peer.node, detail=type(error).__name__)
             return None
-        return await self._shake_hands(connecting, host, expected=peer)
+        return connecting
 
-    async def _shake_hands(self, connected: socket.socket, address: str, expected: PeerIdentity | None) -> Link | None:
-        """TLS, certificate and hello on a connected socket; the link, or None after counting why not."""
+    async def _shake_hands(self, connected: socket.socket, address: str, expected: PeerIdentity | None) -> Link | str:
+        """TLS, certificate and hello on a connected socket; the link, or the reason why not, which was counted:
+        `UNREACHABLE` if the connection ended before TLS, as when what stands before a node has nobody to hand us to."""
         limits = self._limits
         reader = StreamReader(limit=READ_BUFFER_BYTES)
         protocol = StreamReaderProtocol(reader)
@@ -173,17 +178,18 @@ class Transport:
                 failpoint("transport.hello")
                 await exchange_hello(reader, writer, self._chain_id)
         except PeerRefused as refused:
-            self.incidents.record(refused.code, address=address)
+            reason = refused.code
         except (OSError, asyncio.IncompleteReadError, PeerUnknown) as error:
-            self.incidents.record(tls_incident(error), address=address)
+            reason = tls_incident(error)
         except BaseException:
             _abort(transport, connected)
             raise
         else:
             allowance = self._allowances.setdefault(peer.organisation, Allowance())
             return Link(peer, expected is not None, reader, writer, self.handler, limits, self.incidents, allowance)
+        self.incidents.record(reason, address=address)
         _abort(transport, connected)
-        return None
+        return UNREACHABLE if transport is None and reason == "handshake_aborted" else reason
 
     async def _wrap(self, protocol: StreamReaderProtocol, connected: socket.socket, is_server: bool) -> Any:
         timeout = self._limits.handshake_timeout_ms / 1000

@@ -39,6 +39,7 @@ from consensus.errors import ConsensusError
 from consensus.events import BlockChecked, Event, NextEpoch, PassedOver, PeerUnreachable, ProposalReady, WorkChanged
 from consensus.evidence import conviction_of, encode_evidence
 from consensus.model import (
+    BLOCKS_PER_FETCH_MAX,
     Blocks,
     Bodies,
     Fetch,
@@ -282,7 +283,7 @@ class Effects:
         self._seats.send(name, FetchBodies(digests))
         if turn >= 2:
             self._answers_due.ask(BLOCKS, name)
-            self._seats.send(name, Fetch(height, 1))
+            self._seats.send(name, Fetch(height, BLOCKS_PER_FETCH_MAX))  # those after it may be as bad here
 
     def _verdict(self, checked: Checked) -> BlockChecked:
         if not checked.valid:

@@ -16,6 +16,7 @@ from chain.block import FinalBlock
 from chain.errors import ChainError
 from chain.failpoint import failpoint
 from chain.transaction import Transaction
+from chain.validators import ValidatorSet
 from consensus.errors import ConsensusError, ForeignEpoch
 from consensus.events import BlockFetched, MessageReceived, PeerConnected
 from consensus.model import (
@@ -107,7 +108,10 @@ class Intake:
             if upcoming is not None and epoch_of(message) == upcoming.epoch:
                 members, former = upcoming, members
             seat = members.seat_of(name)
-            if runtime is None or seat is None or _says_only_that_it_is_ahead(message, runtime.replica):
+            if runtime is None or seat is None:
+                return
+            me = members.seat_of(self._parts.organisation)
+            if _says_only_that_it_is_ahead(message, runtime.replica, me, members):
                 return
             with charged(link):
                 verify_message(message, members, self._ledger.chain_id, former=former)
@@ -296,16 +300,17 @@ class Intake:
         return sum(code in CHARGED for code in codes)
 
 
-def _says_only_that_it_is_ahead(message: PeerMessage, replica: Replica) -> bool:
+def _says_only_that_it_is_ahead(message: PeerMessage, replica: Replica, me: int | None, members: ValidatorSet) -> bool:
     """Votes above those that the core keeps, while blocks are here that lead there: a Status says as much, and a signature
-    is not worth checking for it."""
+    is not worth checking for it. One in my own name (`me` among `members`) is perhaps one that was forgotten (rule 14)."""
     match message:
-        case Prepare() | Commit() if message.seat == replica.seat:  # perhaps one that was forgotten (rule 14)
-            return False
-        case PrePrepare() | Prepare() | Commit():
-            return replica.blocks_fetched > 0 and message.height > replica.height + 2
+        case PrePrepare() if members.primary(message.view) != me:
+            pass
+        case Prepare() | Commit() if message.seat != me:
+            pass
         case _:
             return False
+    return replica.blocks_fetched > 0 and message.height > replica.height + 2
 
 
 @contextmanager

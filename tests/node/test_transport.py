@@ -318,6 +318,18 @@ async def test_a_machine_that_does_not_answer_is_asked_anew(province: Province) 
 
 
 @on_both_loops
+async def test_who_refuses_us_is_asked_less_and_less_often(province: Province) -> None:
+    """A handshake costs both sides; somebody whose certificate is refused comes for ever."""
+    async with (
+        node(province.contexts("beta-1", "beta", knows="beta")) as (server, _heard),
+        node(province.contexts("alpha-1", "alpha")) as (client, _asked),
+    ):
+        client.dial(BETA, "127.0.0.1", server.listen("127.0.0.1", 0))
+        await asyncio.sleep(1.5)
+        assert 2 <= sum(server.incidents.values()) <= 5  # after 0.1, 0.2, 0.4, 0.8 s at most: not every 0.1 s
+
+
+@on_both_loops
 async def test_a_taken_port_is_named(province: Province) -> None:
     async with node(province.contexts("beta-1", "beta")) as (server, _heard):
         port = server.listen("127.0.0.1", 0)
