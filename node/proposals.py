@@ -105,9 +105,8 @@ class Proposals:
                 self._bodies.setdefault(entry.digest, entry)
             self._arrived.set()
         elif following < height < following + BLOCKS_PER_FETCH_MAX:
-            self._ahead[height] = (
-                received  # the newest: a liar's came with spoilt signatures, which no certificate covers
-            )
+            # the newest: an earlier one may have come with spoilt signatures, which no certificate covers
+            self._ahead[height] = received
 
     def execution(self, digest: bytes) -> Execution | None:
         return self._executions.get(digest)

@@ -33,7 +33,6 @@ from consensus.model import (
     Status,
     ViewChange,
 )
-from consensus.replica import Replica
 from consensus.wire import (
     decode_message,
     encode_message,
@@ -110,8 +109,7 @@ class Intake:
             seat = members.seat_of(name)
             if runtime is None or seat is None:
                 return
-            me = members.seat_of(self._parts.organisation)
-            if _says_only_that_it_is_ahead(message, runtime.replica, me, members):
+            if runtime.replica.blocks_fetched and self._says_only_that_it_is_ahead(message, members):
                 return
             with charged(link):
                 verify_message(message, members, self._ledger.chain_id, former=former)
@@ -151,6 +149,18 @@ class Intake:
                 organisation, asyncio.get_running_loop().time()
             )
         return len(payload) <= message_bytes_max(n, self._ledger.genesis.parameters.block_transactions_max)
+
+    def _says_only_that_it_is_ahead(self, message: PeerMessage, members: ValidatorSet) -> bool:
+        """Votes above those that the core keeps, while blocks are here that lead there: a Status says as much, and a
+        signature is not worth checking for it. One in my own name is perhaps one that was forgotten (rule 14)."""
+        match message:
+            case PrePrepare():
+                seat = members.primary(message.view)
+            case Prepare() | Commit():
+                seat = message.seat
+            case _:
+                return False
+        return message.height > self._ledger.head.height + 2 and seat != members.seat_of(self._parts.organisation)
 
     async def _on_stranger(self, link: Link, message: PeerMessage, has_replica: bool) -> None:
         """Between a node and one without a seat in its set only blocks go, so that nobody is left behind by changes of
@@ -298,19 +308,6 @@ class Intake:
             send_bundles([received.transaction for received in admitted], self._seats.links())
         self._effects.tell_work()
         return sum(code in CHARGED for code in codes)
-
-
-def _says_only_that_it_is_ahead(message: PeerMessage, replica: Replica, me: int | None, members: ValidatorSet) -> bool:
-    """Votes above those that the core keeps, while blocks are here that lead there: a Status says as much, and a signature
-    is not worth checking for it. One in my own name (`me` among `members`) is perhaps one that was forgotten (rule 14)."""
-    match message:
-        case PrePrepare() if members.primary(message.view) != me:
-            pass
-        case Prepare() | Commit() if message.seat != me:
-            pass
-        case _:
-            return False
-    return replica.blocks_fetched > 0 and message.height > replica.height + 2
 
 
 @contextmanager

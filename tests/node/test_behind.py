@@ -7,9 +7,12 @@ import asyncio
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
-from consensus.model import Commit, Prepare, PrePrepare
-from consensus.wire import encode_message
+from chain.block import FinalBlock
+from chain.transaction import Transaction
+from consensus.model import Blocks, Commit, Fetch, FetchBodies, Prepare, PrePrepare
+from consensus.wire import decode_message, encode_message
 from node.link import Link
 from node.messages import BUNDLE, CONSENSUS, encode_bundle
 from node.validator import Validator
@@ -105,3 +108,37 @@ async def test_gossip_is_for_those_that_are_level(table: Table) -> None:
     table.verify_same()
     await node.on_message(cast(Link, link), BUNDLE, encode_bundle([gossip]))
     await all_recorded(table, gossip)
+
+
+async def test_one_good_copy_mends_all_that_a_liar_sent(table: Table) -> None:
+    """A certificate does not cover signatures of transactions. Spoilt ones cost one round of questions, not one a block."""
+    liar = VALIDATORS[0]
+    table.start(*VALIDATORS[:3])
+    await grow(table, BLOCKS)
+    told = [0]
+    asked: list[int] = []
+
+    def spoil(sender: str, target: str, kind: int, payload: bytes) -> bool:
+        if kind != CONSENSUS:
+            return False
+        message = decode_message(payload)
+        if sender == BEHIND and isinstance(message, Fetch | FetchBodies):
+            asked.append(1)
+        if (sender, target) != (liar, BEHIND) or not isinstance(message, Blocks):
+            return False
+        told[0] += len(message.blocks)
+        spoilt = [replace(final, block=replace(final.block, transactions=unsigned(final))) for final in message.blocks]
+        table.links[sender, target]._queue.put_nowait((CONSENSUS, encode_message(Blocks(spoilt))))
+        return True
+
+    table.lost = spoil
+    table.start(BEHIND)
+    table.nodes[BEHIND].runtime.replica._state.last_asked = 3  # the liar is next
+    await table.height(BLOCKS)
+    table.verify_same()
+    assert told[0] >= BLOCKS
+    assert len(asked) < 12  # with a round for each block it were a hundred and twenty
+
+
+def unsigned(final: FinalBlock) -> list[Transaction]:
+    return [replace(entry, signature=UNSIGNED) for entry in final.block.transactions]
