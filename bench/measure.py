@@ -36,6 +36,7 @@ BILLS_PER_SIGNATURE = 200
 BATCH_SIGNED_MAX, SIGNED_MAX = 15_000, 0.7  # what is prepared: bills a second, and the share of the roofline
 PER_BUNDLE = 100  # single-signed bills in one frame
 VERIFYING = (*VALIDATORS, "archive")
+LOOK_S = 0.05  # between questions for a height: each costs the node that is measured
 
 SLOW_FLUSH_MS = 5  # an ordinary disk; ours hides what a flush costs
 FLUSHES = (
@@ -230,7 +231,7 @@ async def _catch_up(
     while network.height(name) < network.height(others) - 2:
         if time.perf_counter() - began > 20:
             raise LoadFailed(f"{name} is not level after 20 s")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(LOOK_S)
     rate = (network.height(name) - stood) / (time.perf_counter() - began)
     await load
     return round(rate / live, 1)

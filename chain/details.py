@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from hashlib import sha256
+from struct import unpack
 from typing import Annotated, Any
 
 import msgspec
@@ -56,6 +57,7 @@ FIELDS: dict[int, str] = {
 FIELD_IDS = {name: number for number, name in FIELDS.items()}
 LISTS = frozenset({"charges", "items", "visit"})
 _LIST_FIELDS = frozenset(FIELD_IDS[name] for name in LISTS)
+_TEXT_FIELDS = frozenset(range(SLOTS)) - _LIST_FIELDS
 
 Salt = Annotated[bytes, msgspec.Meta(min_length=SALT_BYTES, max_length=SALT_BYTES)]
 
@@ -200,7 +202,7 @@ def _salts(seed: bytes, bill: str, name: str, count: int) -> list[bytes]:
     while len(salts) < count:
         size = min(count - len(salts), 8160 // SALT_BYTES)
         stream = expand(seed, f"medbill/1/salt/{bill}/{name}/{part}".encode(), size * SALT_BYTES)
-        salts += [stream[start : start + SALT_BYTES] for start in range(0, len(stream), SALT_BYTES)]
+        salts += unpack(f"{SALT_BYTES}s" * size, stream)
         part += 1
     return salts
 
@@ -224,7 +226,7 @@ def _middle(index: int) -> bytes:
     return encode(index) + _SALT_HEAD
 
 
-_MIDDLES = [_middle(index) for index in range(LIST_SLOTS_MIN + 1)]  # of lists as nearly all bills have them
+_ROW_MIDDLES = [_middle(index) for index in range(1, LIST_SLOTS_MIN + 1)]  # of lists as nearly all bills have them
 _SLOT_MIDDLES = [_INTEGERS[field] + _middle(0) for field in range(SLOTS)]
 
 
@@ -237,32 +239,31 @@ def _list_slots(rows: int) -> int:
     return max(LIST_SLOTS_MIN, 1 << max(rows - 1, 0).bit_length())
 
 
-def _list_root(bill: str, field: int, salts: Sequence[bytes], rows: Sequence[Any]) -> bytes:
-    head, many = _leaf_head(bill) + _INTEGERS[field], len(rows)
-    middles = _MIDDLES if len(salts) < len(_MIDDLES) else [_middle(index) for index in range(len(salts) + 1)]
-    hashes = [
-        sha256(head + middle + salt + encode(row)).digest()
-        for middle, salt, row in zip(middles[1:], salts, rows, strict=False)
-    ]
-    hashes += [
-        sha256(head + middle + salt + _BLANK).digest()
-        for middle, salt in zip(middles[many + 1 :], salts[many:], strict=False)
-    ]
-    return root_of_hashes(hashes)
+def _list_root(bill_head: bytes, field: int, salts: Sequence[bytes], rows: Sequence[Any]) -> bytes:
+    head = bill_head + _INTEGERS[field]
+    many = len(salts)
+    middles = _ROW_MIDDLES if many == LIST_SLOTS_MIN else [_middle(index) for index in range(1, many + 1)]
+    spelt = [encode(row) for row in rows]
+    spelt += [_BLANK] * (many - len(rows))
+    return root_of_hashes(
+        [sha256(head + middle + salt + row).digest() for middle, salt, row in zip(middles, salts, spelt, strict=True)]
+    )
 
 
 def _slot_hashes(details: Details) -> list[bytes]:
-    values = dict(details.fields)
     head = _leaf_head(details.bill)
-    hashes = []
-    for field, salt in enumerate(_salts(details.seed, details.bill, "slots", SLOTS)):
-        value: FieldValue | bytes | None = values.get(field)
-        if field in _LIST_FIELDS:
-            rows = value or []
-            value = _list_root(details.bill, field, _row_salts(details, field, len(rows)), rows)
-        spelt = _BLANK if value is None else encode(value)
-        hashes.append(sha256(head + _SLOT_MIDDLES[field] + salt + spelt).digest())
-    return hashes
+    values = dict(details.fields)
+    spelt = [_BLANK] * SLOTS
+    for field in values.keys() & _TEXT_FIELDS:
+        spelt[field] = encode(values[field])
+    for field in _LIST_FIELDS:
+        rows = values.get(field) or []
+        spelt[field] = encode(_list_root(head, field, _row_salts(details, field, len(rows)), rows))
+    salts = _salts(details.seed, details.bill, "slots", SLOTS)
+    return [
+        sha256(head + middle + salt + value).digest()
+        for middle, salt, value in zip(_SLOT_MIDDLES, salts, spelt, strict=True)
+    ]
 
 
 def _row_salts(details: Details, field: int, rows: int) -> list[bytes]:
@@ -299,7 +300,7 @@ def verify_opened(opened: OpenedField, bill: str, root: bytes) -> None:
             raise ProofMismatch("a list with other salts than its rows need")
         if None in value:  # that is how padding is spelt: else a list could be shown with more lines than it has
             raise ProofMismatch("a blank among the rows")
-        value = _list_root(bill, opened.field, opened.salts[1:], value)
+        value = _list_root(_leaf_head(bill), opened.field, opened.salts[1:], value)
     elif len(opened.salts) != 1:
         raise ProofMismatch("one salt per field")
     leaf = _leaf_hash(bill, opened.field, 0, opened.salts[0], value)

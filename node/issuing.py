@@ -17,10 +17,10 @@ from chain.details import (
     SEED_BYTES,
     Details,
     business_mac,
-    check_code,
     content_mac,
     details_of,
     details_root,
+    field_values,
     reversal_details,
 )
 from chain.errors import ChainError, ContentRefused, TextRefused
@@ -174,7 +174,7 @@ class Issuing:
         digest = self._outbox.add(operation, after)
         self._store.put(bill_key(operation.bill), BillRow(operation, digest, "", 0, 0, 0, "", "", "", 0, 0, 0))
         failpoint("issuing.kept")
-        code = check_code(details.seed, operation.bill)
+        code = field_values(details)["check_code"]
         return Standing(digest.hex(), "queued", bill_id=operation.bill, check_code=code)
 
 
