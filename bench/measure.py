@@ -169,6 +169,7 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
         network.kill(backup)
         one_down = await _batch(client, lengths)
         await asyncio.to_thread(network.start_alone, backup)
+        await _level(network, backup, 60.0)
         await client.quiet()
         network.kill(backup)
         told("it comes back")
@@ -228,13 +229,20 @@ async def _catch_up(
     live = (network.height(others) - first) / (time.perf_counter() - began)
     await asyncio.to_thread(network.start_alone, name)
     stood, began = network.height(name), time.perf_counter()
-    while network.height(name) < network.height(others) - 2:
-        if time.perf_counter() - began > 20:
-            raise LoadFailed(f"{name} is not level after 20 s")
-        await asyncio.sleep(LOOK_S)
+    await _level(network, name, 20.0)
     rate = (network.height(name) - stood) / (time.perf_counter() - began)
     await load
     return round(rate / live, 1)
+
+
+async def _level(network: BenchNetwork, name: str, seconds_max: float) -> None:
+    """Until a validator has all blocks but the last two."""
+    began = time.perf_counter()
+    others = next(other for other in VALIDATORS if other != name)
+    while network.height(name) < network.height(others) - 2:
+        if time.perf_counter() - began > seconds_max:
+            raise LoadFailed(f"{name} is not level after {seconds_max:.0f} s")
+        await asyncio.sleep(LOOK_S)
 
 
 async def _failover(network: BenchNetwork, client: LoadClient, bills_per_s: float) -> float:
