@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import structlog
 
 from chain.codec import encode
@@ -22,12 +23,13 @@ from node.peers import Peers
 from node.sealed_box import DetailsBox
 
 COLLECT_MS = 10  # so that one question carries what a busy counter made meanwhile
-BYTES_MAX = 4 << 20  # of boxes in one question
+BYTES_MAX = 4 << 20  # in one question
 RETRY_FIRST_MS = 250
 RETRY_LAST_MS = 5_000
-FRESH_BYTES_MAX = 4 << 20  # of boxes whose details are kept opened until the archive has them; others are read again
+FRESH_BYTES_MAX = 4 << 20  # of details that are kept opened until the archive has them; others are read again
 PUT_TIMEOUT_S = 10.0
 GET_TIMEOUT_S = 3.0
+PUT_TAG = PutDetails.__struct_config__.tag
 
 
 class DetailsPost:
@@ -37,8 +39,8 @@ class DetailsPost:
         self._store, self._box, self._peers, self._archive = store, box, peers, archive
         self._wake = asyncio.Event()
         self._wake.set()
-        # made in this life and not at the archive yet, with the size of the box
-        self._fresh: dict[str, tuple[Details, int]] = {}
+        # made in this life and not at the archive yet: canonical bytes, for thousands of objects cost the collector's time
+        self._fresh: dict[str, bytes] = {}
         self._fresh_bytes = 0
         self._after = ""  # where the next round begins: one that the archive does not take holds up no other
         self.is_behind = False  # the archive did not answer, or did not keep all
@@ -49,8 +51,8 @@ class DetailsPost:
         self._store.put(details_key(details.bill), box)
         self._store.put(details_due_key(details.bill), b"")
         if self._fresh_bytes < FRESH_BYTES_MAX:
-            self._fresh[details.bill] = details, len(box)
-            self._fresh_bytes += len(box)
+            spelt = self._fresh[details.bill] = encode(details)
+            self._fresh_bytes += len(spelt)
         failpoint("details_post.added")
         self._wake.set()
 
@@ -83,38 +85,37 @@ class DetailsPost:
         if link is None:
             return False
         await self._store.flushed()
-        chosen: list[Details] = []
+        chosen: dict[str, msgspec.Raw] = {}
         size = 0
         for bill in bills:
             found = self._fresh.get(bill) or self._opened(bill)
             if found is None:
                 self._store.delete(details_due_key(bill))
                 continue
-            size += found[1]
+            size += len(found)
             if chosen and size > BYTES_MAX:
                 break
-            chosen.append(found[0])
+            chosen[bill] = msgspec.Raw(found)
         if not chosen:
             return True
         failpoint("details_post.asking")
         try:
-            payload = await link.request(encode(PutDetails(chosen)), PUT_TIMEOUT_S)
+            payload = await link.request(encode([PUT_TAG, list(chosen.values())]), PUT_TIMEOUT_S)
             kept = set(decode_answer(payload, DetailsKept).bills)  # type: ignore[union-attr]
         except (PeerError, ChainError) as error:
             structlog.get_logger("gateway").warning("details_not_sent", peer=self._archive, code=error.code)
             return False
         failpoint("details_post.kept")
-        self._after = chosen[-1].bill
-        for details in chosen:
-            if details.bill in kept:
-                self._store.delete(details_due_key(details.bill))
-                self._fresh_bytes -= self._fresh.pop(details.bill, (None, 0))[1]
-        return all(details.bill in kept for details in chosen)
+        self._after = next(reversed(chosen))
+        for bill in chosen.keys() & kept:
+            self._store.delete(details_due_key(bill))
+            self._fresh_bytes -= len(self._fresh.pop(bill, b""))
+        return chosen.keys() <= kept
 
-    def _opened(self, bill: str) -> tuple[Details, int] | None:
-        """What lies here, and the size of its box."""
+    def _opened(self, bill: str) -> bytes | None:
+        """What lies here, spelt as it is sent."""
         box = self._store.read(details_key(bill))
-        return None if box is None else (self._box.open(box, bill), len(box))
+        return None if box is None else encode(self._box.open(box, bill))
 
     async def details(self, row: BillRow) -> Details | None:
         """A bill's details, from here or else from the archive; None if neither has them now."""

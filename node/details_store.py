@@ -20,7 +20,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from chain.block import RECORDED
-from chain.codec import encode
+from chain.codec import decode_stored, encode
 from chain.database import Database
 from chain.details import FIELDS, LISTS, Details, details_root, expand, field_values
 from chain.digest import EMPTY_DIGEST
@@ -57,7 +57,8 @@ class DetailsStore:
         self._box = DetailsBox(storage_key)
         self._index_key = expand(storage_key, b"medbill/1/business-index", 32)
         self._body_of, self._thread = body_of, thread
-        self._recent: OrderedDict[tuple[str, str], tuple[Details, bytes]] = OrderedDict()  # with roots; RECENT_MAX
+        # canonical bytes and root, for thousands of objects cost the collector's time; RECENT_MAX
+        self._recent: OrderedDict[tuple[str, str], tuple[bytes, bytes]] = OrderedDict()
         self._not_final: dict[str, OrderedDict[str, int]] = {name: OrderedDict() for name in self.issuers}
         self._forget: list[bytes] = []  # marks of bills that became final; they go with the next batch
         self._lock = asyncio.Lock()
@@ -157,7 +158,7 @@ class DetailsStore:
         return kept
 
     def _remember(self, issuer: str, bill: str, kept: tuple[Details, bytes], now_ms: int, was_final: bool) -> None:
-        self._recent[issuer, bill] = kept
+        self._recent[issuer, bill] = encode(kept[0]), kept[1]
         while len(self._recent) > RECENT_MAX:
             self._recent.popitem(last=False)
         if was_final:
@@ -195,7 +196,7 @@ class DetailsStore:
         """A bill's details; None if they are not here, or were erased. Raises StorageDamaged."""
         recent = self._recent.get((issuer, bill))
         if recent is not None:
-            return recent[0]
+            return decode_stored(recent[0], Details)
         held = self.database.get(_key(issuer, bill))
         if held is None or is_erased(held[ROOT_BYTES:]):
             return None
