@@ -27,7 +27,7 @@ from chain.ledger import Ledger
 from chain.records import HolderBody
 from chain.signature import verify_library
 from chain.transaction import key_id
-from node.allocator import bound_allocator
+from node.allocator import bound_allocator, give_back_regularly
 from node.collector import tame_collector
 from node.config import GATEWAY, MIRROR, VALIDATOR, NodeConfig, load_node_config
 from node.disk_space import DiskSpace
@@ -119,7 +119,9 @@ async def _main(home: Path, config: NodeConfig, genesis: Genesis, app_factory: A
             tls = (place.tls_certificate, place.tls_key) if config.api_tls else (None, None)
             servers.append(WebServer(app_factory(desk, config), config.api.host, config.api.port, *tls))
         log.info("started", node=config.name, kind=config.kind)
+        giving_back = asyncio.create_task(give_back_regularly())
         await stop.wait()
+        giving_back.cancel()
     finally:
         await _end(part, transport, servers)
     if stop.reason:
