@@ -33,7 +33,7 @@ from chain.records import RangesBody
 from chain.signature import SigningKey
 from chain.transaction import Transaction, receive_transaction
 from chain.validators import COMMIT, Certificate, SeatSignature, vote_message
-from node.allocator import bound_allocator
+from node.allocator import bound_allocator, give_back
 from node.collector import tame_collector
 from node.home import NetworkHome
 from node.keystore import load_signing_key
@@ -132,6 +132,7 @@ class Grower:
         """As it stands now. Closes and opens the ledger."""
         recent = self.took[-MEASURED_BLOCKS:]
         self.ledger.flush()
+        give_back()  # as a node does twice a minute
         proof_ms, (rss_mib, mapped_mib) = self._proofs(), _held_mib()
         self.ledger.close()
         size = sum(file.stat().st_size for file in self.directory.rglob("*") if file.is_file())
