@@ -110,7 +110,7 @@ faults: $(READY)
 	@$(BIN)/python -m tests.faults.catch_up --seconds 60
 
 floods: $(READY)
-	@$(BIN)/python -m tests.faults.floods --minutes 10 --warm-up 120 --bills-before 200000
+	@$(BIN)/python -m tests.faults.floods --minutes 10 --warm-up 480 --bills-before 200000
 
 # The files hold hashes and no address: uv.lock and other makers write where packages came from.
 bench: $(READY)
