@@ -36,7 +36,7 @@ class Bar:
         return GOOD if self.share >= 1 else FAIR if self.share >= self.floor_share else BAD
 
 
-CACHES_FULL_BILLS = 500_000  # by then what is bounded in a validator has filled up
+CACHES_FULL_BILLS = 500_000  # by then write buffers and caches are full; LevelDB opens more tables up to a thousand
 
 
 def bars_of(report: Report) -> list[Bar]:

@@ -3,7 +3,7 @@
 glibc raises the size from which it maps memory by itself, up to 32 MiB, as soon as something so large was freed, and
 gives each thread a heap of its own. A node that once answered a few large questions would hold that memory for ever, in
 pieces. What was small leaves whole pages free between others that are held: a flood of small messages had a validator
-hold 100 MiB of which 30 were free. Those are given back too, twice a minute. A setting of the operator's in the
+hold 100 MiB of which a quarter was free. Those are given back too, twice a minute. A setting of the operator's in the
 environment stays. Source: mallopt(3), malloc_trim(3).
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+from typing import Any
 
 MMAP_BYTES = 1 << 20  # above all buffers that come and go many times a second
 TRIM_BYTES = 1 << 20  # free at the end of a heap
@@ -26,8 +27,8 @@ SETTINGS = (  # (name in the environment, number for mallopt, value)
 
 def bound_allocator() -> bool:
     """Whether there was something to set; another C library than glibc keeps its own ways. Call it before threads."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None or "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", ""):
+    mallopt = _function("mallopt")
+    if mallopt is None:
         return False
     done = [mallopt(number, value) == 1 for name, number, value in SETTINGS if name not in os.environ]
     return all(done)
@@ -35,15 +36,18 @@ def bound_allocator() -> bool:
 
 def give_back() -> bool:
     """Free pages anywhere in the heaps go back to the system. Whether the C library can."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if (
-        trim is None
-        or "MALLOC_TRIM_THRESHOLD_" in os.environ
-        or "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", "")
-    ):
+    trim = _function("malloc_trim")
+    if trim is None or "MALLOC_TRIM_THRESHOLD_" in os.environ:
         return False
     trim(0)
     return True
+
+
+def _function(name: str) -> Any:
+    """None where the C library lacks it, or the operator has tuned glibc."""
+    if "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", ""):
+        return None
+    return getattr(ctypes.CDLL(None), name, None)
 
 
 async def give_back_regularly() -> None:
