@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from chain.free_numbers import FreeNumbers, Scan
-from chain.keyspace import BUSINESSES, TRANSACTIONS
+from chain.keyspace import BUSINESSES, RECORDS, TRANSACTIONS
 from chain.seen_keys import SLICE, KeysReader, SeenKeys
 
 OPENING_KEYS = 300_000  # of each kind that are read when a ledger opens, within half a second; others flush by flush
@@ -33,10 +33,11 @@ class AbsentKeys:
 
     def holds(self, key: bytes) -> bool:
         """Whether the store is known to have nothing under a database key."""
-        if key.startswith(TRANSACTIONS):
-            return self._transactions.lacks(key)
-        if key.startswith(BUSINESSES):
+        kind = key[:1]
+        if kind == BUSINESSES:
             return self._businesses.lacks(key)
+        if kind == TRANSACTIONS:
+            return self._transactions.lacks(key)
         return self._free.holds(key)
 
     def missed(self, key: bytes, store: Reader) -> None:
@@ -45,18 +46,20 @@ class AbsentKeys:
 
     def flushed(self, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
         """The store has these now, None where a key is gone. Said before anybody reads them there."""
-        numbered = []
+        by_kind: dict[bytes, list[bytes]] = {kind: [] for kind in (TRANSACTIONS, BUSINESSES, RECORDS)}
+        gone = 0
         for key, value in changes:
-            if key.startswith(TRANSACTIONS):
-                if value is None:
-                    self._transactions.gone()
-                else:
-                    self._transactions.taken(key)
-            elif key.startswith(BUSINESSES):
-                self._businesses.taken(key)
-            else:
-                numbered.append(key)
-        self._free.taken(numbered)
+            keys = by_kind.get(key[:1])
+            if keys is None:
+                continue
+            if value is not None:
+                keys.append(key)
+            elif key[:1] == TRANSACTIONS:
+                gone += 1
+        self._transactions.gone(gone)
+        self._transactions.taken(by_kind[TRANSACTIONS])
+        self._businesses.taken(by_kind[BUSINESSES])
+        self._free.taken(by_kind[RECORDS])
 
     def read_on(self, store: Reader) -> None:
         """A little of what was there when the ledger opened, or of what a filter is made anew from."""

@@ -37,7 +37,8 @@ class _Stretches:
         return len(self._pairs)
 
     def holds(self, number: int) -> bool:
-        near = self._pairs[max(0, self._place(number) - 1) :][:1]
+        place = self._place(number)
+        near = self._pairs[max(0, place - 1) : place]
         return bool(near) and near[0][0] <= number < near[0][1]
 
     def add(self, first: int, end: int) -> None:
@@ -79,7 +80,10 @@ class FreeNumbers:
     def holds(self, key: bytes) -> bool:
         """Whether the store is known to have nothing under a database key."""
         stretches = self._by_prefix.get(key[:-NUMBER_DIGITS])
-        return stretches is not None and key[-NUMBER_DIGITS:].isdigit() and stretches.holds(int(key[-NUMBER_DIGITS:]))
+        if stretches is None:
+            return False
+        digits = key[-NUMBER_DIGITS:]
+        return digits.isdigit() and stretches.holds(int(digits))
 
     def learn(self, key: bytes, store: Scan) -> None:
         """The store has nothing under `key`: look how far that goes."""
@@ -102,5 +106,5 @@ class FreeNumbers:
             self._changes += 1
             for key in keys:
                 stretches = by_prefix.get(key[:-NUMBER_DIGITS])
-                if stretches is not None and len(stretches):
+                if stretches is not None:
                     stretches.cut(int(key[-NUMBER_DIGITS:]))

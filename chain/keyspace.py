@@ -137,22 +137,20 @@ NUMBER_DIGITS = 18
 NUMBERED = (_RECORD + bill(""), _RECORD + unused(""))
 # and those that begin with a hash
 BUSINESSES, TRANSACTIONS = _BUSINESS, _TRANSACTION
+RECORDS = _RECORD  # all records but those of business numbers
 
 
 def stored_record(record_key: bytes) -> bytes:
     """A business number's lies under its MAC: half of a ledger's records are of this kind, and in no order at all."""
-    text = record_key[-2 * MAC_BYTES :]
-    if (
-        record_key.startswith(_BUSINESS_RECORD)
-        and record_key[-2 * MAC_BYTES - 1 : -2 * MAC_BYTES] == b"/"
-        and text == text.lower()
-    ):
-        try:
-            mac = bytes.fromhex(text.decode())
-        except ValueError:  # a peer may ask for any key
-            mac = b""
-        if len(mac) == MAC_BYTES:
-            return _BUSINESS + mac + record_key[len(_BUSINESS_RECORD) : -2 * MAC_BYTES - 1]
+    if record_key.startswith(_BUSINESS_RECORD):
+        text = record_key[-2 * MAC_BYTES :]
+        if record_key[-2 * MAC_BYTES - 1 : -2 * MAC_BYTES] == b"/" and text == text.lower():
+            try:
+                mac = bytes.fromhex(text.decode())
+            except ValueError:  # a peer may ask for any key
+                mac = b""
+            if len(mac) == MAC_BYTES:
+                return _BUSINESS + mac + record_key[len(_BUSINESS_RECORD) : -2 * MAC_BYTES - 1]
     return _RECORD + record_key
 
 

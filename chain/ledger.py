@@ -254,8 +254,9 @@ class Ledger:
         state.save(execution.change)
         put = state.pending
         leaf = hash_leaf(history_leaf(execution.digest))
-        for (level, index), node in updated_nodes(self._history, height, {}, [leaf]).items():
-            put[keyspace.stored_history(level, index)] = node
+        for level, row in enumerate(updated_nodes(self._history, height, {}, [leaf])):
+            for index, node in row.items():
+                put[keyspace.stored_history(level, index)] = node
         view = self._blocks.add(execution, certificate)
         if execution.following.epoch == height + 2:
             put[keyspace.stored_set(height + 2)] = encode(execution.following)

@@ -257,28 +257,25 @@ def path_from_nodes(nodes: NodeReader, index: int, size: int) -> list[bytes]:
 
 def updated_nodes(
     nodes: NodeReader, size: int, replaced: dict[int, bytes], added: Sequence[bytes]
-) -> dict[tuple[int, int], bytes]:
+) -> list[dict[int, bytes]]:
     """The nodes that change when leaf hashes are replaced and others are put at the end.
 
     `size` is the number of leaves before; `replaced` maps index -> leaf hash, below `size`; `added` take the next
-    places. Returns (level, index) -> node, level 0 included, for every full subtree that is new or different.
+    places. Returns by level, the leaves first: index -> node, for every full subtree that is new or different.
     """
-    row = dict(replaced)  # of one level: index -> node
+    row = dict(replaced)
     row.update(enumerate(added, size))
-    changed = {(0, index): value for index, value in row.items()}
-    total = size + len(added)
-    level = 0
+    rows: list[dict[int, bytes]] = []
+    whole = size + len(added)  # so many subtrees of a level are full
     while row:
+        level, whole = len(rows), whole >> 1
         above: dict[int, bytes] = {}
-        whole = total >> (level + 1)  # so many subtrees of the level above are full
         for index in row:
             parent = index >> 1
             if parent < whole and parent not in above:
                 left = row.get(2 * parent) or nodes.node(level, 2 * parent)
                 right = row.get(2 * parent + 1) or nodes.node(level, 2 * parent + 1)
                 above[parent] = sha256(NODE + left + right).digest()
-        level += 1
-        for index, value in above.items():
-            changed[level, index] = value
+        rows.append(row)
         row = above
-    return changed
+    return rows

@@ -20,11 +20,21 @@ _WITHIN = [
 ]
 
 
+def page_key(prefix: bytes, level: int, page: int) -> bytes:
+    """The database key of a page: which one it is among those that hold nodes of `level`."""
+    return prefix + _pack(level // LEVELS, page)
+
+
+def row_of(level: int) -> tuple[int, int, int]:
+    """Where a level lies in its pages: an index's bits inside the page, their mask, the first node's first byte."""
+    bits, mask, first = _WITHIN[level % LEVELS]
+    return bits, mask, NODE_BYTES * first
+
+
 def place_of(prefix: bytes, level: int, index: int) -> tuple[bytes, int]:
     """The database key of a node's page, and the node's first byte there."""
-    band, above = divmod(level, LEVELS)
-    bits, mask, first = _WITHIN[above]
-    return prefix + _pack(band, index >> bits), NODE_BYTES * (first + (index & mask))
+    bits, mask, first = row_of(level)
+    return page_key(prefix, level, index >> bits), first + NODE_BYTES * (index & mask)
 
 
 def is_begun(level: int, index: int, count: int) -> bool:

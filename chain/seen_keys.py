@@ -9,6 +9,7 @@ microsecond and no table. No key that was put in is ever taken for missing; of o
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 LAYER_WORDS = 1 << 14  # of 64 bits, of the first layer; each further one has LAYER_GROWTH times as many
@@ -30,19 +31,28 @@ class Filter:
         self._room = 0
         self.count = 0
 
-    def add(self, number: int) -> None:
-        if not self._room:
-            words = LAYER_WORDS * LAYER_GROWTH ** len(self._layers)
-            self._layers.append(array("Q", bytes(8 * words)))
-            self._room = KEYS_PER_WORD * words
-        layer = self._layers[-1]
-        layer[(number >> 24) & (len(layer) - 1)] |= _bits(number)
-        self._room -= 1
-        self.count += 1
+    def add(self, numbers: Sequence[int]) -> None:
+        done = 0
+        while done < len(numbers):
+            if not self._room:
+                words = LAYER_WORDS * LAYER_GROWTH ** len(self._layers)
+                self._layers.append(array("Q", bytes(8 * words)))
+                self._room = KEYS_PER_WORD * words
+            some = numbers[done : done + self._room]
+            layer = self._layers[-1]
+            mask = len(layer) - 1
+            for number in some:
+                layer[number >> 24 & mask] |= _bits(number)
+            self._room -= len(some)
+            done += len(some)
+        self.count += done
 
     def __contains__(self, number: int) -> bool:
-        bits = _bits(number)
-        return any(layer[(number >> 24) & (len(layer) - 1)] & bits == bits for layer in self._layers)
+        bits, word = _bits(number), number >> 24
+        for layer in reversed(self._layers):  # noqa: SIM110 - a generator takes three times as long, for every bill
+            if layer[word & (len(layer) - 1)] & bits == bits:
+                return True
+        return False
 
 
 def _number(key: bytes) -> int:
@@ -68,16 +78,16 @@ class SeenKeys:
         """Whether the store is known to have nothing under it."""
         return self._whole is not None and _number(key) not in self._whole
 
-    def taken(self, key: bytes) -> None:
-        """The store has it now. Said before anybody reads it there."""
-        number = _number(key)
+    def taken(self, keys: Iterable[bytes]) -> None:
+        """The store has these now. Said before anybody reads them there."""
+        numbers = [_number(key) for key in keys]
         for one in (self._whole, self._making):
             if one is not None:
-                one.add(number)
+                one.add(numbers)
 
-    def gone(self) -> None:
-        """One was deleted: the filter keeps it, so after many it is made anew."""
-        self._gone += 1
+    def gone(self, count: int) -> None:
+        """So many were deleted: the filter keeps them, so after many it is made anew."""
+        self._gone += count
         if (
             self._making is None
             and self._whole is not None
@@ -90,8 +100,7 @@ class SeenKeys:
         if self._making is None:
             return
         keys = store.keys(self._prefix, self._next, limit)
-        for key in keys:
-            self._making.add(_number(key))
+        self._making.add([_number(key) for key in keys])
         if len(keys) < limit:
             self._whole, self._making = self._making, None
         else:

@@ -19,8 +19,9 @@ from chain.codec import Wire, encode
 from chain.digest import EMPTY_DIGEST
 from chain.errors import StorageDamaged
 from chain.genesis import Genesis, genesis_records
+from chain.keyspace import stored_record
 from chain.merkle import EMPTY_ROOT, NodeReader, hash_leaf, path_from_nodes, root_of_peaks, updated_nodes
-from chain.node_pages import EMPTY_NODE, EMPTY_PAGE, NODE_BYTES, is_begun, place_of
+from chain.node_pages import EMPTY_NODE, EMPTY_PAGE, NODE_BYTES, is_begun, page_key, place_of, row_of
 from chain.records import Record, state_leaf
 from chain.rules.context import Body, Changes
 from chain.stored_record import entry_of, stored_entry
@@ -42,11 +43,10 @@ class StateChange:
     root: bytes
     count: int
     records: dict[bytes, tuple[int, bytes]]  # key -> (place, canonical Record)
-    nodes: dict[tuple[int, int], bytes]  # (level, index) -> node
+    nodes: list[dict[int, bytes]]  # by level: index -> node
 
 
-@dataclass(slots=True)
-class _Slot:
+class _Slot(msgspec.Struct, gc=False):
     body: Wire
     origin: bytes
     operation: bytes
@@ -81,11 +81,11 @@ class Overlay:
 
     def apply(self, changes: Changes, operation: bytes) -> None:
         """Take over what a rule returned."""
+        slots, undo = self._slots, self._undo
         for key, body in changes.items():
-            slot = self._slots.get(key)
-            self._undo.append((key, slot))
-            origin = slot.origin if slot else self.origin(key) or operation
-            self._slots[key] = _Slot(body, origin, operation)
+            slot = slots.get(key)
+            undo.append((key, slot))
+            slots[key] = _Slot(body, slot.origin if slot else self.origin(key) or operation, operation)
 
     def mark(self) -> int:
         """A point to come back to."""
@@ -106,13 +106,13 @@ class Overlay:
 
     def finish(self, height: int) -> StateChange:
         """One new version per changed record, its leaf, and the root after it."""
-        base = self._base
+        base, slots, entries = self._base, self._slots, self._entries
         records: dict[bytes, tuple[int, bytes]] = {}
         replaced: dict[int, bytes] = {}
         added: list[bytes] = []
-        for key in sorted(self._slots):
-            slot = self._slots[key]
-            below = self._entry(key)
+        for key in sorted(slots):
+            slot = slots[key]
+            below = entries[key]  # looked for when the slot was made
             former = record_of(below[1]) if below else None
             record = encode(
                 Record(
@@ -172,11 +172,12 @@ def body_of(record: Record, kind: type[Body]) -> Body:
 class _Layered:
     """Nodes of a change over those of its base."""
 
-    def __init__(self, base: NodeReader, nodes: dict[tuple[int, int], bytes]) -> None:
+    def __init__(self, base: NodeReader, nodes: list[dict[int, bytes]]) -> None:
         self._base, self._nodes = base, nodes
 
     def node(self, level: int, index: int) -> bytes:
-        return self._nodes.get((level, index)) or self._base.node(level, index)
+        row = self._nodes[level] if level < len(self._nodes) else {}
+        return row.get(index) or self._base.node(level, index)
 
 
 def _changed(
@@ -310,7 +311,7 @@ class SavedState:
         return (newest, latest) if newest is not None and latest is not None else None
 
     def entry(self, key: bytes) -> tuple[int, bytes] | None:
-        value = self.read(keyspace.stored_record(key))
+        value = self.read(stored_record(key))
         return entry_of(value) if value is not None else None
 
     def node(self, level: int, index: int) -> bytes:
@@ -336,15 +337,27 @@ class SavedState:
 
     def save(self, change: StateChange) -> None:
         """Make a block's change the current state."""
+        pending = self.pending
         for key, (place, record) in change.records.items():
-            self.pending[keyspace.stored_record(key)] = stored_entry(place, record)
+            pending[stored_record(key)] = stored_entry(place, record)
         pages: dict[bytes, bytearray] = {}
-        for (level, index), node in change.nodes.items():
-            key, first = place_of(keyspace.NODE_PAGES, level, index)
-            page = pages.get(key)
-            if page is None:
-                former = self.read(key) if is_begun(level, index, self.count) else None
-                page = pages[key] = bytearray(former or EMPTY_PAGE)
-            page[first : first + NODE_BYTES] = node
-        self.pending.update({key: bytes(page) for key, page in pages.items()})
+        for level, row in enumerate(change.nodes):
+            bits, mask, first = row_of(level)
+            number, page = -1, bytearray()
+            for index, node in row.items():
+                if index >> bits != number:  # neighbours lie in one page
+                    number = index >> bits
+                    page = self._page(pages, level, index, number)
+                at = first + NODE_BYTES * (index & mask)
+                page[at : at + NODE_BYTES] = node
+        pending.update({key: bytes(page) for key, page in pages.items()})
         self.count, self.root = change.count, change.root
+
+    def _page(self, pages: dict[bytes, bytearray], level: int, index: int, number: int) -> bytearray:
+        """Of a change that is being saved, as it stood before."""
+        key = page_key(keyspace.NODE_PAGES, level, number)
+        page = pages.get(key)
+        if page is None:
+            former = self.read(key) if is_begun(level, index, self.count) else None
+            page = pages[key] = bytearray(former or EMPTY_PAGE)
+        return page

@@ -48,12 +48,15 @@ class GatewayFollow:
         self.caught_up = asyncio.Event()  # a validator had nothing more, once since the start
         self.before = self._load()
 
+    def _put_history(self, rows: list[dict[int, bytes]]) -> None:
+        for level, row in enumerate(rows):
+            for index, node in row.items():
+                self._store.put(history_key(level, index), node)
+
     def _load(self) -> Before:
         position = self._store.position()
         if position is None:
-            nodes = updated_nodes(self._store, 0, {}, [hash_leaf(history_leaf(self._ledger.chain_id))])
-            for (level, index), node in nodes.items():
-                self._store.put(history_key(level, index), node)
+            self._put_history(updated_nodes(self._store, 0, {}, [hash_leaf(history_leaf(self._ledger.chain_id))]))
             start = Before.genesis(self._ledger)
             self._keep_set(start.voters)
             self._store.put(POSITION_KEY, Position(self._ledger.chain_id, 0, start.digest, start.time_ms))
@@ -106,8 +109,7 @@ class GatewayFollow:
         if root_of_peaks(store, header.height) != header.history_root:
             raise StorageDamaged("gateway history", f"its root is not what block {header.height} says")
         leaf = hash_leaf(history_leaf(checked.digest))
-        for (level, index), node in updated_nodes(store, header.height, {}, [leaf]).items():
-            store.put(history_key(level, index), node)
+        self._put_history(updated_nodes(store, header.height, {}, [leaf]))
         store.put(header_key(header.height), CertifiedHeader(header, checked.part.certificate))
         position = Position(self._ledger.chain_id, header.height, checked.digest, header.time_ms)
         store.put(POSITION_KEY, position)

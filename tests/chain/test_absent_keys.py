@@ -42,12 +42,14 @@ def flush(state: SavedState) -> None:
 
 
 def test_a_filter_holds_all_that_was_put_in_and_little_else() -> None:
-    """Over three layers."""
+    """Over three layers, and over the seams between them."""
     draw = random.Random(1)
     put = [draw.getrandbits(64) for _ in range(400_000)]
     found = Filter()
-    for number in put:
-        found.add(number)
+    for number in put[:100_000]:
+        found.add([number])
+    for start in range(100_000, len(put), 30_000):
+        found.add(put[start : start + 30_000])
     assert all(number in found for number in put)
     assert sum(draw.getrandbits(64) in found for _ in range(20_000)) < 20_000 * 0.03
 

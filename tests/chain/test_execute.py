@@ -181,7 +181,7 @@ def test_a_key_is_in_force_from_its_first_height_until_its_last(height: int, cod
     body = encode(KeyBody(key.public, UNIT, 1, 2, 5))
     record = encode(Record(2, 1, bytes(32), bytes(32), bytes(32), body))
     state = chain.ledger.state
-    state.save(StateChange(state.root, state.count, {record_key: (entry[0], record)}, {}))
+    state.save(StateChange(state.root, state.count, {record_key: (entry[0], record)}, []))
     if code is None:
         assert key_in_force(state, name, key_id(key.public), height).public == key.public
     else:

@@ -80,7 +80,8 @@ class Nodes:
         return self.nodes[level, index]
 
     def change(self, replaced: dict[int, bytes], added: list[bytes]) -> None:
-        self.nodes.update(updated_nodes(self, self.size, replaced, added))
+        for level, row in enumerate(updated_nodes(self, self.size, replaced, added)):
+            self.nodes.update({(level, index): node for index, node in row.items()})
         self.size += len(added)
 
 

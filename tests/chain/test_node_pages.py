@@ -30,12 +30,13 @@ def test_a_page_is_looked_for_from_its_first_node_on() -> None:
     pages: set[bytes] = set()
     state = SavedState(MemoryStore())
     for count in range(1_100):
-        nodes = updated_nodes(state, count, {}, [bytes([1 + count % 255]) * 32])
+        rows = updated_nodes(state, count, {}, [bytes([1 + count % 255]) * 32])
+        nodes = [(level, index) for level, row in enumerate(rows) for index in row]
         for level, index in nodes:
             key, _first = place_of(b"n", level, index)
             assert is_begun(level, index, count) == (key in pages)
         pages |= {place_of(b"n", level, index)[0] for level, index in nodes}
-        state.save(StateChange(bytes(32), count + 1, {}, nodes))
+        state.save(StateChange(bytes(32), count + 1, {}, rows))
     assert {key[1] for key in pages} == {0, 1, 2}
 
 
