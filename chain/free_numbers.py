@@ -37,7 +37,7 @@ class _Stretches:
         return len(self._pairs)
 
     def holds(self, number: int) -> bool:
-        place = self._place(number)
+        place = bisect_right(self._pairs, (number, AFTER_ALL))
         near = self._pairs[max(0, place - 1) : place]
         return bool(near) and near[0][0] <= number < near[0][1]
 

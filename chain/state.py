@@ -46,6 +46,9 @@ class StateChange:
     nodes: list[dict[int, bytes]]  # by level: index -> node
 
 
+_NOT_HERE: Any = object()  # marks a key that a layer says nothing of; None says that there is nothing, or that it goes
+
+
 class _Slot(msgspec.Struct, gc=False):
     body: Wire
     origin: bytes
@@ -135,11 +138,10 @@ class Overlay:
 
     def _entry(self, key: bytes) -> tuple[int, bytes] | None:
         """What lies below: most keys of a block are new, and each miss is a walk through LevelDB."""
-        try:
-            return self._entries[key]
-        except KeyError:
+        found: tuple[int, bytes] | None = self._entries.get(key, _NOT_HERE)
+        if found is _NOT_HERE:
             found = self._entries[key] = self._base.entry(key)
-            return found
+        return found
 
     def _below(self, key: bytes, kind: type[Body]) -> tuple[Record, Wire] | None:
         if key not in self._read:
@@ -226,9 +228,6 @@ class Store(Protocol):
     def close(self) -> None: ...
 
 
-_NOT_HERE: Any = object()  # marks a key that a layer says nothing of; None says that it goes
-
-
 class SavedState:
     """The state of the last final block: the store, and changes that are not written to it yet.
 
@@ -311,8 +310,13 @@ class SavedState:
         return (newest, latest) if newest is not None and latest is not None else None
 
     def entry(self, key: bytes) -> tuple[int, bytes] | None:
-        value = self.read(stored_record(key))
-        return entry_of(value) if value is not None else None
+        stored = stored_record(key)
+        value: bytes | None = self.pending.get(stored, _NOT_HERE)  # as `read`: three times for each bill
+        if value is _NOT_HERE:
+            value = self._flushing.get(stored, _NOT_HERE)
+            if value is _NOT_HERE:
+                value = self._stored(stored)
+        return None if value is None else entry_of(value)
 
     def node(self, level: int, index: int) -> bytes:
         key, first = place_of(keyspace.NODE_PAGES, level, index)
