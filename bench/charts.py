@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from bench.report import GrowthPoint, Report
+from bench.report import GrowthPoint, Held, Report
 
 WIDTH, ROW, LEFT, RIGHT = 860, 30, 300, 200
 INK, PALE, GOOD, FAIR, BAD = "#24292f", "#d0d7de", "#1a7f37", "#9a6700", "#cf222e"
@@ -36,17 +36,13 @@ class Bar:
         return GOOD if self.share >= 1 else FAIR if self.share >= self.floor_share else BAD
 
 
-CACHES_FULL_BILLS = 500_000  # by then write buffers and caches are full; LevelDB opens more tables up to a thousand
-
-
 def bars_of(report: Report) -> list[Bar]:
     """The issue's figures, in its order."""
     first, last = report.growth[0], report.growth[-1]
-    before = next((point for point in report.growth[:-1] if point.bills >= CACHES_FULL_BILLS), None)
+    slope = report.mib_per_million
     memory = []
-    if before is not None:
-        slope = (last.rss_mib - before.rss_mib) / (last.bills - before.bills) * 1e6
-        memory.append(Bar("own memory, from there a million bills more", max(slope, 1.0), "MiB", 20, 10, less=True))
+    if slope is not None:
+        memory.append(Bar("own memory, a million bills more", max(slope, 1.0), "MiB", 20, 10, less=True))
     return [
         Bar("roofline ratio, single-signed", report.single_signed.roofline_ratio, "", 0.20, 0.35),
         Bar("batch-signed", report.batch_signed.bills_per_s, "bills/s", 5_000, 10_000),
@@ -92,29 +88,28 @@ def figures_svg(report: Report) -> str:
     return _page(height, parts)
 
 
-def growth_svg(points: list[GrowthPoint]) -> str:
+def growth_svg(points: list[GrowthPoint], held: list[Held]) -> str:
     """Cost of a bill, memory and bytes on the disk against the number of bills, each to its own largest."""
-    series = {
-        "us for one bill more": [point.us_per_bill for point in points],
-        "MiB held": [point.rss_mib for point in points],
-        "bytes on the disk for a bill": [point.bytes_per_bill for point in points],
-        "ms for a proof": [point.proof_ms for point in points],
+    series: dict[str, list[tuple[int, float]]] = {
+        "us for one bill more": [(point.bills, point.us_per_bill) for point in points],
+        "MiB held": [(one.bills, one.rss_mib) for one in held],
+        "bytes on the disk for a bill": [(point.bills, point.bytes_per_bill) for point in points],
+        "ms for a proof": [(point.bills, point.proof_ms) for point in points],
     }
     colours = [GOOD, FAIR, INK, BAD]
     left, top, wide, high = 60, 20, WIDTH - 360, 240
     most = points[-1].bills
     parts = [f'<rect x="{left}" y="{top}" width="{wide}" height="{high}" fill="none" stroke="{PALE}"/>']
     for number, (name, values) in enumerate(series.items()):
-        peak = max(values) or 1.0
+        peak = max(value for _bills, value in values) or 1.0
         line = " ".join(
-            f"{left + wide * point.bills / most:.1f},{top + high - high * 0.95 * value / peak:.1f}"
-            for point, value in zip(points, values, strict=True)
+            f"{left + wide * bills / most:.1f},{top + high - high * 0.95 * value / peak:.1f}" for bills, value in values
         )
         y = top + 20 + 22 * number
         parts += [
             f'<polyline points="{line}" fill="none" stroke="{colours[number]}" stroke-width="2"/>',
-            f'<text x="{left + wide + 20}" y="{y}" fill="{colours[number]}">{escape(name)}: {_short(values[0])} → '
-            f"{_short(values[-1])}</text>",
+            f'<text x="{left + wide + 20}" y="{y}" fill="{colours[number]}">{escape(name)}: {_short(values[0][1])} → '
+            f"{_short(values[-1][1])}</text>",
         ]
     parts += [
         f'<text x="{left}" y="{top + high + 18}" fill="{INK}">0</text>',

@@ -3,25 +3,27 @@
 `python -m bench.growth NETWORK_HOME DIRECTORY 10000 100000 1000000` goes on where DIRECTORY stands. Each block is decoded,
 its certificate and signatures are checked, it is executed, appended and flushed, as a node does that catches up; the state
 goes down every FLUSH_BLOCKS, which is about a second's worth under load. Making and signing the blocks is not counted. Details are not part of it.
+
+A young process is quicker than one that has run for a minute: its objects lie in the order in which they were made. So that
+it is the ledger that grows and not the process that ages, the process first works on a ledger that is thrown away (`--warm`).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from bench.bills import Counter
 from bench.calibration import Milliseconds
-from bench.report import GrowthPoint
+from bench.report import GrowthPoint, Held
 from chain import keyspace
 from chain.block import Block, FinalBlock
 from chain.block_log import BlockLog
@@ -44,6 +46,8 @@ LEASE = 20_000_000
 PROOFS = 300
 HOSPITAL, PLACE, GATEWAY = "hospital-a", "A01", "hospital-a"
 REBUILD_MAX = 1_000_000
+WARM_BILLS = 300_000
+HELD_BILLS = 100_000  # between looks at the memory
 MEASURED_BLOCKS = 100  # before each point, or as many as there are
 FLUSH_BLOCKS = 5
 
@@ -88,13 +92,20 @@ class Grower:
         self.ledger = Ledger.open(self.directory, self.genesis, log=log, indexes=False)
         return time.perf_counter() - began
 
-    def grow(self, bills: int) -> None:
-        """One block more, as often as it takes."""
+    def grow(self, bills: int, held: Callable[[Held], None] = lambda _held: None) -> None:
+        """One block more, as often as it takes; `held` is told the memory every HELD_BILLS."""
+        stood = self.bills
         while self.bills < bills:
+            if self.bills > stood and self.bills % HELD_BILLS == 0:
+                held(self.held())
             made = self.counter.transactions(
                 BILLS_PER_BLOCK // BILLS_PER_SIGNATURE, BILLS_PER_SIGNATURE, self.ledger.head.height + 1_000
             )
             self.add(list(made))
+
+    def held(self) -> Held:
+        give_back()  # as a node does twice a minute
+        return Held(self.bills, round(_held_mib()[0], 1))
 
     def add(self, transactions: list[Transaction]) -> None:
         data = self._certified(transactions)
@@ -185,21 +196,39 @@ def _held_mib() -> tuple[float, float]:
     return held["RssAnon"], held["RssFile"]
 
 
-def grow(home: Path, directory: Path, points: tuple[int, ...], told: Callable[[str], None]) -> list[GrowthPoint]:
+def grow(
+    home: Path, directory: Path, points: tuple[int, ...], warm_bills: int, told: Callable[[str], None]
+) -> tuple[list[GrowthPoint], list[Held]]:
     """In a process of its own, so that its memory is nobody else's."""
-    return list(_points(home, directory, points, told))
-
-
-def _points(home: Path, directory: Path, points: tuple[int, ...], told: Callable[[str], None]) -> Iterator[GrowthPoint]:
-    command = [sys.executable, "-m", "bench.growth", str(home), str(directory), *map(str, points)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    grown: list[GrowthPoint] = []
+    held: list[Held] = []
+    command = [sys.executable, "-m", "bench.growth", "--warm", str(warm_bills), str(home), str(directory)]
+    with subprocess.Popen([*command, *map(str, points)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            point = msgspec.convert(json.loads(line), GrowthPoint)
+            said = msgspec.json.decode(line)
+            if "us_per_bill" not in said:
+                held.append(msgspec.convert(said, Held))
+                continue
+            point = msgspec.convert(said, GrowthPoint)
             told(f"{point.bills:,} bills: {point.us_per_bill} us for one more")
-            yield point
+            grown.append(point)
+            held.append(Held(point.bills, point.rss_mib))
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    return grown, held
+
+
+def _warm_up(home: NetworkHome, directory: Path, bills: int) -> None:
+    """A ledger as the one to come, beside it; it is removed."""
+    beside = directory.with_name(f"{directory.name}-warm-up")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        grower = Grower(home, beside)
+        grower.grow(bills)
+        grower.ledger.close()
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def main() -> None:
@@ -209,17 +238,25 @@ def main() -> None:
     parser.add_argument("--rebuild-max", type=int, default=REBUILD_MAX, help="up to so many bills, from the files anew")
     parser.add_argument("--open", action="store_true", help="only say how many seconds opening takes")
     parser.add_argument("points", type=int, nargs="*", help="numbers of bills")
+    parser.add_argument("--warm", type=int, default=WARM_BILLS, help="bills on a ledger that is thrown away, before")
     options = parser.parse_args()
     bound_allocator()
-    grower = Grower(NetworkHome(options.home), options.directory, options.rebuild_max)
+    home = NetworkHome(options.home)
     if options.open:
-        print(grower.open_s)
+        print(Grower(home, options.directory).open_s)
         return
     tame_collector()
+    if options.warm:
+        _warm_up(home, options.directory, options.warm)
+    grower = Grower(home, options.directory, options.rebuild_max)
     for bills in options.points:
         if bills > grower.bills:
-            grower.grow(bills)
-            print(msgspec.json.encode(grower.point()).decode(), flush=True)
+            grower.grow(bills, _say)
+            _say(grower.point())
+
+
+def _say(found: Held | GrowthPoint) -> None:
+    print(msgspec.json.encode(found).decode(), flush=True)
 
 
 if __name__ == "__main__":

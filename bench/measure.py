@@ -18,6 +18,7 @@ from bench.growth import grow
 from bench.load import LoadClient, LoadFailed, Measured
 from bench.network import GATEWAYS, UP, VALIDATORS, BenchNetwork
 from bench.report import (
+    CACHES_FULL_BILLS,
     BatchSigned,
     Failover,
     Machine,
@@ -27,6 +28,7 @@ from bench.report import (
     RestRates,
     SingleSigned,
     SlowFlush,
+    mib_per_million,
 )
 from bench.rest import Door, one_by_one, press, until_quick
 from bench.scaling import scale
@@ -63,10 +65,11 @@ class Lengths:
     away_s: float
     overload_s: float
     growth: tuple[int, ...]
+    growth_warm: int  # bills on a ledger that is thrown away
 
 
-QUICK = Lengths(2.0, 5.0, 8.0, 5.0, 40, 6.0, 8.0, (10_000, 20_000))
-WHOLE = Lengths(5.0, 20.0, 60.0, 20.0, 200, 30.0, 60.0, (10_000, 100_000, 500_000, 1_000_000))
+QUICK = Lengths(2.0, 5.0, 8.0, 5.0, 40, 6.0, 8.0, (10_000, 20_000), 20_000)
+WHOLE = Lengths(5.0, 20.0, 60.0, 20.0, 200, 30.0, 60.0, (10_000, 100_000, 1_000_000), 300_000)
 
 
 def measure(directory: Path, config: Path, lengths: Lengths, told: Told) -> Report:
@@ -85,7 +88,7 @@ def measure(directory: Path, config: Path, lengths: Lengths, told: Told) -> Repo
     finally:
         network.down()
     told("a ledger grows")
-    growth = grow(network.home, directory / "growth", lengths.growth, told)
+    growth, held = grow(network.home, directory / "growth", lengths.growth, lengths.growth_warm, told)
     told("calibrating")
     last = calibrate(directory)
     verify = (first.verify_per_s + last.verify_per_s) / 2
@@ -113,6 +116,8 @@ def measure(directory: Path, config: Path, lengths: Lengths, told: Told) -> Repo
         verify_workers=scale(),
         proof_ms=growth[-1].proof_ms,
         growth=growth,
+        growth_memory=held,
+        mib_per_million=mib_per_million(held, CACHES_FULL_BILLS),
     )
 
 

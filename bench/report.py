@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
+
 import msgspec
 
 from bench.calibration import Calibration, Milliseconds
 from bench.scaling import Workers
+
+CACHES_FULL_BILLS = (
+    300_000  # by then write buffers and caches are full; what grows on are LevelDB's tables and our filters
+)
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -79,6 +85,22 @@ class GrowthPoint(msgspec.Struct, frozen=True):
     rebuild_s: float | None = None  # deriving the state anew from the block files, every signature checked
 
 
+class Held(msgspec.Struct, frozen=True):
+    """Memory of its own, once as much was given back as can be."""
+
+    bills: int
+    rss_mib: float
+
+
+def mib_per_million(held: list[Held], from_bills: int) -> float | None:
+    """The slope of own memory by least squares, from so many bills on; None of fewer than three measurements."""
+    some = [one for one in held if one.bills >= from_bills]
+    if len(some) < 3:
+        return None
+    found = statistics.linear_regression([one.bills / 1e6 for one in some], [one.rss_mib for one in some])
+    return round(found.slope, 1)
+
+
 class Report(msgspec.Struct, frozen=True):
     machine: Machine
     is_quick: bool
@@ -99,3 +121,5 @@ class Report(msgspec.Struct, frozen=True):
     verify_workers: list[Workers]
     proof_ms: float  # at the most bills of `growth`
     growth: list[GrowthPoint]
+    growth_memory: list[Held]  # at more counts of bills than `growth`
+    mib_per_million: float | None  # its slope from CACHES_FULL_BILLS on

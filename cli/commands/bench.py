@@ -54,7 +54,7 @@ def bench(
     if charts is not None:
         charts.mkdir(parents=True, exist_ok=True)
         (charts / "figures.svg").write_text(figures_svg(report), "utf-8")
-        (charts / "growth.svg").write_text(growth_svg(report.growth), "utf-8")
+        (charts / "growth.svg").write_text(growth_svg(report.growth, report.growth_memory), "utf-8")
     if as_json:
         output.print_json(msgspec.to_builtins(report))
         return ExitCode.OK

@@ -13,7 +13,7 @@ import pytest
 from bench.bills import Counter
 from bench.calibration import Calibration, Milliseconds, calibrate
 from bench.charts import bars_of, figures_svg, growth_svg
-from bench.check import losses, ratios_of
+from bench.check import better, losses, medians, ratios_of
 from bench.growth import BILLS_PER_BLOCK, Grower
 from bench.load import LoadFailed, bundled, measured
 from bench.network import BenchNetwork
@@ -21,6 +21,7 @@ from bench.report import (
     BatchSigned,
     Failover,
     GrowthPoint,
+    Held,
     Machine,
     OneDown,
     Overload,
@@ -28,6 +29,7 @@ from bench.report import (
     RestRates,
     SingleSigned,
     SlowFlush,
+    mib_per_million,
 )
 from bench.scaling import Workers, scale
 from chain.signature import SigningKey
@@ -39,7 +41,7 @@ SPREAD = Milliseconds(10.0, 20.0)
 
 
 def report(**changes: object) -> Report:
-    calibration = Calibration(20_000, 50_000, 1_000, Milliseconds(0.1, 0.5), 0.3, 2.0)
+    calibration = Calibration(20_000, 50_000, 1_000, Milliseconds(0.1, 0.5), 0.3, 2.0, 40.0)
     fields: dict[str, object] = {
         "machine": Machine("a <processor>", 2, 24.0, "3.11.7", "2026-11-26 05:00", "abcdef0"),
         "is_quick": True,
@@ -63,6 +65,8 @@ def report(**changes: object) -> Report:
             GrowthPoint(10_000, 25.0, 30.0, 60.0, 20.0, 800.0, 0.05, 0.1),
             GrowthPoint(20_000, 26.0, 31.0, 80.0, 20.0, 900.0, 0.06, 0.2),
         ],
+        "growth_memory": [Held(10_000, 60.0), Held(15_000, 70.0), Held(20_000, 80.0)],
+        "mib_per_million": None,
     }
     return Report(**(fields | changes))  # type: ignore[arg-type]
 
@@ -112,7 +116,7 @@ def test_a_loss_of_more_than_a_fifth_is_told_and_so_is_what_is_missing() -> None
 
 def test_ratios_do_not_know_how_fast_the_machine_was() -> None:
     slow, fast = report(), report(
-        calibration=[Calibration(40_000, 100_000, 2_000, SPREAD, 0.15, 1.0)] * 2,
+        calibration=[Calibration(40_000, 100_000, 2_000, SPREAD, 0.15, 1.0, 20.0)] * 2,
         idle_latency_ms=Milliseconds(5.0, 10.0),
         batch_signed=BatchSigned(10_000.0, SPREAD, 200),
         rest=RestRates(600.0, 3_000.0),
@@ -121,9 +125,29 @@ def test_ratios_do_not_know_how_fast_the_machine_was() -> None:
     assert ratios_of(slow) == ratios_of(fast)
 
 
+def test_what_lost_once_is_looked_at_again_and_a_record_is_of_several_runs() -> None:
+    """A bad minute is no loss; two of them are."""
+    then = {"a": 1.0, "b": 1.0}
+    first, second = {"a": 0.7, "b": 0.7}, {"a": 0.95, "b": 0.75}
+    assert losses(better(first, second), then) == ["b: 0.75, was 1"]
+    assert losses(better(first, {"a": 1.0}), then) == ["b: not measured any more"]
+    assert medians([{"a": 1.0}, {"a": 9.0}, {"a": 2.0}]) == {"a": 2.0}
+
+
+def test_the_slope_of_the_memory_is_of_many_looks_once_caches_are_full() -> None:
+    """One look is a few MiB off; what fills before does not count."""
+    held = [
+        Held(bills, 100.0 + bills / 1e6 * 12 + (bills // 100_000 % 2)) for bills in range(300_000, 1_100_000, 100_000)
+    ]
+    found = mib_per_million([Held(10_000, 40.0), Held(200_000, 90.0), *held], 300_000)
+    assert found is not None
+    assert 11 < found < 14
+    assert mib_per_million(held[:2], 300_000) is None
+
+
 def test_the_pictures_are_whole_and_say_every_figure() -> None:
     some = report()
-    figures, growth = figures_svg(some), growth_svg(some.growth)
+    figures, growth = figures_svg(some), growth_svg(some.growth, some.growth_memory)
     for picture in (figures, growth):
         ElementTree.fromstring(picture)
     assert all(bar.name in figures for bar in bars_of(some))
@@ -133,12 +157,15 @@ def test_the_pictures_are_whole_and_say_every_figure() -> None:
 
 
 @pytest.mark.processes
-def test_growth_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_growth_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = BenchNetwork(tmp_path / "network", ROOT / "network.yaml")
     network.medbill("network", "init", "--config", str(network.config), "--home", str(network.home), show=False)
     home, directory = NetworkHome(network.home), tmp_path / "growth"
     grower = Grower(home, directory)
-    grower.grow(2 * BILLS_PER_BLOCK)
+    looks: list[Held] = []
+    monkeypatch.setattr("bench.growth.HELD_BILLS", BILLS_PER_BLOCK)
+    grower.grow(2 * BILLS_PER_BLOCK, looks.append)
+    assert [look.bills for look in looks] == [1_000]
     first = grower.point()
     grower.ledger.close()
     again = Grower(home, directory)
