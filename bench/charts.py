@@ -1,9 +1,16 @@
-"""Two pictures of a report, as SVG: how each figure stands to its floor and aim, and what growth does to cost and memory."""
+"""Two pictures of a report, as SVG: how each figure stands to its floor and aim, and what growth does to cost and memory.
+
+`python -m bench.charts POINTS.jsonl PICTURE.svg` draws the second one from what `python -m bench.growth` printed.
+"""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
+
+import msgspec
 
 from bench.report import GrowthPoint, Held, Report
 
@@ -92,16 +99,19 @@ def growth_svg(points: list[GrowthPoint], held: list[Held]) -> str:
     """Cost of a bill, memory and bytes on the disk against the number of bills, each to its own largest."""
     series: dict[str, list[tuple[int, float]]] = {
         "us for one bill more": [(point.bills, point.us_per_bill) for point in points],
+        "ms for 1,000 of them, p99": [(point.bills, point.block_p99_ms) for point in points],
         "MiB held": [(one.bills, one.rss_mib) for one in held],
         "bytes on the disk for a bill": [(point.bills, point.bytes_per_bill) for point in points],
         "ms for a proof": [(point.bills, point.proof_ms) for point in points],
+        "s to open it": [(point.bills, point.start_s) for point in points if point.start_s is not None],
+        "s to derive it anew": [(point.bills, point.rebuild_s) for point in points if point.rebuild_s is not None],
     }
-    colours = [GOOD, FAIR, INK, BAD]
+    colours = [GOOD, "#4ac26b", FAIR, INK, BAD, "#0969da", "#8250df"]
     left, top, wide, high = 60, 20, WIDTH - 360, 240
     most = points[-1].bills
     parts = [f'<rect x="{left}" y="{top}" width="{wide}" height="{high}" fill="none" stroke="{PALE}"/>']
-    for number, (name, values) in enumerate(series.items()):
-        peak = max(value for _bills, value in values) or 1.0
+    for number, (name, values) in enumerate((name, values) for name, values in series.items() if values):
+        peak = max((value for _bills, value in values), default=1.0) or 1.0
         line = " ".join(
             f"{left + wide * bills / most:.1f},{top + high - high * 0.95 * value / peak:.1f}" for bills, value in values
         )
@@ -118,6 +128,15 @@ def growth_svg(points: list[GrowthPoint], held: list[Held]) -> str:
     return _page(top + high + 40, parts)
 
 
+def main() -> None:
+    source, picture = map(Path, sys.argv[1:])
+    said = [msgspec.json.decode(line) for line in source.read_bytes().splitlines()]
+    points = [msgspec.convert(one, GrowthPoint) for one in said if "us_per_bill" in one]
+    looks = [msgspec.convert(one, Held) for one in said if "us_per_bill" not in one]
+    held = sorted([*looks, *(Held(point.bills, point.rss_mib) for point in points)], key=lambda one: one.bills)
+    picture.write_text(growth_svg(points, held), "utf-8")
+
+
 def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
@@ -128,3 +147,7 @@ def _page(height: float, parts: list[str]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
         f'font-family="sans-serif" font-size="13">\n<rect width="100%" height="100%" fill="#ffffff"/>\n{body}\n</svg>\n'
     )
+
+
+if __name__ == "__main__":
+    main()
