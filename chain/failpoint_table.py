@@ -102,6 +102,7 @@ POINTS: dict[str, Point] = {
     "submissions.kept": Point("node/submissions.py", "a submitted transaction is on the disk, not sent"),
     # gateways
     "issuing.numbered": Point("node/issuing.py", "a bill has its number in memory"),
+    "issuing.half_corrected": Point("node/issuing.py", "a correction's red bill is in memory, its new bill not yet"),
     "issuing.kept": Point("node/issuing.py", "bill, details and operation are in memory, not written"),
     "gateway.saved": Point("node/gateway.py", "a bill is on the disk, not answered"),
     "gateway_store.batch_taken": Point("node/gateway_store.py", "a batch is closed, not written"),

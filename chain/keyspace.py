@@ -95,6 +95,61 @@ def release(office: str, operation: bytes) -> bytes:
     return f"release/{office}/{operation.hex()}".encode()
 
 
+def void(bill_id: str) -> bytes:
+    return f"void/{bill_id}".encode()
+
+
+def circulation(bill_id: str) -> bytes:
+    return f"circulation/{bill_id}".encode()
+
+
+def hold(bill_id: str) -> bytes:
+    return f"hold/{bill_id}".encode()
+
+
+def made_up(bill_id: str) -> bytes:
+    return f"madeup/{bill_id}".encode()
+
+
+def delivery(bill_id: str, channel: str) -> bytes:
+    return f"delivery/{bill_id}/{channel}".encode()
+
+
+def paper(bill_id: str) -> bytes:
+    return f"paper/{bill_id}".encode()
+
+
+def form(issuer: str, number: str) -> bytes:
+    """A numbered form: used once."""
+    return f"form/{issuer}/{number}".encode()
+
+
+def form_end(issuer: str, number: str) -> bytes:
+    return f"formend/{issuer}/{number}".encode()
+
+
+def booking(bill_id: str, side: int) -> bytes:
+    return f"booking/{bill_id}/{side}".encode()
+
+
+def acknowledgement(bill_id: str) -> bytes:
+    return f"acknowledged/{bill_id}".encode()
+
+
+def claims(bill_id: str) -> bytes:
+    """What counts of a bill's claims."""
+    return f"claims/{bill_id}".encode()
+
+
+def claim(insurer: str, name: bytes) -> bytes:
+    return f"claim/{insurer}/{name.hex()}".encode()
+
+
+def claim_step(insurer: str, name: bytes, step: str) -> bytes:
+    """`decided`, `paid` or `released`: what makes the same operation again known as such."""
+    return f"claim/{insurer}/{name.hex()}/{step}".encode()
+
+
 def day_book(issuer: str, place: str, date: int) -> bytes:
     return f"daybook/{issuer}/{place}/{date:08d}".encode()
 

@@ -155,6 +155,34 @@ class ReverseBill(Wire, frozen=True, tag=301):
     details_root: Digest
 
 
+class VoidBill(Wire, frozen=True, tag=302):
+    """A bill that never left the house is withdrawn (作废): no counter-bill, and it stays to be seen."""
+
+    bill: BillId
+    reason: Reason
+
+
+class DeliverBill(Wire, frozen=True, tag=303):
+    """Stamp: the bill went to its payer this way. To which number or address is nobody's business here."""
+
+    bill: BillId
+    channel: Reason  # sms, mail, app, counter …
+    delivered_ms: Milliseconds
+
+
+class HoldBill(Wire, frozen=True, tag=304):
+    """Its fees are owed: it may not circulate. Linked to the issue, as a rule."""
+
+    bill: BillId
+    reason: Reason
+
+
+class MakeUpPayment(Wire, frozen=True, tag=305):
+    """What was owed is paid: the bill may circulate."""
+
+    bill: BillId
+
+
 class SealSegment(Wire, frozen=True):
     """Bills of one issuer at the heights `after` + 1 ... `upto`."""
 
@@ -179,6 +207,80 @@ class SealBills(Wire, frozen=True, tag=400):
     released: list[BillId]  # earlier exceptions that are sealed now, ascending
 
 
+PaperNumber = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Z]{4,32}\Z")]  # of the form: its code and running number
+PAPERS_MAX = 100  # blank forms voided by one operation
+
+
+class PrintPaper(Wire, frozen=True, tag=500):
+    """A paper copy on a numbered form (换开): content equal to the bill, at most one alive."""
+
+    bill: BillId
+    paper: PaperNumber
+
+
+class TakeBackPaper(Wire, frozen=True, tag=501):
+    """The copy is no longer alive: taken back, spoilt or declared lost."""
+
+    bill: BillId
+    paper: PaperNumber
+    reason: Reason
+
+
+class VoidBlanks(Wire, frozen=True, tag=502):
+    """Forms that were never printed on, and never will be."""
+
+    papers: list[PaperNumber]  # ascending, at most PAPERS_MAX
+    reason: Reason
+
+
+Side = Annotated[int, msgspec.Meta(ge=1, le=2)]  # records.ISSUER or records.PAYER
+
+
+class BookBill(Wire, frozen=True, tag=600):
+    """A unit books the bill (入账): its issuer, or the one that pays or refunds the payer."""
+
+    bill: BillId
+    side: Side
+    amount_fen: Fen
+    voucher_mac: Mac  # of the voucher's number, under a key of the unit's own
+
+
+class AcknowledgeReversal(Wire, frozen=True, tag=601):
+    """The paying unit has taken the bill out of its books: its issuer may reverse it."""
+
+    bill: BillId
+
+
+class LockClaim(Wire, frozen=True, tag=800):
+    """An insurer reserves a part of a bill's own part while it decides."""
+
+    claim: Digest  # the claim's name: random, or a MAC of the insurer's own number
+    bill: BillId
+    amount_fen: Fen
+    until_ms: Milliseconds  # by block time; then the lock is as if it had never been
+
+
+class DecideClaim(Wire, frozen=True, tag=801):
+    """How much of it the insurer grants; nothing is a rejection."""
+
+    claim: Digest
+    approved_fen: Fen  # at most what was locked
+
+
+class PayClaim(Wire, frozen=True, tag=802):
+    """What was granted is paid."""
+
+    claim: Digest
+    payment_mac: Mac  # of the payment's number
+
+
+class ReleaseClaim(Wire, frozen=True, tag=803):
+    """The insurer gives it up, or has got its payment back."""
+
+    claim: Digest
+    reason: Reason
+
+
 Operation: TypeAlias = (
     ProposeChange
     | ApproveChange
@@ -190,7 +292,20 @@ Operation: TypeAlias = (
     | ReportUnused
     | IssueBill
     | ReverseBill
+    | VoidBill
+    | DeliverBill
+    | HoldBill
+    | MakeUpPayment
     | SealBills
+    | PrintPaper
+    | TakeBackPaper
+    | VoidBlanks
+    | BookBill
+    | AcknowledgeReversal
+    | LockClaim
+    | DecideClaim
+    | PayClaim
+    | ReleaseClaim
 )
 
 

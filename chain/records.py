@@ -24,7 +24,7 @@ from chain.codec import (
     encode,
 )
 from chain.digest import RECORD, digest
-from chain.operation import IssueBill, Kind, Payments, RangeRef, ReverseBill, SeatChange, Serial
+from chain.operation import IssueBill, Kind, PaperNumber, Payments, RangeRef, ReverseBill, SeatChange, Serial
 from chain.validators import Member, ValidatorSet
 
 # purposes of a key
@@ -38,10 +38,34 @@ FOR_EVER = 2**53  # `until_height` of a key that has no end yet
 NORMAL = 1
 REVERSED = 2  # a red bill exists
 RED = 3  # is a red bill
+VOID = 4  # withdrawn before it was delivered
 
 # seal axis of a bill: whether the office's watermark covers it
 COVERED = 1
 WITHHELD = 2
+
+# circulation axis
+IN_HOUSE = 1
+IN_ARREARS = 2  # its fees are owed: it may not go round
+DELIVERED = 3
+
+# paper axis
+NO_PAPER = 1
+PAPER_OUT = 2  # one copy is alive
+
+# accounting axis, each side for itself
+NOT_BOOKED = 1
+BOOKED = 2
+ACKNOWLEDGED = 3  # taken out of the books again, so that the bill may be reversed
+ISSUER, PAYER = 1, 2  # sides
+
+# claim axis, each claim for itself
+NOT_CLAIMED = 1
+LOCKED = 2
+APPROVED = 3
+REJECTED = 4
+PAID = 5
+RELEASED = 6
 
 State = Annotated[int, msgspec.Meta(ge=1, le=99)]
 
@@ -205,6 +229,76 @@ class BillBody(Wire, frozen=True):
         )
 
 
+class ReasonBody(Wire, frozen=True):
+    """Why: of a bill that was withdrawn or held, of a form that is no longer alive. Empty where nobody is asked."""
+
+    reason: str
+
+
+class CirculationBody(Wire, frozen=True):
+    """Of a bill that was held or delivered; without it a bill is in the house."""
+
+    state: State
+    reason: str  # while it is held
+
+
+class DeliveryBody(Wire, frozen=True):
+    """One way that a bill went to its payer."""
+
+    delivered_ms: Milliseconds
+
+
+class PaperBody(Wire, frozen=True):
+    """Of a bill that was printed once."""
+
+    state: State
+    paper: PaperNumber  # the newest form
+    copies: Count  # printed so far
+
+
+class FormBody(Wire, frozen=True):
+    """A numbered form that was used, by one bill or as a void blank."""
+
+    bill: str  # empty for a blank
+    reason: str  # of a blank
+
+
+class BookingBody(Wire, frozen=True):
+    """One side's accounting of a bill."""
+
+    state: State
+    organisation: Name
+    amount_fen: Fen
+    voucher_mac: Digest
+
+
+class ClaimBody(Wire, frozen=True):
+    bill: BillId
+    state: State
+    locked_fen: Fen
+    approved_fen: Fen
+    until_ms: Milliseconds  # of the lock
+    height: Height  # of the block that locked it
+
+
+class ClaimRef(Wire, frozen=True):
+    insurer: Name
+    claim: Digest
+
+
+class ClaimsBody(Wire, frozen=True):
+    """The claims of a bill that still count, in the order of their locks."""
+
+    claims: list[ClaimRef]
+
+
+class ClaimStepBody(Wire, frozen=True):
+    """A decision, a payment or a release of a claim."""
+
+    note: str  # a release's reason
+    mac: bytes  # a payment's
+
+
 class BusinessBody(Wire, frozen=True):
     bill: BillId
     content_mac: Digest
@@ -226,13 +320,15 @@ class SealBody(Wire, frozen=True):
 
 
 class KindTotals(Wire, frozen=True):
-    """A day's figures of one kind of bill. Red sums are negative; payment parts are of both together."""
+    """A day's figures of one kind of bill. Red sums are negative; payment parts are of all together, void bills taken off."""
 
     kind: Kind
     count: Count
     sum_fen: Fen
     red_count: Count
     red_sum_fen: Fen
+    void_count: Count  # of `count`, withdrawn
+    void_sum_fen: Fen  # of `sum_fen`
     payments: Payments
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import heapq
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from chain import keyspace
 from chain.bill import KIND_NAMES, KINDS
 from chain.ledger import Ledger
-from chain.records import BillBody, DayBookBody, RangeBody
+from chain.records import BillBody, DayBookBody, LeaseBody, RangeBody
 from chain.rules.context import HOSPITAL
 from chain.state import body_of, record_of
 from chain.stored_record import entry_of
@@ -20,8 +21,27 @@ from node.verification import iso_date
 SCANNED_AT_ONCE = 200  # then others have their turn
 SCANNED_MAX = 20_000  # bills looked at for one page; the page may then be short and still have a next one
 ROWS_MAX = 100_000  # of a list without pages
+GAPS_MAX = 1_000  # told of one lease
 
 BillPage = Callable[[str, BillBody, bytes], dict[str, Any]]  # (bill, body, operation that made it)
+
+
+class _Spent:
+    """Numbers of one lease as they come, ascending."""
+
+    def __init__(self, first: int) -> None:
+        self.next = first  # the number that has to come
+        self.bills = self.unused = self.missing = 0
+        self.gaps: list[list[int]] = []  # [first, last]; at most GAPS_MAX, `missing` counts all
+
+    def add(self, number: int, is_bill: bool) -> None:
+        if number > self.next:
+            self.missing += number - self.next
+            if len(self.gaps) < GAPS_MAX:
+                self.gaps.append([self.next, number - 1])
+        self.next = number + 1
+        self.bills += is_bill
+        self.unused += not is_bill
 
 
 class AuditDesk:
@@ -91,8 +111,65 @@ class AuditDesk:
             return None
         return self._bill_page(bill, body, record.origin)
 
+    async def number_gaps(self, issuer: str | None, year: int) -> list[dict[str, Any]]:
+        """A row for each lease of a year that numbers were used of: how many by bills, how many reported unused, and the
+        stretches [first, last] below the highest that nothing explains yet. A number whose bill is on its way is one of these.
+
+        Raises ServiceRefused `parameter_invalid`.
+        """
+        if not 2000 <= year <= 2099:
+            raise ServiceRefused("parameter_invalid", "a year from 2000 to 2099")
+        prefix = keyspace.stored_record(b"lease/" if issuer is None else f"lease/{issuer}/".encode())
+        rows: list[dict[str, Any]] = []
+        for key, value in self._ledger.state.scan(prefix, limit=ROWS_MAX):
+            _, name, code, _first = key[1:].decode().split("/")
+            if int(code[6:8]) != year % 100:
+                continue
+            lease = body_of(record_of(entry_of(value)[1]), LeaseBody)
+            spent = _Spent(lease.first)
+            bills = ((number, True) for number in self._numbers(code, lease, keyspace.bill))
+            unused = ((number, False) for number in self._numbers(code, lease, keyspace.unused))
+            for looked_at, (number, is_bill) in enumerate(heapq.merge(bills, unused)):
+                spent.add(number, is_bill)
+                if looked_at % SCANNED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            if spent.bills + spent.unused == 0:
+                continue
+            rows.append(
+                {
+                    "issuer": name,
+                    "code": code,
+                    "kind": KIND_NAMES.get(int(code[4:6]), code[4:6]),
+                    "place": lease.place,
+                    "gateway": lease.gateway,
+                    "first": lease.first,
+                    "count": lease.count,
+                    "highest": spent.next - 1,
+                    "used": spent.bills,
+                    "unused": spent.unused,
+                    "missing": spent.missing,
+                    "gaps": spent.gaps,
+                }
+            )
+        return rows
+
+    def _numbers(self, code: str, lease: LeaseBody, key_of: Callable[[str], bytes]) -> Iterator[int]:
+        """Those of a lease under which there is a record of one kind, ascending; read by slices."""
+        prefix = keyspace.stored_record(key_of(code))
+        after, end = lease.first - 1, lease.first + lease.count
+        while True:
+            start = keyspace.stored_record(key_of(f"{code}{after:010d}")) if after >= 0 else b""
+            keys = [key for key, _value in self._ledger.state.scan(prefix, after=start, limit=SCANNED_AT_ONCE)]
+            for key in keys:
+                after = int(key[-10:])
+                if after >= end:
+                    return
+                yield after
+            if len(keys) < SCANNED_AT_ONCE:
+                return
+
     async def day_totals(self, issuer: str | None, from_date: str, to_date: str) -> list[dict[str, Any]]:
-        """Rows by issuer, place, date and kind: {…, count, sum_fen, red_count, red_sum_fen, payments, version}.
+        """Rows by issuer, place, date and kind: {…, count, sum_fen, red_count, red_sum_fen, void_count, void_sum_fen, payments, version}.
 
         Raises ServiceRefused `parameter_invalid`.
         """

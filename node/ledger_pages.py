@@ -12,12 +12,13 @@ from chain.details import Details, check_code, field_values
 from chain.final_view import FinalView
 from chain.genesis import Genesis
 from chain.operation import IssueBill, Operation, ReverseBill
-from chain.records import COVERED, NORMAL, RED, REVERSED, BillBody
+from chain.records import COVERED, RED, BillBody
+from chain.rules.moves import AXES
 from chain.validators import Certificate, ValidatorSet
 from node.business_time import local_text
 from node.verification import iso_date
 
-VALIDITIES = {NORMAL: "normal", REVERSED: "reversed", RED: "red"}
+VALIDITIES = AXES["validity"].states
 _CHARGE, _ITEM = Charge.__struct_fields__, Item.__struct_fields__
 
 

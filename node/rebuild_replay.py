@@ -61,14 +61,16 @@ class Replay:
         return final
 
     def totals(self) -> dict[str, int]:
-        """Over all day books: bills and red bills, and their sums in fen."""
-        totals = {"bills": 0, "total_fen": 0, "red_bills": 0, "red_total_fen": 0}
+        """Over all day books: bills, red bills and void ones among the first, and their sums in fen."""
+        totals = {"bills": 0, "total_fen": 0, "red_bills": 0, "red_total_fen": 0, "void_bills": 0, "void_total_fen": 0}
         for body in self._day_books():
             for kind in body.kinds:
                 totals["bills"] += kind.count
                 totals["total_fen"] += kind.sum_fen
                 totals["red_bills"] += kind.red_count
                 totals["red_total_fen"] += kind.red_sum_fen
+                totals["void_bills"] += kind.void_count
+                totals["void_total_fen"] += kind.void_sum_fen
         return totals
 
     def _day_books(self) -> Iterator[DayBookBody]:

@@ -6,23 +6,40 @@ from collections.abc import Callable
 from typing import Any
 
 from chain.operation import (
+    AcknowledgeReversal,
     AddKey,
     AllotRange,
     ApproveChange,
+    BookBill,
+    DecideClaim,
+    DeliverBill,
     EndKey,
+    HoldBill,
     IssueBill,
+    LockClaim,
+    MakeUpPayment,
+    PayClaim,
+    PrintPaper,
     ProposeChange,
+    ReleaseClaim,
     Renew,
     ReportUnused,
     ReverseBill,
     SealBills,
+    TakeBackPaper,
     TakeLease,
+    VoidBill,
+    VoidBlanks,
 )
+from chain.rules.accounting import acknowledge_reversal, book_bill
 from chain.rules.bills import issue_bill, reverse_bill
+from chain.rules.circulation import deliver_bill, hold_bill, make_up_payment, void_bill
+from chain.rules.claims import decide_claim, lock_claim, pay_claim, release_claim
 from chain.rules.context import Changes, Context, Refused, View
 from chain.rules.keys import add_key, end_key
 from chain.rules.membership import approve_change, propose_change, renew
 from chain.rules.numbers import allot_range, report_unused, take_lease
+from chain.rules.paper import print_paper, take_back_paper, void_blanks
 from chain.rules.seals import seal_bills
 
 RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
@@ -36,7 +53,20 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     ReportUnused: report_unused,
     IssueBill: issue_bill,
     ReverseBill: reverse_bill,
+    VoidBill: void_bill,
+    DeliverBill: deliver_bill,
+    HoldBill: hold_bill,
+    MakeUpPayment: make_up_payment,
     SealBills: seal_bills,
+    PrintPaper: print_paper,
+    TakeBackPaper: take_back_paper,
+    VoidBlanks: void_blanks,
+    BookBill: book_bill,
+    AcknowledgeReversal: acknowledge_reversal,
+    LockClaim: lock_claim,
+    DecideClaim: decide_claim,
+    PayClaim: pay_claim,
+    ReleaseClaim: release_claim,
 }
 
 __all__ = ["RULES", "Changes", "Context", "Refused", "View"]

@@ -1,31 +1,22 @@
 """Bills: issue, and reversal by a linked red bill (冲红).
 
-A bill's life is a table of allowed moves on separate axes; this release has two of them, `validity` and `seal`.
+What may become of a bill afterwards is the table of `moves.py`.
 Codes in their order of precedence:
   issue     already_recorded, number_used, wrong_key, organisation_unknown, issuer_not_entitled, place_unknown,
             kind_unknown, amount_not_positive, sum_mismatch, own_part_exceeds_total, date_unknown, date_out_of_window,
             number_code_mismatch, lease_unknown, number_outside_lease, already_issued, business_no_conflict,
             day_book_full
   reversal  already_recorded, number_used, wrong_key, organisation_unknown, issuer_not_entitled, place_unknown,
-            bill_unknown, not_issuer, bill_is_red, already_reversed, amount_mismatch, date_unknown, date_out_of_window,
-            number_code_mismatch, lease_unknown, number_outside_lease, day_book_full
+            bill_unknown, not_issuer, bill_is_red, bill_is_void, already_reversed, amount_mismatch, date_unknown,
+            date_out_of_window, number_code_mismatch, lease_unknown, number_outside_lease, paper_copy_outstanding, claim_open,
+            claim_paid, accounting_not_acknowledged, day_book_full
 """
 
 from __future__ import annotations
 
 from chain import keyspace
 from chain.operation import IssueBill, Payments, ReverseBill
-from chain.records import (
-    COVERED,
-    NORMAL,
-    RED,
-    REVERSED,
-    UNIT,
-    WITHHELD,
-    BillBody,
-    BusinessBody,
-    UnusedBody,
-)
+from chain.records import NORMAL, RED, UNIT, BillBody, BusinessBody, UnusedBody
 from chain.rules.context import (
     Changes,
     Context,
@@ -37,24 +28,9 @@ from chain.rules.context import (
     refuse_repeated,
 )
 from chain.rules.day_books import entered
+from chain.rules.lives import replaced, verify_preconditions
+from chain.rules.moves import moved
 from chain.rules.numbers import leased_number
-
-# axis -> move -> state before -> state after, or the code that refuses
-MOVES: dict[str, dict[str, dict[int, int | str]]] = {
-    "validity": {"reverse": {NORMAL: REVERSED, REVERSED: "already_reversed", RED: "bill_is_red"}},
-    "seal": {
-        "withhold": {COVERED: WITHHELD, WITHHELD: "already_withheld"},
-        "release": {WITHHELD: COVERED, COVERED: "not_withheld"},
-    },
-}
-
-
-def moved(axis: str, move: str, state: int) -> int:
-    """The state after a move. Raises Refused with the table's code."""
-    after = MOVES[axis][move][state]
-    if isinstance(after, str):
-        raise Refused(after)
-    return after
 
 
 def issue_bill(view: View, operation: IssueBill, context: Context) -> Changes:
@@ -103,6 +79,7 @@ def reverse_bill(view: View, operation: ReverseBill, context: Context) -> Change
     ):
         raise Refused("amount_mismatch")
     _verify_date_and_number(view, operation, original.kind, context)
+    verify_preconditions(view, operation.original, "reverse", context.time_ms)
     red = BillBody.of(
         operation, context.organisation, original.kind, context.height, validity=RED, related=[operation.original]
     )
@@ -144,9 +121,3 @@ def bill_code(region: str, classification: str, kind: int, business_date: int) -
 def negated(parts: Payments) -> Payments:
     """Each part with its sign turned."""
     return Payments(-parts.insurance_fund_fen, -parts.personal_account_fen, -parts.other_fen, -parts.cash_fen)
-
-
-def replaced(body: BillBody, **fields: object) -> BillBody:
-    """A copy with some fields changed."""
-    values = {name: getattr(body, name) for name in body.__struct_fields__}
-    return BillBody(**{**values, **fields})

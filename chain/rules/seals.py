@@ -12,8 +12,9 @@ from __future__ import annotations
 from chain import keyspace
 from chain.operation import SealBills
 from chain.records import SEAL, BillBody, SealBody, WatermarkBody
-from chain.rules.bills import moved, replaced
 from chain.rules.context import Changes, Context, Refused, View, organisation, refuse_repeated
+from chain.rules.lives import replaced
+from chain.rules.moves import moved
 
 
 def seal_bills(view: View, operation: SealBills, context: Context) -> Changes:

@@ -131,6 +131,19 @@ def genesis(**changes: Any) -> Genesis:
     return Genesis(**{**fields, **changes})
 
 
+def genesis_with(**kinds: str) -> Genesis:
+    """The same with organisations more: `insurer_a="insurer"` is `insurer-a`, with a unit key."""
+    before = genesis()
+    others = {name.replace("_", "-"): kind for name, kind in kinds.items()}
+    made = [
+        GenesisOrganisation(name, f"Organisation {name}", kind, "330600", 4, "", [], b"")
+        for name, kind in others.items()
+    ]
+    keys = [GenesisKey(name, UNIT, key_of(f"{name}/unit").public) for name in others]
+    organisations = sorted([*before.organisations, *made], key=lambda entry: entry.id)
+    return genesis(organisations=organisations, keys=[*before.keys, *keys])
+
+
 def bill_id(serial: int, code: str = CODE) -> str:
     return f"{code}{serial:010d}"
 

@@ -28,15 +28,15 @@ def test_a_day_book_counts_and_sums_by_kind(chain: Chain) -> None:
     chain.run("hospital-a", inpatient)
 
     assert chain.day_book().kinds == [
-        KindTotals(1, 2, 152, 0, 0, Payments(50 + 25, 0, 0, 51 + 26)),
-        KindTotals(2, 1, 1000, 0, 0, Payments(1, 2, 3, 994)),
+        KindTotals(1, 2, 152, 0, 0, 0, 0, Payments(50 + 25, 0, 0, 51 + 26)),
+        KindTotals(2, 1, 1000, 0, 0, 0, 0, Payments(1, 2, 3, 994)),
     ]
 
 
 def test_red_bills_count_apart_and_their_payments_go_back(chain: Chain) -> None:
     bill = issue_bill("B-1", serial=1, total_fen=101)
     chain.run("hospital-a", bill, issue_bill("B-2", serial=2, total_fen=51), reverse_bill(bill, serial=3))
-    assert chain.day_book().kinds == [KindTotals(1, 2, 152, 1, -101, Payments(25, 0, 0, 26))]
+    assert chain.day_book().kinds == [KindTotals(1, 2, 152, 1, -101, 0, 0, Payments(25, 0, 0, 26))]
 
 
 def test_a_bill_stands_in_the_book_of_its_issuer_place_and_date(chain: Chain) -> None:
@@ -61,7 +61,9 @@ def test_a_reversal_stands_in_the_book_of_its_own_day(chain: Chain) -> None:
     assert chain.run("hospital-a", red, time_ms=at("2026-06-03 08:00")) == ["recorded"]
 
     assert chain.day_book().kinds[0].red_count == 0
-    assert chain.day_book(date=20260603).kinds == [KindTotals(1, 0, 0, 1, -12_345, Payments(-6_172, 0, 0, -6_173))]
+    assert chain.day_book(date=20260603).kinds == [
+        KindTotals(1, 0, 0, 1, -12_345, 0, 0, Payments(-6_172, 0, 0, -6_173))
+    ]
 
 
 def test_a_refused_bill_leaves_no_trace_in_the_book(chain: Chain) -> None:

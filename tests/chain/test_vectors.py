@@ -114,6 +114,19 @@ OPERATIONS: dict[str, list[Any]] = {
         [[BILL, "details_missing"]],
         [RED],
     ],
+    "void_bill": [302, BILL, "mistyped"],
+    "deliver_bill": [303, BILL, "sms", 1780286460000],
+    "hold_bill": [304, BILL, "fees_owed"],
+    "make_up_payment": [305, BILL],
+    "print_paper": [500, BILL, "33060001"],
+    "take_back_paper": [501, BILL, "33060001", "damaged"],
+    "void_blanks": [502, ["33060002", "33060003"], "torn"],
+    "book_bill": [600, BILL, 2, 12345, b(37)],
+    "acknowledge_reversal": [601, BILL],
+    "lock_claim": [800, b(38), BILL, 300, 1780290000000],
+    "decide_claim": [801, b(38), 250],
+    "pay_claim": [802, b(38), b(39)],
+    "release_claim": [803, b(38), "withdrawn"],
 }
 CHAIN = b(0xC0)
 ENTRIES = [[True, REVERSE], [False, ISSUE]]
@@ -151,8 +164,17 @@ BODIES: dict[str, list[Any]] = {
     "unused": ["superseded"],
     "watermark": [41],
     "seal": [41, b(5)],
-    "day_book": [[[1, 2, 24690, 1, -12345, PARTS]]],
+    "day_book": [[[1, 2, 24690, 1, -12345, 1, 12345, PARTS]]],
     "parameters": PARAMETERS,
+    "reason": ["mistyped"],
+    "circulation": [2, "fees_owed"],
+    "delivery": [1780286460000],
+    "paper": [2, "33060001", 1],
+    "form": [BILL, ""],
+    "booking": [2, "employer-a", 12345, b(37)],
+    "claim": [BILL, 3, 300, 250, 1780290000000, 302],
+    "claims": [[["insurer-a", b(38)]]],
+    "claim_step": ["", b(39)],
 }
 RECORD = [2, 301, b(20), tagged("operation", ISSUE), tagged("operation", REVERSE), pack(BODIES["bill"])]
 
@@ -273,6 +295,19 @@ def test_records_their_keys_and_their_leaf() -> None:
         "seal": "seal/finance-city/hospital-a/000000000041",
         "release": "release/finance-city/" + "06" * 32,
         "day_book": "daybook/hospital-a/A01/20260601",
+        "void": f"void/{BILL}",
+        "circulation": f"circulation/{BILL}",
+        "hold": f"hold/{BILL}",
+        "made_up": f"madeup/{BILL}",
+        "delivery": f"delivery/{BILL}/sms",
+        "paper": f"paper/{BILL}",
+        "form": "form/hospital-a/33060001",
+        "form_end": "formend/hospital-a/33060001",
+        "booking": f"booking/{BILL}/2",
+        "acknowledgement": f"acknowledged/{BILL}",
+        "claims": f"claims/{BILL}",
+        "claim": "claim/insurer-a/" + "26" * 32,
+        "claim_step": "claim/insurer-a/" + "26" * 32 + "/decided",
     }
     assert found["bodies"] == {name: pack(body).hex() for name, body in BODIES.items()}
     assert found["record"] == {"bytes": pack(RECORD).hex(), "digest": tagged("record", RECORD).hex()}

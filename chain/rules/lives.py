@@ -1,0 +1,98 @@
+"""What the rules of a bill's life ask of the other axes: in which state a bill is there, and what stops a move.
+
+Each axis but validity and seal has records of its own, so that a plain bill is as short as it was; without one it is where
+the axis begins.
+"""
+
+from __future__ import annotations
+
+from chain import keyspace
+from chain.records import (
+    LOCKED,
+    PAYER,
+    RELEASED,
+    UNIT,
+    BillBody,
+    BookingBody,
+    CirculationBody,
+    ClaimBody,
+    ClaimsBody,
+    PaperBody,
+)
+from chain.rules.context import Context, Refused, View
+from chain.rules.moves import WAITS_FOR, begin
+
+
+def known_bill(view: View, number: str) -> BillBody:
+    """Raises Refused `bill_unknown`."""
+    body = view.get(keyspace.bill(number), BillBody)
+    if body is None:
+        raise Refused("bill_unknown")
+    return body
+
+
+def own_bill(view: View, number: str, context: Context) -> BillBody:
+    """A bill of the organisation that asks. Raises Refused wrong_key, bill_unknown, not_issuer."""
+    if context.purpose != UNIT:
+        raise Refused("wrong_key")
+    body = known_bill(view, number)
+    if body.issuer != context.organisation:
+        raise Refused("not_issuer")
+    return body
+
+
+def circulation_of(view: View, number: str) -> int:
+    body = view.get(keyspace.circulation(number), CirculationBody)
+    return body.state if body else begin("circulation")
+
+
+def paper_of(view: View, number: str) -> int:
+    body = view.get(keyspace.paper(number), PaperBody)
+    return body.state if body else begin("paper")
+
+
+def accounting_of(view: View, number: str, side: int) -> int:
+    body = view.get(keyspace.booking(number, side), BookingBody)
+    return body.state if body else begin("accounting")
+
+
+def claims_of(view: View, number: str) -> list[ClaimBody]:
+    """Those that still count, in the order of their locks."""
+    listed = view.get(keyspace.claims(number), ClaimsBody)
+    found = []
+    for ref in listed.claims if listed else []:
+        body = view.get(keyspace.claim(ref.insurer, ref.claim), ClaimBody)
+        assert body is not None  # written with the list
+        found.append(body)
+    return found
+
+
+def standing(claim: ClaimBody, time_ms: int) -> int:
+    """Its state at a time: a lock that ran out is as if it had been released."""
+    return RELEASED if claim.state == LOCKED and claim.until_ms <= time_ms else claim.state
+
+
+def verify_preconditions(view: View, number: str, move: str, time_ms: int) -> None:
+    """What the other axes say to a move of validity. Raises Refused with the first code of `moves.WAITS_FOR`."""
+    for axis, states, code in WAITS_FOR[move]:
+        if any(state in states for state in _states(view, number, axis, time_ms)):
+            raise Refused(code)
+
+
+def _states(view: View, number: str, axis: str, time_ms: int) -> list[int]:
+    match axis:
+        case "circulation":
+            return [circulation_of(view, number)]
+        case "paper":
+            return [paper_of(view, number)]
+        case "accounting":
+            return [accounting_of(view, number, PAYER)]
+        case "claim":
+            return [standing(claim, time_ms) for claim in claims_of(view, number)]
+    raise KeyError(axis)
+
+
+def replaced(body: BillBody, **fields: object) -> BillBody:
+    """A copy with some fields changed."""
+    values = {name: getattr(body, name) for name in body.__struct_fields__}
+    return BillBody(**{**values, **fields})

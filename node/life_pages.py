@@ -1,0 +1,61 @@
+"""Where a bill stands on the axes that have records of their own, as a JSON object: what `rules/moves.py` calls its states."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from chain import keyspace
+from chain.records import ISSUER, PAYER, BookingBody, CirculationBody, ClaimBody, ClaimsBody, PaperBody
+from chain.rules.context import Body
+from chain.rules.lives import standing
+from chain.rules.moves import AXES, begin
+from node.ledger_pages import utc_text
+
+
+class Records(Protocol):
+    """The state of a whole ledger, or records that were asked for."""
+
+    def get(self, key: bytes, kind: type[Body]) -> Body | None: ...
+
+
+def life_page(state: Records, bill: str, time_ms: int) -> dict[str, Any]:
+    """As of `time_ms`: a claim's lock that ran out by then is released."""
+    circulation = state.get(keyspace.circulation(bill), CirculationBody)
+    paper = state.get(keyspace.paper(bill), PaperBody)
+    page: dict[str, Any] = {
+        "circulation": _name("circulation", circulation.state if circulation else None),
+        "paper": _name("paper", paper.state if paper else None),
+    }
+    if circulation is not None and circulation.reason:
+        page["held_for"] = circulation.reason
+    if paper is not None:
+        page |= {"paper_form": paper.paper, "paper_copies": paper.copies}
+    for side, field in ((ISSUER, "accounting_issuer"), (PAYER, "accounting_payer")):
+        booking = state.get(keyspace.booking(bill, side), BookingBody)
+        page[field] = _name("accounting", booking.state if booking else None)
+        if booking is not None:
+            page |= {f"{field}_by": booking.organisation, f"{field}_fen": booking.amount_fen}
+    listed = state.get(keyspace.claims(bill), ClaimsBody)
+    claims = []
+    for ref in listed.claims if listed else []:
+        body = state.get(keyspace.claim(ref.insurer, ref.claim), ClaimBody)
+        if body is not None:
+            claims.append({"insurer": ref.insurer, "claim": ref.claim.hex(), **claim_page(body, time_ms)})
+    page["claims"] = claims
+    return page
+
+
+def claim_page(body: ClaimBody, time_ms: int) -> dict[str, Any]:
+    """One claim, without who made it."""
+    return {
+        "bill_id": body.bill,
+        "state": _name("claim", standing(body, time_ms)),
+        "locked_fen": body.locked_fen,
+        "approved_fen": body.approved_fen,
+        "locked_until": utc_text(body.until_ms),
+        "height": body.height,
+    }
+
+
+def _name(axis: str, state: int | None) -> str:
+    return AXES[axis].states[begin(axis) if state is None else state]
