@@ -21,7 +21,7 @@ from chain.operation import SealBills
 from chain.proof import CurrentRecord
 from chain.proving import recorded_at
 from chain.recorded import Recorded
-from chain.records import BillBody
+from chain.records import BillBody, ClaimBody
 from chain.state import body_of, record_of
 from chain.validators import ValidatorSet
 from node.errors import PeerRefused
@@ -171,7 +171,7 @@ class Answers:
     def _record(self, question: GetRecord, organisation: str) -> RecordAnswer:
         ledger = self._ledger
         entry = ledger.state.entry(question.key)
-        if entry is None or not _is_own(question.key, entry[1], organisation):
+        if entry is None or not _is_own(question.key, entry[1], organisation, self._is_of):
             return RecordAnswer(None)
         view = ledger.final(ledger.head.height)
         if view is None:
@@ -263,13 +263,25 @@ def _names(operation: SealBills, organisation: str, is_of: IsOf) -> bool:
     )
 
 
-def _is_own(key: bytes, record: bytes, organisation: str) -> bool:
+# of the axes of a bill's life: the bill is the second part of the key
+OF_A_BILL = (b"circulation", b"void", b"hold", b"madeup", b"delivery", b"paper", b"booking", b"acknowledged", b"claims")
+
+
+def _is_own(key: bytes, record: bytes, organisation: str, is_of: IsOf) -> bool:
+    """A hospital reads what is its own, and what others did to its bills: it has to wait for some of that."""
     parts = key.split(b"/")
     name = organisation.encode()
-    if parts[0] in (b"range", b"ranges", b"lease", b"leases", b"business", b"daybook", b"key", b"organisation"):
-        return len(parts) > 1 and parts[1] == name
-    if parts[0] == b"watermark":
-        return len(parts) == 3 and parts[2] == name
-    if parts[0] == b"bill":
-        return body_of(record_of(record), BillBody).issuer == organisation
+    match parts[0]:
+        case b"range" | b"ranges" | b"lease" | b"leases" | b"business" | b"daybook" | b"key" | b"organisation":
+            return len(parts) > 1 and parts[1] == name
+        case b"form" | b"formend":
+            return len(parts) == 3 and parts[1] == name
+        case b"watermark":
+            return len(parts) == 3 and parts[2] == name
+        case b"bill":
+            return body_of(record_of(record), BillBody).issuer == organisation
+        case b"claim" if len(parts) == 3:
+            return parts[1] == name or is_of(body_of(record_of(record), ClaimBody).bill, organisation)
+        case kind if kind in OF_A_BILL:
+            return len(parts) > 1 and is_of(parts[1].decode(), organisation)
     return parts[0] == b"unused"  # numbers are not secret, and only their issuer asks

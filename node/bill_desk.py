@@ -20,6 +20,7 @@ from chain.records import RED, REVERSED, BillBody, Record
 from chain.state import body_of
 from node.details_store import DetailsStore
 from node.ledger_pages import bill_page, details_page, utc_text
+from node.life_pages import life_page
 from node.proof_desk import ProofDesk
 from node.seal_index import SealIndex
 from node.service import Reader, ServiceRefused
@@ -62,7 +63,8 @@ class BillDesk:
     def public_page(self, bill: str, body: BillBody, operation: bytes) -> dict[str, Any]:
         seal = self._proofs.seal_over(bill, body)
         offset = self._ledger.genesis.parameters.utc_offset_minutes
-        return bill_page(bill, body, operation, seal.height if seal else None, offset)
+        page = bill_page(bill, body, operation, seal.height if seal else None, offset)
+        return page | {"life": life_page(self._ledger.state, bill, self._ledger.head.time_ms)}
 
     def _details(self, bill: str, body: BillBody) -> Details | None:
         """The details of a final bill, if the right ones are here."""

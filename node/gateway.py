@@ -20,12 +20,14 @@ from chain.errors import ChainError, StorageDamaged, StorageFailed
 from chain.failpoint import failpoint
 from chain.genesis import Genesis
 from chain.signature import SigningKey
+from node.bill_life import BillLife
 from node.bill_pages import BillPages
 from node.block_pages import BlockPages
 from node.config import NodeConfig
 from node.details_post import DetailsPost
 from node.disk_space import CODE as DISK_NEARLY_FULL
 from node.disk_space import DiskSpace, boundless
+from node.foresight import Foresight
 from node.gateway_follow import GatewayFollow
 from node.gateway_recovery import GatewayRecovery
 from node.gateway_servers import Servers
@@ -41,7 +43,7 @@ from node.proof_desk import checked_proof
 from node.proof_maker import ProofMaker
 from node.sealed_box import DetailsBox
 from node.sender import Sender
-from node.service import Claimed, Head, LeaseView, Page, Reader, ServiceRefused, Standing, Status
+from node.service import Claimed, Head, LeaseView, LifeOperation, Page, Reader, ServiceRefused, Standing, Status
 from node.settling import Settling
 from node.standings import Standings
 from node.submitting import Submitting
@@ -129,6 +131,17 @@ class Gateway:
             self._leases,
             self._standings,
             self._post,
+            now_ms,
+            self._space,
+        )
+        self._life = BillLife(
+            config.organisation,
+            parameters,
+            store,
+            self._outbox,
+            self._standings,
+            Foresight(self._follow.ask_record, lambda: self._follow.height),
+            lambda: self._follow.height,
             now_ms,
             self._space,
         )
@@ -252,7 +265,31 @@ class Gateway:
         return [await self._with_check_code(one) if isinstance(one, Standing) else one for one in answers]
 
     async def reverse(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> Standing:
+        await self._life.verify_reversible(bill_id)
         standing = self._issuing.reverse(bill_id, reason, operator, place_code)
+        await self._saved()
+        return standing
+
+    async def correct(
+        self, bill_id: str, reason: str, operator: str, request: BillRequest
+    ) -> tuple[Standing, Standing]:
+        await self._life.verify_reversible(bill_id)
+        red, bill = self._issuing.correct(bill_id, reason, operator, request)
+        await self._saved()
+        return await self._with_check_code(red), await self._with_check_code(bill)
+
+    async def reprint(self, bill_id: str, paper: str, again: str) -> Standing:
+        standing = await self._life.reprint(bill_id, paper, again)
+        await self._saved()
+        return standing
+
+    async def life(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
+        if await self._desk.bill(bill_id, reader) is None:
+            return None
+        return await self._life.states(bill_id)
+
+    async def move(self, operation: LifeOperation) -> Standing:
+        standing = await self._life.move(operation)
         await self._saved()
         return standing
 

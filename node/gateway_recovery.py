@@ -13,7 +13,20 @@ import structlog
 
 from chain import keyspace
 from chain.block import RECORDED
-from chain.operation import IssueBill, Operation, ReportUnused, ReverseBill, TakeLease
+from chain.operation import (
+    DeliverBill,
+    HoldBill,
+    IssueBill,
+    MakeUpPayment,
+    Operation,
+    PrintPaper,
+    ReportUnused,
+    ReverseBill,
+    TakeBackPaper,
+    TakeLease,
+    VoidBill,
+    VoidBlanks,
+)
 from chain.records import BillBody
 from chain.state import body_of
 from node.gateway_follow import GatewayFollow
@@ -109,8 +122,23 @@ def _record_key(organisation: str, operation: Operation, code: str) -> bytes:
         return keyspace.bill(operation.bill)
     if isinstance(operation, TakeLease):
         return keyspace.lease(organisation, operation.range.code, operation.first)
-    if isinstance(operation, ReportUnused):
-        return keyspace.unused(operation.bill)
+    match operation:
+        case ReportUnused():
+            return keyspace.unused(operation.bill)
+        case VoidBill():
+            return keyspace.void(operation.bill)
+        case DeliverBill():
+            return keyspace.delivery(operation.bill, operation.channel)
+        case HoldBill():
+            return keyspace.hold(operation.bill)
+        case MakeUpPayment():
+            return keyspace.made_up(operation.bill)
+        case PrintPaper():
+            return keyspace.form(organisation, operation.paper)
+        case TakeBackPaper():
+            return keyspace.form_end(organisation, operation.paper)
+        case VoidBlanks():
+            return keyspace.form(organisation, operation.papers[0])
     return b""
 
 

@@ -62,6 +62,7 @@ class OutboxItem(Wire, frozen=True):
     sequence: Count
     operation: Operation
     after: str  # a bill of ours that has to be recorded first, or empty
+    linked: bool  # to the item after it: both are recorded in one step, or neither
 
 
 class OperationRow(Wire, frozen=True):
@@ -87,6 +88,7 @@ class BillRow(Wire, frozen=True):
     withheld_height: Height
     released_height: Height  # of the block whose seal released it later; 0 if none
     released_index: Count  # of that seal in the block's part
+    with_red: str  # the red bill that a correction made in one step with it, or empty
 
 
 class BusinessRow(Wire, frozen=True):

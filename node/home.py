@@ -49,6 +49,11 @@ class NodeHome(msgspec.Struct, frozen=True):
         return self.config_dir / "seal.key"
 
     @property
+    def medical_apps(self) -> Path:
+        """Hospital systems that speak the vendor interface, with their keys; not there: it is not served."""
+        return self.config_dir / "medical.json"
+
+    @property
     def mac_key(self) -> Path:
         return self.config_dir / "mac.key"
 

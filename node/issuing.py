@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 import msgspec
 
@@ -25,7 +26,7 @@ from chain.details import (
 )
 from chain.errors import ChainError, ContentRefused, TextRefused
 from chain.failpoint import failpoint
-from chain.operation import IssueBill, Payments, ReverseBill
+from chain.operation import IssueBill, Payments, ReportUnused, ReverseBill
 from chain.records import ParametersBody
 from chain.rules.bills import bill_code, negated
 from chain.rules.context import local_date
@@ -40,6 +41,19 @@ from node.service import ServiceRefused, Standing
 from node.standings import Standings
 
 REASON_CHARACTERS_MAX = 128
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A bill that is asked for, looked at but not numbered yet."""
+
+    request: BillRequest
+    kind: int
+    mac: bytes
+    content: bytes
+    now_ms: int
+    date: Callable[[], int]  # of its business; raises ServiceRefused for one out of bounds
+    before: BillRow | None  # the bill that its business number has
 
 
 class Issuing:
@@ -70,6 +84,57 @@ class Issuing:
         1. its figures agree; 2. kind, place and time are known; 3. its business number is free; 4. its date lies
         within bounds; 5. there is room and a number.
         """
+        asked = self._look_at(request)
+        if asked.before is not None:
+            return msgspec.structs.replace(self._standings.of_bill(asked.before), repeated=True)
+        number = self._number(asked.kind, asked.date(), request.place_code)  # 5
+        return self._keep(*self._made(asked, number), "")
+
+    def reverse(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> Standing:
+        """Give a bill's red bill its number. Raises ServiceRefused.
+
+        A bill that is still queued may be reversed: the red bill is sent when it is recorded.
+        """
+        original, place = self._reversible(bill_id, reason, operator, place_code)
+        now_ms = self._now_ms()
+        number = self._number(int(bill_id[4:6]), self._date_of(now_ms), place)
+        operation, details = self._red(original, place, number, reason, operator, now_ms)
+        return self._keep(operation, details, "" if original.code else bill_id)
+
+    def correct(self, bill_id: str, reason: str, operator: str, request: BillRequest) -> tuple[Standing, Standing]:
+        """A red bill for one and a new bill in its place: one step of the ledger, both or neither; the standings of the two.
+
+        Raises ServiceRefused as `reverse` and `issue` do, `business_no_conflict` where the new bill has the number of one
+        that stands. The same correction again is the same two bills.
+        """
+        asked = self._look_at(request)
+        row = self._store.bill(bill_id)
+        red = self._store.bill(row.reversed_by) if row is not None and row.reversed_by else None
+        if asked.before is not None:
+            if red is None or asked.before.with_red != red.operation.bill:
+                links = {"bill": f"/v1/bills/{asked.before.operation.bill}"}
+                raise ServiceRefused("business_no_conflict", "a bill stands under it", "/bill/business_no", links)
+            first, second = (self._standings.of_bill(one) for one in (red, asked.before))
+            return msgspec.structs.replace(first, repeated=True), msgspec.structs.replace(second, repeated=True)
+        original, place = self._reversible(bill_id, reason, operator, request.place_code)
+        date = asked.date()
+        red_number = self._number(int(bill_id[4:6]), self._date_of(asked.now_ms), place)
+        try:
+            number = self._number(asked.kind, date, request.place_code)
+        except ServiceRefused:
+            self._outbox.add(
+                ReportUnused(*red_number, "refused")
+            )  # a number that is given lies on the disk: it is explained
+            raise
+        after = "" if original.code else bill_id
+        taken_back = self._keep(
+            *self._red(original, place, red_number, reason, operator, asked.now_ms), after, linked=True
+        )
+        failpoint("issuing.half_corrected")
+        return taken_back, self._keep(*self._made(asked, number), after, with_red=red_number[0])
+
+    def _look_at(self, request: BillRequest) -> _Asked:
+        """Steps 1 to 3 of `issue`."""
         try:
             verify_request(request)  # 1
             mac, content = self.business_mac(request.business_no), content_mac(self._mac_key, request)
@@ -83,42 +148,42 @@ class Issuing:
         if request.place_code not in self._places:
             raise ServiceRefused("place_unknown", "not an issuing point of this gateway", "/place_code")
         time_ms, now_ms = parse_business_time(request.business_time), self._now_ms()
-        business = self._store.get(business_key(mac), BusinessRow)
+        business, row = self._store.get(business_key(mac), BusinessRow), None
         if business is not None:  # 3
             if business.content_mac != content:
                 links = {"bill": f"/v1/bills/{business.bill}"}
                 raise ServiceRefused("business_no_conflict", "its bill has another content", "/business_no", links)
             row = self._store.bill(business.bill)
-            if row is not None:
-                return msgspec.structs.replace(self._standings.of_bill(row), repeated=True)
-        date = business_date(time_ms, now_ms, self._parameters)  # 4
-        bill, lease_first = self._number(kind, date, request.place_code)  # 5
+        return _Asked(
+            request, kind, mac, content, now_ms, lambda: business_date(time_ms, now_ms, self._parameters), row
+        )
+
+    def _made(self, asked: _Asked, number: tuple[str, int]) -> tuple[IssueBill, Details]:
+        """The operation under its number; its business number is taken."""
         failpoint("issuing.numbered")
+        request, (bill, lease_first) = asked.request, number
         details = details_of(bill, os.urandom(SEED_BYTES), request)
         parts = request.payments
         operation = IssueBill(
             bill=bill,
-            kind=kind,
+            kind=asked.kind,
             place=request.place_code,
-            business_date=date,
-            issued_ms=now_ms,
+            business_date=asked.date(),
+            issued_ms=asked.now_ms,
             total_fen=request.total_fen,
             payments=Payments(parts.insurance_fund_fen, parts.personal_account_fen, parts.other_fen, parts.cash_fen),
             self_paid_fen=request.self_paid_fen,
             self_funded_fen=request.self_funded_fen,
             lease_first=lease_first,
-            business_mac=mac,
-            content_mac=content,
+            business_mac=asked.mac,
+            content_mac=asked.content,
             details_root=details_root(details),
         )
-        self._store.put(business_key(mac), BusinessRow(bill, content))
-        return self._keep(operation, details, "")
+        self._store.put(business_key(asked.mac), BusinessRow(bill, asked.content))
+        return operation, details
 
-    def reverse(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> Standing:
-        """Give a bill's red bill its number. Raises ServiceRefused.
-
-        A bill that is still queued may be reversed: the red bill is sent when it is recorded.
-        """
+    def _reversible(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> tuple[BillRow, str]:
+        """The bill's row, and where its red bill is issued."""
         for name, text in (("reason", reason), ("operator", operator)):
             _verify_short_text(text, f"/{name}")
         original = self._store.bill(bill_id)
@@ -136,15 +201,20 @@ class Issuing:
         place = first.place if place_code is None else place_code
         if place not in self._places:
             raise ServiceRefused("place_unknown", "not an issuing point of this gateway", "/place_code")
-        now_ms, offset = self._now_ms(), self._parameters.utc_offset_minutes
-        date = local_date(now_ms, offset)
-        bill, lease_first = self._number(first.kind, date, place)
+        return original, place
+
+    def _red(
+        self, original: BillRow, place: str, number: tuple[str, int], reason: str, operator: str, now_ms: int
+    ) -> tuple[ReverseBill, Details]:
+        """The red bill under its number; the bill is marked."""
+        first, (bill, lease_first) = original.operation, number
+        offset = self._parameters.utc_offset_minutes
         details = reversal_details(bill, os.urandom(SEED_BYTES), reason, operator, local_text(now_ms, offset))
         operation = ReverseBill(
             bill=bill,
-            original=bill_id,
+            original=first.bill,
             place=place,
-            business_date=date,
+            business_date=self._date_of(now_ms),
             issued_ms=now_ms,
             total_fen=-first.total_fen,
             payments=negated(first.payments),
@@ -153,8 +223,11 @@ class Issuing:
             lease_first=lease_first,
             details_root=details_root(details),
         )
-        self._store.put(bill_key(bill_id), msgspec.structs.replace(original, reversed_by=bill))
-        return self._keep(operation, details, "" if original.code else bill_id)
+        self._store.put(bill_key(first.bill), msgspec.structs.replace(original, reversed_by=bill))
+        return operation, details
+
+    def _date_of(self, time_ms: int) -> int:
+        return local_date(time_ms, self._parameters.utc_offset_minutes)
 
     def _number(self, kind: int, date: int, place: str) -> tuple[str, int]:
         if self._space.is_low():
@@ -168,11 +241,20 @@ class Issuing:
             raise ServiceRefused("no_numbers", f"none of {code} is left at {place}; more were asked for")
         return number
 
-    def _keep(self, operation: IssueBill | ReverseBill, details: Details, after: str) -> Standing:
+    def _keep(
+        self,
+        operation: IssueBill | ReverseBill,
+        details: Details,
+        after: str,
+        *,
+        linked: bool = False,
+        with_red: str = "",
+    ) -> Standing:
         """All of it in one change: details, outbox, bill; number and business number were put before."""
         self._post.add(details)
-        digest = self._outbox.add(operation, after)
-        self._store.put(bill_key(operation.bill), BillRow(operation, digest, "", 0, 0, 0, "", "", "", 0, 0, 0))
+        digest = self._outbox.add(operation, after, linked)
+        row = BillRow(operation, digest, "", 0, 0, 0, "", "", "", 0, 0, 0, with_red)
+        self._store.put(bill_key(operation.bill), row)
         failpoint("issuing.kept")
         code = field_values(details)["check_code"]
         return Standing(digest.hex(), "queued", bill_id=operation.bill, check_code=code)

@@ -279,5 +279,8 @@ class Mirror:
     async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int) -> Page:
         return await self._audit.bills(filters, after, limit)
 
+    async def number_gaps(self, issuer: str | None, year: int) -> list[dict[str, Any]]:
+        return await self._audit.number_gaps(issuer, year)
+
     async def day_totals(self, issuer: str | None, from_date: str, to_date: str) -> list[dict[str, Any]]:
         return await self._audit.day_totals(issuer, from_date, to_date)

@@ -46,13 +46,16 @@ class Outbox:
         """Whether one operation more may be taken that no person waits for."""
         return len(self.items) < ITEMS_MAX + RESERVE_ITEMS
 
-    def add(self, operation: Operation, after: str = "") -> bytes:
-        """Keep an operation, to be sent once it is on the disk and the bill `after` is recorded. Returns its digest."""
+    def add(self, operation: Operation, after: str = "", linked: bool = False) -> bytes:
+        """Keep an operation, to be sent once it is on the disk and the bill `after` is recorded. Returns its digest.
+
+        `linked`: the one that is added next, in the same change, goes into the same transaction and holds or falls with it.
+        """
         digest = operation_digest(operation)
         if digest in self.items:
             return digest
         self._sequence += 1
-        item = OutboxItem(self._sequence, operation, after)
+        item = OutboxItem(self._sequence, operation, after, linked)
         self._store.put(outbox_key(item.sequence), item)
         bill = operation.bill if isinstance(operation, IssueBill | ReverseBill) else ""
         self._store.put(operation_key(digest), OperationRow(bill, "", 0))
@@ -74,15 +77,27 @@ class Outbox:
         """The next digests to send: at most `count`, and no more than `size` bytes of operations unless one alone is."""
         taken: list[bytes] = []
         total = 0
-        while self.ready and len(taken) < count:
-            digest = self.ready[0]
-            if digest in self.items:
-                total += self._sizes[digest]
-                if taken and total > size:
-                    break
-                taken.append(digest)
-            self.ready.popleft()
+        while self.ready:
+            group = self._next_group()
+            total += sum(self._sizes[digest] for digest in group)
+            if taken and (total > size or len(taken) + len(group) > count):
+                break
+            taken += group
+            for _ in range(max(1, len(group))):
+                self.ready.popleft()
         return taken
+
+    def _next_group(self) -> list[bytes]:
+        """The next one that is ready with what it is linked to, which lies behind it; empty if it is settled already."""
+        group: list[bytes] = []
+        for digest in self.ready:
+            item = self.items.get(digest)
+            if item is None or (group and item.sequence != self.items[group[-1]].sequence + 1):
+                break
+            group.append(digest)
+            if not item.linked:
+                break
+        return group
 
     def give_back(self, digests: list[bytes]) -> None:
         """They were sent in vain: they go ahead of the others."""

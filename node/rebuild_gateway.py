@@ -195,16 +195,19 @@ def _lost_numbers(rows: _Rows) -> list[str]:
 def _queue_again(rows: _Rows, notes: list[str]) -> None:
     sequence = max((item.sequence for item in rows.outbox.values()), default=0)
     again = 0
+    pairs = {row.with_red: bill for bill, row in rows.bills.items() if row.with_red}  # red bill -> what goes with it
     for bill, row in sorted(rows.bills.items()):
-        if not row.code and row.digest not in rows.outbox:
-            operation = row.operation
-            after = ""
-            if isinstance(operation, ReverseBill):
-                original = rows.bills.get(operation.original)
-                after = operation.original if original is not None and not original.code else ""
+        group = [bill, *([pairs[bill]] if bill in pairs else [])]
+        if row.code or row.with_red in rows.bills or all(rows.bills[one].digest in rows.outbox for one in group):
+            continue  # what goes with a red bill goes right behind it
+        for number in group:
+            one = rows.bills[number]
+            red = rows.bills[bill].operation
+            original = rows.bills.get(red.original) if isinstance(red, ReverseBill) else None
+            after = original.operation.bill if original is not None and not original.code else ""
+            rows.outbox.pop(one.digest, None)
             sequence, again = sequence + 1, again + 1
-            rows.outbox[row.digest] = OutboxItem(sequence, operation, after)
-            rows.bills[bill] = row
+            rows.outbox[one.digest] = OutboxItem(sequence, one.operation, after, number == bill and bill in pairs)
     for digest, item in rows.outbox.items():
         rows.kept[outbox_key(item.sequence)] = encode(item)
         bill = item.operation.bill if isinstance(item.operation, IssueBill | ReverseBill) else ""

@@ -175,7 +175,13 @@ class Sender:
         items = [self._outbox.items[digest] for digest in digests if digest in self._outbox.items]
         if not items:
             return
-        entries = [Entry(False, item.operation) for item in items]
+        entries = [
+            Entry(
+                item.linked and any(other.sequence == item.sequence + 1 for other in items[place + 1 : place + 2]),
+                item.operation,
+            )
+            for place, item in enumerate(items)
+        ]
         until = self._follow.height + self._valid_blocks
         transaction = sign_transaction(self._ledger.chain_id, self._ledger.organisation, self._key, until, entries)
         now = _now_s()

@@ -10,7 +10,18 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from chain.bill import BillRequest
+from chain.operation import (
+    DeliverBill,
+    HoldBill,
+    MakeUpPayment,
+    PrintPaper,
+    TakeBackPaper,
+    VoidBill,
+    VoidBlanks,
+)
 
+# what a hospital does with a bill that it issued
+LifeOperation = VoidBill | DeliverBill | HoldBill | MakeUpPayment | PrintPaper | TakeBackPaper | VoidBlanks
 Status = Literal["queued", "recorded", "sealed", "refused"]
 Verdict = Literal["genuine", "genuine_reversed", "no_match", "try_later"]
 
@@ -145,6 +156,24 @@ class Counter(Desk, Protocol):
         """Keep a red bill durably. Raises ServiceRefused: `bill_unknown`, `already_reversed`, `bill_is_red` …"""
         ...
 
+    async def correct(
+        self, bill_id: str, reason: str, operator: str, request: BillRequest
+    ) -> tuple[Standing, Standing]:
+        """Keep a red bill and a new one, both or neither; as `reverse` and `issue` refuse."""
+        ...
+
+    async def move(self, operation: LifeOperation) -> Standing:
+        """Keep a step of a bill's life durably. Raises ServiceRefused with the code that the ledger would give now."""
+        ...
+
+    async def reprint(self, bill_id: str, paper: str, again: str) -> Standing:
+        """Take a spoilt paper copy back and print another, both or neither. Raises ServiceRefused."""
+        ...
+
+    async def life(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
+        """Where a bill of the hospital stands on the other axes, as validators tell; None for one that is not there."""
+        ...
+
     def leases(self) -> list[LeaseView]: ...
 
 
@@ -167,6 +196,10 @@ class Archive(Desk, Protocol):
 
     async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int) -> Page:
         """Filters: issuer (required), from, to (yyyy-mm-dd), kind, place, validity."""
+        ...
+
+    async def number_gaps(self, issuer: str | None, year: int) -> list[dict[str, Any]]:
+        """Leases of a year that numbers were used of, with the stretches that nothing explains."""
         ...
 
     async def day_totals(self, issuer: str | None, from_date: str, to_date: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ the position. Settling the same block again changes nothing. Source: DESIGN sect
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
@@ -15,6 +15,7 @@ import structlog
 from chain.block import RECORDED
 from chain.failpoint import failpoint
 from chain.operation import AddKey, EndKey, IssueBill, Operation, ReportUnused, ReverseBill, SealBills, TakeLease
+from chain.transaction import Entry
 from node.gateway_store import (
     BillRow,
     BusinessRow,
@@ -36,11 +37,24 @@ from node.part_check import CheckedPart, Ledger
 from node.sender import Sender
 from node.standings import SUPERSEDED, Standings
 
-ALREADY_RECORDED = "already_recorded"
+ALREADY_RECORDED, LINKED_FAILED = "already_recorded", "linked_failed"
 # After these the number is not ours to report: it is used, or was never of our lease.
 NOT_REPORTED = frozenset({"number_used", "number_outside_lease", "lease_unknown", "number_code_mismatch"})
 
 Undecided = Callable[[bytes], None]  # told of an operation digest whose outcome needs more than this block tells
+
+
+def concluded(entries: Sequence[Entry], codes: Sequence[str]) -> list[str]:
+    """Each operation's code; `linked_failed` of a chain that was recorded before becomes that: it was so whole, or not at all."""
+    found, start = list(codes), 0
+    for index, entry in enumerate(entries):
+        if entry.linked:
+            continue
+        chain = found[start : index + 1]
+        if ALREADY_RECORDED in chain:
+            found[start : index + 1] = [ALREADY_RECORDED if code == LINKED_FAILED else code for code in chain]
+        start = index + 1
+    return found
 
 
 class Settling:
@@ -78,9 +92,14 @@ class Settling:
             if self.sender is not None:
                 self.sender.on_outcome(transaction.digest)
             entries = transaction.own.transaction.entries
+            codes = concluded(entries, transaction.codes)
             for index, digest in enumerate(transaction.operations):
-                operation, code = entries[index].operation, transaction.codes[index]
-                self._settle_operation(operation, digest, code, height, place, index)
+                operation, code = entries[index].operation, codes[index]
+                former = entries[index - 1] if index else None
+                with_red = ""
+                if former is not None and former.linked and isinstance(former.operation, ReverseBill):
+                    with_red = former.operation.bill
+                self._settle_operation(operation, digest, code, height, place, index, with_red)
             changed += transaction.operations
         for index, seal in checked.seals:
             self._settle_seal(seal, height, index, again)
@@ -102,7 +121,14 @@ class Settling:
     # ── operations ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _settle_operation(
-        self, operation: Operation, digest: bytes, code: str, height: int, place: int, index: int
+        self,
+        operation: Operation,
+        digest: bytes,
+        code: str,
+        height: int,
+        place: int,
+        index: int,
+        with_red: str,
     ) -> None:
         bill = operation.bill if isinstance(operation, IssueBill | ReverseBill) else ""
         row = self._store.get(operation_key(digest), OperationRow) if code != RECORDED else None
@@ -110,7 +136,7 @@ class Settling:
             self._store.put(operation_key(digest), OperationRow(bill, code, height))
         if code == RECORDED:
             if isinstance(operation, IssueBill | ReverseBill):
-                self._record_bill(operation, digest, height, place, index)
+                self._record_bill(operation, digest, height, place, index, with_red)
             elif isinstance(operation, TakeLease):
                 self._leases.on_recorded(operation)
             elif isinstance(operation, AddKey | EndKey):
@@ -156,7 +182,13 @@ class Settling:
             self.sender.on_resolved(digest)
 
     def _record_bill(
-        self, operation: IssueBill | ReverseBill, digest: bytes, height: int, place: int, index: int
+        self,
+        operation: IssueBill | ReverseBill,
+        digest: bytes,
+        height: int,
+        place: int,
+        index: int,
+        with_red: str,
     ) -> None:
         old = self._store.bill(operation.bill)
         if old is not None and old.digest == digest and old.code == RECORDED:
@@ -165,7 +197,7 @@ class Settling:
                 self._store.put(bill_key(operation.bill), row)
             return
         reversed_by = old.reversed_by if old is not None and old.digest == digest else ""
-        row = BillRow(operation, digest, RECORDED, height, place, index, "", reversed_by, "", 0, 0, 0)
+        row = BillRow(operation, digest, RECORDED, height, place, index, "", reversed_by, "", 0, 0, 0, with_red)
         self._store.put(bill_key(operation.bill), row)
         self.recorded_bills += 1
         failpoint("settling.bill_recorded")
@@ -225,11 +257,13 @@ class Settling:
         self._outbox.add(ReportUnused(operation.bill, operation.lease_first, reason))
 
     def _withdraw(self, bill: str, code: str, height: int) -> None:
-        """Reversals that waited for a bill which will never be recorded."""
+        """What waited for a bill which will never be recorded: its reversal, its delivery, a copy."""
         for digest, item in self._outbox.withdraw(bill):
             if isinstance(item.operation, ReverseBill):
                 self._refuse(item.operation, digest, code, height)
-                self._standings.wake([digest])
+            else:
+                self._store.put(operation_key(digest), OperationRow("", code, height))
+            self._standings.wake([digest])
 
     # ── seals ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

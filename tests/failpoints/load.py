@@ -1,4 +1,5 @@
-"""A cashier who never gives up: bills one after the other through one gateway, each asked for until it has its number."""
+"""A cashier who never gives up: bills, and corrections of some, one after the other through one gateway, each asked for until it
+has its number."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from tests.network.running import Network, bill_request
 
 PAUSE_S = 0.05  # some fifteen bills a second, with seals and leases between them
 TOKEN_S = 11 * 3600
+CORRECTION_EVERY = 8
 
 
 class Load:
@@ -31,7 +33,7 @@ class Load:
         self.acknowledged: dict[str, str] = {}
         self.faults: list[str] = []  # answers that must never come
         self._place, self._serial = place, 0
-        self._pending: tuple[str, dict[str, Any]] | None = None
+        self._pending: tuple[str, tuple[str, dict[str, Any]]] | None = None
         self._wanted, self._idle = threading.Event(), threading.Event()
         self._idle.set()
         self._is_over = False
@@ -62,18 +64,28 @@ class Load:
                     continue
                 self._serial += 1
                 number = f"F-{self._serial:07d}"
-                self._pending = (number, bill_request(number, place_code=self._place))
+                self._pending = (number, self._next(number))
             self._ask(*self._pending)
             time.sleep(PAUSE_S)
 
-    def _ask(self, number: str, body: dict[str, Any]) -> None:
+    def _next(self, number: str) -> tuple[str, dict[str, Any]]:
+        """Path and body: a bill, and each so many a correction of the one before."""
+        bill = bill_request(number, place_code=self._place)
+        last = next(reversed(self.acknowledged.values()), "")
+        if self._serial % CORRECTION_EVERY or not last:
+            return "/bills", bill
+        return f"/bills/{last}/correction", {"reason": "partial refund", "operator": "load", "bill": bill}
+
+    def _ask(self, number: str, request: tuple[str, dict[str, Any]]) -> None:
         """The same request again and again, as whoever heard nothing does."""
+        path, body = request
         try:
-            answer = self.client.post("/bills", json=body)
+            answer = self.client.post(path, json=body)
         except httpx2.HTTPError:
             return
         if answer.status_code in (200, 201, 202):
-            self.acknowledged[number] = answer.json()["bill_id"]
+            said = answer.json()
+            self.acknowledged[number] = said["bill"]["bill_id"] if "bill" in said else said["bill_id"]
             self._pending = None
         elif answer.status_code != 503:
             self.faults.append(f"{number}: {answer.status_code} {answer.text[:200]}")

@@ -123,13 +123,13 @@ def gateway_rows(chain: Chain) -> Iterator[tuple[bytes, bytes]]:
     yield POSITION_KEY, encode(Position(ledger.chain_id, head.height, head.digest, head.time_ms))
     queued = issue_bill("B-20", serial=20)
     digest = operation_digest(queued)
-    yield outbox_key(1), encode(OutboxItem(1, queued, ""))
-    yield bill_key(queued.bill), encode(BillRow(queued, digest, "", 0, 0, 0, "", "", "", 0, 0, 0))
+    yield outbox_key(1), encode(OutboxItem(1, queued, "", False))
+    yield bill_key(queued.bill), encode(BillRow(queued, digest, "", 0, 0, 0, "", "", "", 0, 0, 0, ""))
     yield business_key(queued.business_mac), encode(BusinessRow(queued.bill, queued.content_mac))
     code = queued.bill[:8]
     yield lease_key(code, 1), encode(LeaseRow(code, 1, 100, "A01", 21))
     asked = TakeLease(RangeRef("hospital-a", code, 1), 101, 100, "hospital-a", "A01")
-    yield outbox_key(2), encode(OutboxItem(2, asked, ""))
+    yield outbox_key(2), encode(OutboxItem(2, asked, "", False))
 
 
 def reopen(home: Path) -> Ledger:
