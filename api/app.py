@@ -14,11 +14,12 @@ from api.auth import TokenVerifier
 from api.call import ApiSettings, Call
 from api.envelope import Envelope, log_failure
 from api.errors import ApiRefused, TokenRefused
+from api.medical import handler as medical
 from api.openapi import build_document
 from api.policy import POLICIES, PUBLIC, Policy
 from api.problems import problem_page
 from api.rendering import REVALIDATE, render, render_refused
-from api.route import Route
+from api.route import GATEWAY, Route
 from api.routes import ROUTES
 from chain.errors import ChainError
 from node.service import Archive, Counter, Desk, Reader, ServiceRefused
@@ -52,6 +53,8 @@ def build_app(desk: Counter | Archive, tokens: TokenVerifier, settings: ApiSetti
 
     for path, handler in (("/openapi.json", show_document), ("/problems/{code}", show_problem)):
         _add(app, "GET", path, _endpoint(path, handler, PUBLIC, desk, tokens, settings))
+    if settings.medical_apps and desk.kind == GATEWAY:
+        _add(app, "POST", medical.PATH, _endpoint(medical.PATH, medical.serve, PUBLIC, desk, tokens, settings))
     paths = [("/openapi.json", "GET"), ("/problems/{code}", "GET"), *((route.path, route.method) for route in served)]
     app.add_exception_handler(HTTPException, _framework_refusal(paths))
     return Envelope(app, desk, settings.observe)

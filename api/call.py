@@ -35,6 +35,9 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: frozenset[str] = frozenset()  # addresses whose X-Forwarded-For is believed
     cursor_key: bytes = msgspec.field(default_factory=lambda: secrets.token_bytes(32))  # a restart ends old cursors
     observe: Observe | None = None
+    medical_apps: dict[
+        str, str
+    ] = {}  # appid -> key of hospital systems that speak the vendor interface; none: not served
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ TOKEN_PROBLEMS = ("token_missing", "token_invalid", "token_expired", "role_forbi
 
 TAGS = {
     "bills": "A hospital issues, looks up and reverses its bills",
+    "a bill's life": "What a hospital does with a bill after its issue",
     "public": "Whoever holds a bill checks it",
     "numbers": "Number ranges and leases",
     "supervision": "Seals of the supervising finance offices",

@@ -28,6 +28,9 @@ ViaMirror = Annotated[
     str | None,
     typer.Option("--via", metavar="NODE", help="The node to ask; the network's first mirror if none is named."),
 ]
+Organisation = Annotated[
+    str, typer.Option("--organisation", metavar="NAME", help="Who acts; DIR/organisations/NAME/unit.key signs.")
+]
 Wait = Annotated[
     int,
     typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,12 @@ def send_operation(
         code, detail = str(outcome.get("code")), str(outcome.get("detail") or "the ledger refused it")
         raise CommandFailed(code, detail, exit_code_of_status(409), status=409)
     return outcome
+
+
+def keyed_name(key: SigningKey, purpose: str, number: str) -> bytes:
+    """32 bytes that stand on the ledger for a number of the organisation's own: nobody else can tell which, and the same
+    number gives the same bytes until the unit key is changed."""
+    return hmac.digest(key.seed, f"medbill/{purpose}/{number}".encode(), "sha256")
 
 
 def is_recorded(outcome: dict[str, Any]) -> bool:

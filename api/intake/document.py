@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+from api.intake.errors import FormatRefused
 from chain.bill import BillRequest, verify_request
 from chain.errors import ContentRefused
-from cli.formats.errors import FormatRefused
 
 FILE_BYTES_MAX = 512 * 2**20  # one file is held in memory
 YUAN_BOUND = Decimal(10) ** 13  # amounts lie below it: 10**15 fen, the bound of `chain.bill.Amount`
@@ -139,13 +139,18 @@ def load(path: Path) -> Element:
         content = path.read_bytes()
     except OSError as error:
         raise FormatRefused("file_unreadable", "", f"{path.name}: {error.strerror}") from None
+    return parse(content, path.name)
+
+
+def parse(content: bytes, name: str) -> Element:
+    """The document in some bytes, called `name` in what is said of it. Raises FormatRefused (file_damaged)."""
     try:
         value = json.loads(
             content.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_constant, object_pairs_hook=_once
         )
     except (ValueError, ArithmeticError, RecursionError) as error:  # bad UTF-8 and bad JSON are ValueErrors
         place = f"line {error.lineno} column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise FormatRefused("file_damaged", "", f"{path.name}: not a JSON document {place}".rstrip()) from None
+        raise FormatRefused("file_damaged", "", f"{name}: not a JSON document {place}".rstrip()) from None
     return Element(value, "")
 
 

@@ -13,12 +13,13 @@ from api.routes.public import parse_date
 from api.schemas import examples
 from api.schemas.answers import Rows
 from chain.bill import KINDS
+from chain.rules.moves import AXES
 
 AUDIT_LIMIT_MAX = 1_000  # rows in one part
 LIMIT_DEFAULT = 20
 DAYS_MAX = 400  # that day totals span
 
-VALIDITIES = ("normal", "reversed", "red")
+VALIDITIES = tuple(AXES["validity"].states.values())
 
 
 async def list_seals(call: Call) -> Response:
@@ -52,6 +53,17 @@ async def list_day_totals(call: Call) -> Response:
     if not 0 <= (to_date - from_date).days < DAYS_MAX:
         raise ApiRefused("parameter_invalid", f"to: not before from, and within {DAYS_MAX} days")
     rows = await call.archive.day_totals(filters.get("issuer"), from_date.isoformat(), to_date.isoformat())
+    return render(call, Rows(rows, False, None))
+
+
+async def list_number_gaps(call: Call) -> Response:
+    filters = call.parameters("issuer", "year")
+    year = filters.get("year", "")
+    if not year:
+        raise ApiRefused("parameter_missing", "year")
+    if len(year) != 4 or not (year.isascii() and year.isdigit()):
+        raise ApiRefused("parameter_invalid", "year: four digits")
+    rows = await call.archive.number_gaps(filters.get("issuer"), int(year))
     return render(call, Rows(rows, False, None))
 
 
@@ -119,6 +131,22 @@ ROUTES = (
             Parameter("issuer", "organisation id; all without it", "hospital-a"),
             Parameter("from", "first business date", "2026-03-01", required=True, schema=DAY),
             Parameter("to", "last business date; the first where it is not sent", "2026-03-31", schema=DAY),
+        ),
+        IN_PARAMETERS,
+    ),
+    Route(
+        "GET",
+        "/v1/audit/number-gaps",
+        "listNumberGaps",
+        "audit",
+        "Leases of a year that numbers were used of, with the numbers that neither a bill nor a report explains",
+        list_number_gaps,
+        {200: Given("The leases", {"data": [examples.NUMBER_GAPS], "has_more": False, "next": None}, Rows)},
+        (MIRROR,),
+        None,
+        (
+            Parameter("issuer", "organisation id; all without it", "hospital-a"),
+            Parameter("year", "of the bills' numbers", "2026", required=True),
         ),
         IN_PARAMETERS,
     ),

@@ -14,9 +14,16 @@ from api.errors import ApiRefused
 from api.rendering import found, render, status_of_code
 from api.route import BOTH, GATEWAY, Given, Parameter, Route, Sent
 from api.schemas import examples
-from api.schemas.answers import Answer, Outcome, Outcomes, Rows
-from api.schemas.requests import BATCH_MAX, Batch, Opaque, ReversalRequest
-from api.standing import answer_standing, build_outcome, preferred_wait_s, wait_for
+from api.schemas.answers import Answer, Correction, Outcome, Outcomes, Rows
+from api.schemas.requests import BATCH_MAX, Batch, CorrectionRequest, Opaque, ReversalRequest
+from api.standing import (
+    answer_standing,
+    build_answer,
+    build_outcome,
+    preferred_wait_s,
+    render_standing,
+    wait_for,
+)
 from chain.bill import BillRequest
 from chain.codec import verify_text
 from chain.errors import TextRefused
@@ -115,6 +122,27 @@ async def reverse_bill(call: Call) -> Response:
     return await answer_standing(call, standing)
 
 
+async def correct_bill(call: Call) -> Response:
+    bill_id = call.bill_id()
+    request = await call.read_json(CorrectionRequest, texts=False)
+    standings = list(await call.counter.correct(bill_id, request.reason, request.operator, request.bill))
+    headers: dict[str, str] = {}
+    waited_s = preferred_wait_s(call)
+    if waited_s is not None:
+        reached = await wait_for(call, standings, waited_s)
+        if reached is not None:
+            headers["Preference-Applied"] = f"wait={waited_s}"
+            kept = zip(reached, standings, strict=True)
+            standings = [msgspec.structs.replace(one, repeated=before.repeated) for one, before in kept]
+    refused = next((one for one in standings if one.status == "refused" and one.code != "linked_failed"), None)
+    if refused is not None:
+        return render_standing(call, refused, waited_s)
+    red, bill = standings
+    status = 202 if "queued" in (red.status, bill.status) else 200 if bill.repeated else 201
+    headers["Location"] = f"/v1/bills/{bill.bill_id}"
+    return render(call, Correction(build_answer(red), build_answer(bill)), status, headers=headers)
+
+
 async def show_history(call: Call) -> Response:
     rows = found(await call.desk.history(call.bill_id(), call.person), "bill_unknown")
     return render(call, Rows(rows, False, None))
@@ -150,6 +178,15 @@ CONTENT = (
     "place_unknown",
     "invalid_time",
     "date_out_of_window",
+)
+IRREVERSIBLE = (
+    "bill_unknown",
+    "already_reversed",
+    "bill_is_red",
+    "paper_copy_outstanding",
+    "claim_open",
+    "claim_paid",
+    "accounting_not_acknowledged",
 )
 NOTHING_KEPT = ("no_numbers", "outbox_full", "disk_nearly_full", "unavailable")
 
@@ -230,7 +267,24 @@ ROUTES = (
         (GATEWAY,),
         Sent(examples.REVERSAL, ReversalRequest),
         (BILL_ID, PREFER),
-        ("bill_unknown", "already_reversed", "bill_is_red", "place_unknown", *NOTHING_KEPT),
+        (*IRREVERSIBLE, "place_unknown", *NOTHING_KEPT),
+    ),
+    Route(
+        "POST",
+        "/v1/bills/{bill_id}/correction",
+        "correctBill",
+        "bills",
+        "A red bill and a new one in its place, in one step: both or neither",
+        correct_bill,
+        {
+            202: Given("Both are kept and queued", examples.CORRECTION, Correction),
+            201: Given("Both are recorded or sealed within the preferred wait", examples.CORRECTION, Correction),
+            200: Given("The same correction was made before", examples.CORRECTION, Correction),
+        },
+        (GATEWAY,),
+        Sent({**examples.REVERSAL, "bill": examples.BILL}, CorrectionRequest),
+        (BILL_ID, PREFER),
+        (*IRREVERSIBLE, *CONTENT, *NOTHING_KEPT, "business_no_conflict"),
     ),
     Route(
         "GET",

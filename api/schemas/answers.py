@@ -23,6 +23,13 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     links: dict[str, str] = {}
 
 
+class Correction(msgspec.Struct, frozen=True):
+    """What has become of the two bills of one correction."""
+
+    reversal: Answer
+    bill: Answer
+
+
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """What has become of one of many. Where nothing was kept: `status` refused, `code`, `detail`, `pointer`."""
 

@@ -72,6 +72,7 @@ RED_QUEUED: dict[str, Any] = {
     "bill_id": RED_ID,
     "links": {"operation": f"/v1/operations/{DIGEST}", "bill": f"/v1/bills/{RED_ID}"},
 }
+CORRECTION: dict[str, Any] = {"reversal": RED_QUEUED, "bill": QUEUED}
 OPERATION_QUEUED: dict[str, Any] = {
     "operation": DIGEST,
     "status": "queued",
@@ -143,7 +144,23 @@ DAY_TOTALS: dict[str, Any] = {
     "sum_fen": 1593400,
     "red_count": 1,
     "red_sum_fen": -12850,
+    "void_count": 0,
+    "void_sum_fen": 0,
     "version": 17,
+}
+NUMBER_GAPS: dict[str, Any] = {
+    "issuer": "hospital-a",
+    "code": "33060126",
+    "kind": "outpatient",
+    "place": "A01",
+    "gateway": "hospital-a",
+    "first": 1,
+    "count": 10000,
+    "highest": 125,
+    "used": 123,
+    "unused": 1,
+    "missing": 1,
+    "gaps": [[17, 17]],
 }
 BLOCK: dict[str, Any] = {
     "height": 1042,
@@ -187,3 +204,11 @@ PROOF_CHECK: dict[str, Any] = {
     "bill": {"bill_id": BILL_ID, "total_fen": 12850},
 }
 TRANSACTION_HEX = "96a66f72672d61"  # stands for a signed transaction in canonical MessagePack
+
+PAPER = "330600010000000001"
+LIFE_QUEUED: dict[str, Any] = {
+    "operation": DIGEST,
+    "status": "queued",
+    "links": {"operation": f"/v1/operations/{DIGEST}"},
+}
+LIFE_RECORDED: dict[str, Any] = {**LIFE_QUEUED, "status": "recorded", "height": 1042}

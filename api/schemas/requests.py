@@ -6,7 +6,9 @@ from typing import Annotated
 
 import msgspec
 
+from chain.bill import BillRequest
 from chain.codec import PlaceCode
+from chain.operation import PAPERS_MAX
 
 BATCH_MAX = 1_000  # bills in one request
 
@@ -36,6 +38,54 @@ class ReversalRequest(Body, frozen=True):
     reason: Text
     operator: Text
     place_code: PlaceCode | None = None
+
+
+class CorrectionRequest(Body, frozen=True):
+    """Why a bill is taken back, by whom, and the whole bill that stands in its place, under a business number of its own."""
+
+    reason: Text
+    operator: Text
+    bill: BillRequest
+
+
+Code = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,47}\Z")]
+Paper = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Z]{4,32}\Z")]
+
+
+class Nothing(Body, frozen=True):
+    """An empty object: the path says it all."""
+
+
+class ReasonRequest(Body, frozen=True):
+    """Why, as a code: the ledger keeps it for everybody to read."""
+
+    reason: Code
+
+
+class DeliveryRequest(Body, frozen=True):
+    """Which way a bill went: sms, mail, app, counter …"""
+
+    channel: Code
+
+
+class PaperRequest(Body, frozen=True):
+    """The form: its code and running number, as printed on it."""
+
+    paper: Paper
+
+
+class PaperEnd(Body, frozen=True):
+    """What became of the copy: returned, damaged, lost …"""
+
+    paper: Paper
+    reason: Code
+
+
+class BlanksRequest(Body, frozen=True):
+    """Forms that were never printed on."""
+
+    papers: Annotated[list[Paper], msgspec.Meta(min_length=1, max_length=PAPERS_MAX)]
+    reason: Code
 
 
 class RangeRequest(Body, frozen=True):

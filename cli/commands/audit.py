@@ -24,7 +24,18 @@ Place = Annotated[str | None, typer.Option("--place", metavar="CODE", help="Issu
 Validity = Annotated[str | None, typer.Option("--validity", help="normal, reversed or red.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many rows.")]
 
-DAY_COLUMNS = ("issuer", "place", "date", "kind", "count", "sum_fen", "red_count", "red_sum_fen")
+DAY_COLUMNS = (
+    "issuer",
+    "place",
+    "date",
+    "kind",
+    "count",
+    "sum_fen",
+    "red_count",
+    "red_sum_fen",
+    "void_count",
+    "void_sum_fen",
+)
 BILL_COLUMNS = ("bill_id", "kind", "place_code", "business_date", "total_fen", "validity", "status", "height")
 
 
@@ -86,7 +97,8 @@ def _sums(rows: list[dict[str, Any]]) -> dict[str, int]:
     return {
         "count": sum(row["count"] for row in rows),
         "red_count": sum(row["red_count"] for row in rows),
-        "total_fen": sum(row["sum_fen"] + row["red_sum_fen"] for row in rows),
+        "void_count": sum(row["void_count"] for row in rows),
+        "total_fen": sum(row["sum_fen"] + row["red_sum_fen"] - row["void_sum_fen"] for row in rows),
     }
 
 

@@ -63,7 +63,7 @@ def issue(request: Request, home: Home, via: Via, wait: Wait = 10, as_json: Json
 
     body = _with_time(_read_request(request))
     with open_client(home, via, ROLE) as client:
-        _show(client.post("/v1/bills", body, wait), as_json)
+        show_fields(client.post("/v1/bills", body, wait), as_json)
 
 
 @app.command()
@@ -82,12 +82,12 @@ def show(
         raise CommandFailed("argument_refused", "name a bill: either BILL_ID or --business-no")
     with open_client(home, via, ROLE) as client:
         if bill_id:
-            _show(client.get(f"/v1/bills/{quoted(bill_id)}"), as_json)
+            show_fields(client.get(f"/v1/bills/{quoted(bill_id)}"), as_json)
             return
         rows = client.get("/v1/bills", issuer=client.organisation, business_no=business_no)["data"]
     if not rows:
         raise CommandFailed("not_found", "no bill has this business number")
-    _show(rows[0], as_json)
+    show_fields(rows[0], as_json)
 
 
 @app.command()
@@ -107,7 +107,78 @@ def reverse(
 
     body = {"reason": reason, "operator": operator, **({"place_code": place} if place else {})}
     with open_client(home, via, ROLE) as client:
-        _show(client.post(f"/v1/bills/{quoted(bill_id)}/reversal", body, wait), as_json)
+        show_fields(client.post(f"/v1/bills/{quoted(bill_id)}/reversal", body, wait), as_json)
+
+
+@app.command()
+@output.reported
+def correct(
+    bill_id: BillId,
+    request: Request,
+    home: Home,
+    via: Via,
+    reason: Reason,
+    operator: Operator,
+    wait: Wait = 10,
+    as_json: Json = False,
+) -> None:
+    """Take a bill back and issue FILE in its place, in one step: both or neither. FILE has a business number of its own."""
+    from cli.client import open_client, quoted
+
+    try:
+        bill = msgspec.json.decode(_with_time(_read_request(request)))
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise CommandFailed("argument_refused", f"{request}: no JSON: {error}") from None
+    body = {"reason": reason, "operator": operator, "bill": bill}
+    with open_client(home, via, ROLE) as client:
+        said = client.post(f"/v1/bills/{quoted(bill_id)}/correction", body, wait)
+    if as_json:
+        output.print_json(said)
+        return
+    for name in ("reversal", "bill"):
+        output.print_line(name)
+        show_fields(said[name], as_json=False)
+
+
+Code = Annotated[
+    str, typer.Option("--reason", metavar="CODE", help="Why, as a code such as 'mistyped': all can read it.")
+]
+Channel = Annotated[str, typer.Option("--channel", metavar="CODE", help="sms, mail, app, counter …")]
+
+
+@app.command()
+@output.reported
+def void(bill_id: BillId, reason: Code, home: Home, via: Via, wait: Wait = 10, as_json: Json = False) -> None:
+    """Withdraw a bill that was never delivered. It stays to be seen, marked void."""
+    _move(home, via, bill_id, "void", {"reason": reason}, wait, as_json)
+
+
+@app.command()
+@output.reported
+def deliver(bill_id: BillId, channel: Channel, home: Home, via: Via, wait: Wait = 10, as_json: Json = False) -> None:
+    """Stamp that a bill went to its payer; no number or address is kept. Afterwards it is reversed, not withdrawn."""
+    _move(home, via, bill_id, "deliveries", {"channel": channel}, wait, as_json)
+
+
+@app.command()
+@output.reported
+def hold(bill_id: BillId, reason: Code, home: Home, via: Via, wait: Wait = 10, as_json: Json = False) -> None:
+    """Fees are owed: the bill may not circulate, and nobody reimburses it."""
+    _move(home, via, bill_id, "arrears", {"reason": reason}, wait, as_json)
+
+
+@app.command("make-up")
+@output.reported
+def make_up(bill_id: BillId, home: Home, via: Via, wait: Wait = 10, as_json: Json = False) -> None:
+    """What was owed is paid: the bill may circulate."""
+    _move(home, via, bill_id, "make-up-payment", {}, wait, as_json)
+
+
+def _move(home: Path, via: str, bill_id: str, step: str, body: dict[str, Any], wait: int, as_json: bool) -> None:
+    from cli.client import open_client, quoted
+
+    with open_client(home, via, ROLE) as client:
+        show_fields(client.post(f"/v1/bills/{quoted(bill_id)}/{step}", body, wait), as_json)
 
 
 @app.command("import")
@@ -184,7 +255,7 @@ def _with_time(data: bytes) -> bytes:
     return msgspec.json.encode({**request, "business_time": datetime.now(UTC).isoformat(timespec="seconds")})
 
 
-def _show(document: dict[str, Any], as_json: bool) -> None:
+def show_fields(document: dict[str, Any], as_json: bool) -> None:
     if as_json:
         output.print_json(document)
     else:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import msgspec
 import typer
 
 from cli import output
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from node.service import Archive, Counter, Desk
     from node.web import App
 
+KEY_CHARACTERS_MIN = 16  # of a hospital system's key: MD5 over a short one is guessed
 OWN_CERTIFICATE_FOREIGN = "unknown_certificate"  # before any peer is met: genesis does not know our own certificate
 
 app = typer.Typer(no_args_is_help=True, help="One node: run it, ask it, let it prove its data again.")
@@ -68,20 +70,42 @@ def _rest_app(home: Path) -> AppFactory | None:
         return None
     from api.app import build_app
     from api.auth import TokenVerifier, load_issuers
+    from api.call import ApiSettings
     from api.errors import ConfigRefused
     from node.home import NodeHome as Places
 
     path = Places(home).token_issuers
 
     def make(desk: Desk, config: NodeConfig) -> App:
-        return build_app(cast("Counter | Archive", desk), TokenVerifier(issuers, desk.chain_id))
+        settings = ApiSettings(medical_apps=apps)
+        return build_app(cast("Counter | Archive", desk), TokenVerifier(issuers, desk.chain_id), settings)
 
     try:
         issuers = load_issuers(path.read_bytes())
         TokenVerifier(issuers, "")  # refuses before the node opens its stores
     except ConfigRefused as refusal:
         raise CommandFailed("config_refused", f"{path}: {refusal}") from None
+    apps = _medical_apps(Places(home).medical_apps, load_node_config(home).api_tls)
     return make
+
+
+def _medical_apps(path: Path, is_tls: bool) -> dict[str, str]:
+    """appid -> key of the hospital systems in `config/medical.json`; none where it is not there. Raises CommandFailed."""
+    if not path.exists():
+        return {}
+    if path.stat().st_mode & 0o077:
+        raise CommandFailed("config_refused", f"{path}: others can read its keys; chmod 600 it")
+    if not is_tls:
+        raise CommandFailed("config_refused", f"{path}: its keys travel over TLS only; set api_tls: true in node.yaml")
+    try:
+        apps = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise CommandFailed("config_refused", f"{path}: an object of appid and key belongs here: {error}") from None
+    if not apps or not all(appid and len(key) >= KEY_CHARACTERS_MIN for appid, key in apps.items()):
+        raise CommandFailed(
+            "config_refused", f"{path}: each appid has a key of {KEY_CHARACTERS_MIN} characters or more"
+        )
+    return apps
 
 
 @app.command()

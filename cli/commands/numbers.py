@@ -95,6 +95,34 @@ def leases(home: Home, via: Via, as_json: Json = False) -> None:
         output.print_table(columns, [[row.get(column) for column in columns] for row in rows])
 
 
+Year = Annotated[int, typer.Option("--year", min=2000, max=2099, metavar="YYYY", help="Of the bills' numbers.")]
+Issuer = Annotated[str | None, typer.Option("--issuer", metavar="NAME", help="Only this hospital's.")]
+GAP_COLUMNS = ("issuer", "code", "place", "gateway", "first", "highest", "used", "unused", "missing")
+
+
+@app.command()
+@output.reported
+def gaps(year: Year, home: Home, issuer: Issuer = None, via: ViaMirror = None, as_json: Json = False) -> ExitCode:
+    """Numbers below the highest used of each lease that neither a bill nor a report of an unused one explains.
+
+    Exit 3 if there are any: a bill may be on its way, or somebody has to say what the number was spent on.
+    """
+    from cli.client import open_client
+
+    with open_client(home, via, "auditor") as client:
+        rows = client.get("/v1/audit/number-gaps", issuer=issuer, year=str(year))["data"]
+    missing = sum(row["missing"] for row in rows)
+    if as_json:
+        output.print_json({"year": year, "missing": missing, "data": rows})
+    else:
+        output.print_table(GAP_COLUMNS, [[row.get(column) for column in GAP_COLUMNS] for row in rows])
+        for row in rows:
+            for first, last in row["gaps"]:
+                output.print_line(f"{row['issuer']} {row['code']}: {first:010d} to {last:010d} unexplained")
+        output.print_line(f"{missing} numbers unexplained")
+    return ExitCode.INVALID if missing else ExitCode.OK
+
+
 def _parse_parent(text: str) -> tuple[str, str, int]:
     holder, _, rest = text.partition("/")
     code, _, first = rest.partition("/")

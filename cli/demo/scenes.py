@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -147,6 +148,85 @@ def reversal_once(stage: Stage) -> str:
     return f"red bill {red['bill_id']}; a second one: {problem['code']}"
 
 
+def paper_blocks_reversal(stage: Stage) -> str:
+    where = ["--home", str(stage.home), "--via", "hospital-a"]
+    bill = _issued(stage, "demo-paper", 6_000)
+    stage.medbill("paper", "print", bill, "--form", "330600010000000001", *where)
+    reverse = ["bill", "reverse", bill, "--reason", "wrong payer", "--operator", "cashier-03", *where]
+    problem = stage.medbill(*reverse, expect=6)
+    _expect(problem["code"], "paper_copy_outstanding")
+    stage.medbill("paper", "end", bill, "--form", "330600010000000001", "--reason", "returned", *where)
+    stage.medbill(*reverse)
+    stage.count("hospital-a", -6_000)
+    return f"{problem['code']}; the copy came back, the bill was reversed"
+
+
+def correction(stage: Stage) -> str:
+    where = ["--home", str(stage.home), "--via", "hospital-a"]
+    bill = _issued(stage, "demo-to-correct", 10_000)
+    file = stage.directory / "corrected.json"
+    file.write_text(json.dumps(bill_body("demo-corrected", "A01", 7_400), ensure_ascii=False, indent=1), "utf-8")
+    said = stage.medbill(
+        "bill", "correct", bill, str(file), "--reason", "partial refund", "--operator", "cashier-03", *where
+    )
+    stage.count("hospital-a", 7_400 - 10_000)
+    red, new = said["reversal"], said["bill"]
+    _expect(red["height"], new["height"])
+    return f"red bill {red['bill_id']} and new bill {new['bill_id']} in block {new['height']}, one step"
+
+
+def claims_race(stage: Stage) -> str:
+    """Two insurers at once; then what the ledger shows of it."""
+    own = 5_000
+    bill = _issued(stage, "demo-claimed", 20_000, self_paid_fen=own)
+    races = [
+        [
+            "claim",
+            "lock",
+            bill,
+            "--organisation",
+            name,
+            "--claim",
+            "K-1",
+            "--amount-fen",
+            str(own),
+            "--home",
+            str(stage.home),
+        ]
+        for name in ("insurer-a", "insurer-b")
+    ]
+    for arguments in races:
+        stage.say("$ medbill " + " ".join(arguments) + " &")
+    with ThreadPoolExecutor(2) as threads:
+        ran = list(threads.map(lambda arguments: stage.run(*arguments), races))
+    codes = sorted(code for code, _said in ran)
+    _expect(codes, [0, 6])
+    winner = races[[code for code, _said in ran].index(0)][4]
+    refused = next(said["code"] for code, said in ran if code == 6)
+    _expect(refused, "claim_locked")
+    claim = ["--organisation", winner, "--claim", "K-1", "--home", str(stage.home)]
+    stage.medbill("claim", "decide", "--approved-fen", str(own), *claim)
+    stage.medbill("claim", "pay", "--payment", "P-1", *claim)
+    problem = stage.medbill(
+        "bill", "reverse", bill, "--reason", "too late", "--operator", "cashier-03",
+        "--home", str(stage.home), "--via", "hospital-a", expect=6,
+    )  # fmt: skip
+    _expect(problem["code"], "claim_paid")
+    return f"{winner} holds the bill, the other one: {refused}; paid, and a reversal behind its back: {problem['code']}"
+
+
+def _issued(stage: Stage, business_no: str, total_fen: int, **fields: Any) -> str:
+    """A sealed bill of hospital A."""
+    file = stage.directory / f"{business_no}.json"
+    file.write_text(
+        json.dumps(bill_body(business_no, "A01", total_fen, **fields), ensure_ascii=False, indent=1), "utf-8"
+    )
+    said = stage.medbill("bill", "issue", str(file), "--home", str(stage.home), "--via", "hospital-a", show=False)
+    _expect(said["status"], SEALED)
+    stage.count("hospital-a", total_fen)
+    return str(said["bill_id"])
+
+
 def real_input(stage: Stage) -> str:
     said = []
     for hospital in ("hospital-a", "hospital-b"):
@@ -255,12 +335,17 @@ def two_validators_down(stage: Stage) -> str:
     return f"queued with number {answer['bill_id']}; both back: sealed by itself"
 
 
+def _day_fen(row: dict[str, Any]) -> int:
+    """What a row of a day book says was charged in the end."""
+    return int(row["sum_fen"] + row["red_sum_fen"] - row["void_sum_fen"])
+
+
 def auditor(stage: Stage) -> str:
     rows = stage.medbill("audit", "day-totals", "--home", str(stage.home))
     rows = rows["data"] if isinstance(rows, dict) else rows
     books: dict[str, int] = {}
     for row in rows:
-        books[row["issuer"]] = books.get(row["issuer"], 0) + row["sum_fen"] + row["red_sum_fen"]
+        books[row["issuer"]] = books.get(row["issuer"], 0) + _day_fen(row)
     for hospital, total in stage.issued_fen.items():
         _expect(books.get(hospital), total)
     listed: dict[str, int] = {}
@@ -295,6 +380,9 @@ SCENES = (
     Scene("Bills go in at two hospitals; the same request again is the same bill", bills_go_in),
     Scene("A proof is checked by a process that has no network", proof_without_network),
     Scene("A reversal; a second one is refused", reversal_once),
+    Scene("A paper copy stops a reversal until it is back", paper_blocks_reversal),
+    Scene("A correction: red bill and new bill in one step", correction),
+    Scene("Two insurers race for one bill", claims_race),
     Scene("Real-world input is imported", real_input),
     Scene("The primary is killed while bills go in", primary_killed),
     Scene("Two of four agencies are down: the cashier goes on", two_validators_down),

@@ -46,6 +46,13 @@ class Stage:
         """Run a command, print it, and return its JSON (or None). Raises SceneFailed for another exit code."""
         if show:
             output.note("  $ " + shlex.join([*prefix, "medbill", *arguments]))
+        code, said = self.run(*arguments, prefix=prefix)
+        if code != expect:
+            raise SceneFailed(f"medbill {' '.join(arguments[:2])} ended with {code}, not {expect}: {str(said)[-600:]}")
+        return said
+
+    def run(self, *arguments: str, prefix: tuple[str, ...] = ()) -> tuple[int, Any]:
+        """Exit code and JSON (or None) of a command that may end as it likes. Raises SceneFailed if it says no JSON."""
         done = subprocess.run(
             [*prefix, sys.executable, "-m", "cli.main", *arguments, "--json"],
             capture_output=True,
@@ -54,15 +61,11 @@ class Stage:
             check=False,
             stdin=subprocess.DEVNULL,
         )
-        if done.returncode != expect:
-            raise SceneFailed(
-                f"medbill {' '.join(arguments[:2])} ended with {done.returncode}, not {expect}: "
-                f"{(done.stdout + done.stderr).strip()[-600:]}"
-            )
         try:
-            return json.loads(done.stdout) if done.stdout.strip() else None
+            return done.returncode, json.loads(done.stdout) if done.stdout.strip() else None
         except ValueError:
-            raise SceneFailed(f"medbill {' '.join(arguments[:2])}: the answer is not JSON") from None
+            said = (done.stdout + done.stderr).strip()[-600:]
+            raise SceneFailed(f"medbill {' '.join(arguments[:2])}: the answer is not JSON: {said}") from None
 
     def say(self, text: str) -> None:
         output.note("  " + text)

@@ -4,9 +4,9 @@
 what a file holds: a damaged file is one refusal without a business number, and the next file goes on.
 """
 
+from api.intake.document import Reader
+from api.intake.errors import FormatRefused
 from cli.formats import fhir, his
-from cli.formats.document import Reader
-from cli.formats.errors import FormatRefused
 
 READERS: dict[str, Reader] = {"fhir": fhir.read, "his": his.read}  # name on the command line -> reader
 

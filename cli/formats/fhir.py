@@ -14,9 +14,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from api.intake.document import Element, Read, build_request, fen, load
+from api.intake.errors import FormatRefused
 from chain.bill import BillRequest
-from cli.formats.document import Element, Read, build_request, fen, load
-from cli.formats.errors import FormatRefused
 
 CVX = "http://hl7.org/fhir/sid/cvx"
 CONSULTATION = ("02", "诊察费")

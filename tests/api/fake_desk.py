@@ -14,7 +14,8 @@ import msgspec
 from api.schemas import examples
 from chain.bill import BillRequest, verify_request
 from chain.errors import ContentRefused
-from node.service import Claimed, Head, LeaseView, Page, Reader, ServiceRefused, Standing, Status
+from chain.operation import operation_digest
+from node.service import Claimed, Head, LeaseView, LifeOperation, Page, Reader, ServiceRefused, Standing, Status
 
 CHAIN_ID = "c0ffee00" * 8
 ANY_BILL = {examples.BILL_ID}
@@ -171,6 +172,24 @@ class FakeGateway(FakeDesk):
         self.bills[red_id] = {**bill, "bill_id": red_id, "validity": "red"}
         return self._keep(red_id.encode(), red_id)
 
+    async def correct(
+        self, bill_id: str, reason: str, operator: str, request: BillRequest
+    ) -> tuple[Standing, Standing]:
+        return await self.reverse(bill_id, reason, operator, None), await self.issue(request)
+
+    async def move(self, operation: LifeOperation) -> Standing:
+        self.calls.append(("move", operation))
+        bill = getattr(operation, "bill", None)
+        if bill is not None and bill not in self.bills and bill not in ANY_BILL:
+            raise ServiceRefused("bill_unknown")
+        return self._keep(operation_digest(operation), None)
+
+    async def reprint(self, bill_id: str, paper: str, again: str) -> Standing:
+        return self._keep(f"{bill_id}{paper}{again}".encode(), None)
+
+    async def life(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
+        return {"paper": "none", "accounting_payer": "none"} if bill_id in self.bills else None
+
     def leases(self) -> list[LeaseView]:
         return [msgspec.convert(examples.LEASE, LeaseView)]
 
@@ -205,6 +224,10 @@ class FakeMirror(FakeDesk):
         begin = 0 if after is None else int(after)
         rows = [{**examples.BILL_VIEW, "height": 1 + place} for place in range(begin, min(begin + limit, 45))]
         return Page(rows, str(begin + limit) if begin + limit < 45 else None)
+
+    async def number_gaps(self, issuer: str | None, year: int) -> list[dict[str, Any]]:
+        self.calls.append(("number_gaps", issuer, year))
+        return [examples.NUMBER_GAPS]
 
     async def day_totals(self, issuer: str | None, from_date: str, to_date: str) -> list[dict[str, Any]]:
         self.calls.append(("day_totals", issuer, from_date, to_date))

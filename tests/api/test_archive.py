@@ -64,7 +64,7 @@ def test_an_auditor_filters_bills(mirror: TestClient, archive: FakeMirror) -> No
         ({"from": "20260301"}, "parameter_invalid"),
         ({"to": "2026-02-30"}, "parameter_invalid"),
         ({"kind": "dental"}, "parameter_invalid"),
-        ({"validity": "void"}, "parameter_invalid"),
+        ({"validity": "gone"}, "parameter_invalid"),
         ({"limit": "0"}, "parameter_invalid"),
         ({"limit": "1001"}, "parameter_invalid"),
         ({"limit": "٣"}, "parameter_invalid"),

@@ -288,13 +288,14 @@ def test_leases_are_a_table_or_a_document(medbill: Medbill, home: Path, node: Fa
     assert "outpatient  A01" in medbill("numbers", "leases", "--home", home, "--via", "hospital-a").out
 
 
-def test_day_totals_add_up_red_bills_too(medbill: Medbill, home: Path, node: FakeNode) -> None:
+def test_day_totals_add_up_red_and_void_bills_too(medbill: Medbill, home: Path, node: FakeNode) -> None:
     row = {"issuer": "hospital-a", "place": "A01", "date": "2026-03-01", "kind": "outpatient", "version": 3}
-    figures = {"count": 3, "sum_fen": 1230, "red_count": 1, "red_sum_fen": -230}
+    figures = {"count": 4, "sum_fen": 1330, "red_count": 1, "red_sum_fen": -230, "void_count": 1, "void_sum_fen": 100}
     node.answers["GET", "/v1/audit/day-totals"] = lambda asked: (200, {"data": [{**row, **figures}]})
     ran = medbill("audit", "day-totals", "--from", "2026-03-01", "--to", "2026-03-02", "--home", home, "--json")
 
-    assert (ran.document["total_fen"], ran.document["count"], ran.document["red_count"]) == (1000, 3, 1)
+    assert (ran.document["total_fen"], ran.document["count"], ran.document["red_count"]) == (1000, 4, 1)
+    assert ran.document["void_count"] == 1
     assert node.asked[0].query == {"from": "2026-03-01", "to": "2026-03-02"}
     assert "total 10.00 yuan" in medbill("audit", "day-totals", "--home", home).out
     assert medbill("audit", "day-totals", "--from", "2026-3-1", "--home", home).code == 2
@@ -432,7 +433,7 @@ def test_keys_are_listed_with_their_files_and_without_secrets(medbill: Medbill, 
     ran = medbill("keys", "show", "--home", home, "--json")
     found = {(key["organisation"], key["purpose"]): key["private_file"] for key in ran.document["keys"]}
 
-    assert len(found) == 7 + 1 + 4
+    assert len(found) == 10 + 1 + 4
     assert found["finance-city", "seal"] == found["health", "vote"] == "here"
     assert found["health", "unit"] == "not here"
     assert [{**key, "private_file": ""} for key in ran.document["keys"]] == [

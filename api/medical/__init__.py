@@ -1,0 +1,1 @@
+"""The interface that hospital systems speak already: `/compat/medical/{service}`. README.md says what of it is served."""

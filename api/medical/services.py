@@ -1,0 +1,175 @@
+"""The services of the vendor interface over the operations that everybody else uses: an adapter, and nothing kept here.
+
+Each takes the decoded `data` and returns the decoded `message`. Source: DOMAIN section 2.2. Services that need what this
+release lacks (a stock of paper forms, deposit vouchers, the daily comparison) are not in the table and answer E1004.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from api.call import Call
+from api.intake.document import Element
+from api.intake.errors import FormatRefused
+from api.intake.his_body import CHINA, KINDS, bill_of
+from api.medical.envelope import CONTENT_REFUSED, NOT_FOUND, STATE_REFUSED, MedicalRefused
+from chain.bill import BillRequest
+from chain.operation import PAPERS_MAX, HoldBill, PrintPaper, TakeBackPaper, VoidBlanks
+from node.service import LifeOperation, Reader, Standing
+
+Service = Callable[[Call, Element, Reader], Awaitable[dict[str, Any]]]
+
+DAYS_BEHIND_MAX = 3  # as files are imported
+NORMAL_STATE, VOID_STATE = "1", "2"
+MAY_NOT_CIRCULATE = "0"  # of isArrears
+
+
+def issuing(*kinds: str) -> Service:
+    """A service that issues bills of some `busType`s."""
+
+    async def issue(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
+        code = body.need("busType").text()
+        if code not in kinds:
+            raise MedicalRefused(CONTENT_REFUSED, f"kind_unknown: busType {' or '.join(kinds)} belongs here")
+        standing = await call.counter.issue(_request(call, body))
+        bill = standing.bill_id or ""
+        if body.text_of("isArrears") == MAY_NOT_CIRCULATE:
+            await call.counter.move(HoldBill(bill, "fees_owed"))
+        return {
+            "billBatchCode": bill[:8],
+            "billNo": bill[8:],
+            "random": standing.check_code or "",
+            "createTime": _now(),
+            "billQRCode": "",
+            "pictureUrl": "",
+            "pictureNetUrl": "",
+        }
+
+    return issue
+
+
+def _request(call: Call, body: Element) -> BillRequest:
+    now = datetime.now(UTC).astimezone(CHINA)
+    oldest = (now.date() - timedelta(days=DAYS_BEHIND_MAX)).isoformat()
+    number = body.need("busNo").text()
+    return bill_of(body, number, now.isoformat(timespec="milliseconds"), oldest, "")
+
+
+async def write_off(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
+    """A red bill (冲红)."""
+    bill, place = _bill(body), body.text_of("placeCode")
+    reason, operator = body.need("reason").text(), body.need("operator").text()
+    standing = await call.counter.reverse(bill, reason, operator, place or None)
+    red = standing.bill_id or ""
+    return {
+        "eScarletBillBatchCode": red[:8],
+        "eScarletBillNo": red[8:],
+        "eScarletRandom": standing.check_code or "",
+        "createTime": _now(),
+        "billQRCode": "",
+        "pictureUrl": "",
+        "pictureNetUrl": "",
+    }
+
+
+async def find_by_business_no(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
+    """What a hospital asks after a timeout."""
+    rows = await call.desk.bills_by_business_no(call.desk.organisation, body.need("busNo").text(), reader)
+    if not rows:
+        raise MedicalRefused(NOT_FOUND, "bill_unknown")
+    bill = str(rows[0]["bill_id"])
+    return {"billBatchCode": bill[:8], "billNo": bill[8:], "random": rows[0].get("check_code", "")}
+
+
+async def states(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
+    page = await call.desk.bill(_bill(body), reader)
+    if page is None:
+        raise MedicalRefused(NOT_FOUND, "bill_unknown")
+    validity = page["validity"]
+    return {
+        "state": VOID_STATE if validity == "void" else NORMAL_STATE,
+        "isScarlet": "1" if validity == "reversed" else "0",
+    }
+
+
+async def account_status(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
+    """Whether the paying unit has booked it; asked before a red flush."""
+    life = await call.counter.life(_bill(body), reader)
+    if life is None:
+        raise MedicalRefused(NOT_FOUND, "bill_unknown")
+    return {"isAccount": "1" if life["accounting_payer"] == "booked" else "0"}
+
+
+async def turn_paper(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
+    return await _moved(call, PrintPaper(_bill(body), _paper(body)))
+
+
+async def turn_paper_again(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
+    """The copy that is alive is spoilt; it is printed on another form."""
+    bill, paper = _bill(body), _paper(body)
+    life = await call.counter.life(bill, reader)
+    if life is None:
+        raise MedicalRefused(NOT_FOUND, "bill_unknown")
+    if life["paper"] != "out":
+        raise MedicalRefused(STATE_REFUSED, "no_paper_copy")
+    standing = await call.counter.reprint(bill, str(life["paper_form"]), paper)
+    return {"message": "success", "operation": standing.operation}
+
+
+async def invalid_paper(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
+    return await _moved(call, TakeBackPaper(_bill(body), _paper(body), "voided"))
+
+
+async def invalid_blanks(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
+    """A stretch of running numbers under one code."""
+    code, first, last = (body.need(name).text() for name in ("pBillBatchCode", "pBillNoStart", "pBillNoEnd"))
+    if not (first.isdigit() and last.isdigit() and len(first) == len(last)):
+        raise MedicalRefused(CONTENT_REFUSED, "invalid_value: pBillNoStart and pBillNoEnd are digits of one length")
+    if not 0 <= int(last) - int(first) < PAPERS_MAX:
+        raise MedicalRefused(CONTENT_REFUSED, f"forms_malformed: 1 to {PAPERS_MAX} forms at once")
+    papers = [f"{code}{number:0{len(first)}d}" for number in range(int(first), int(last) + 1)]
+    return await _moved(call, VoidBlanks(papers, "voided"))
+
+
+async def _moved(call: Call, operation: LifeOperation) -> dict[str, Any]:
+    standing: Standing = await call.counter.move(operation)
+    return {"message": "success", "operation": standing.operation}
+
+
+def _bill(body: Element) -> str:
+    bill = body.need("billBatchCode").text() + body.need("billNo").text()
+    if len(bill) != 18 or not (bill.isascii() and bill.isdigit()):
+        raise MedicalRefused(NOT_FOUND, "bill_unknown")
+    return bill
+
+
+def _paper(body: Element) -> str:
+    paper = body.need("pBillBatchCode").text() + body.need("pBillNo").text()
+    if not (4 <= len(paper) <= 32 and paper.isascii() and paper.isalnum() and paper == paper.upper()):
+        raise FormatRefused("field_refused", "/pBillNo", "a form is 4 to 32 digits and capital letters")
+    return paper
+
+
+def _now() -> str:
+    moment = datetime.now(UTC).astimezone(CHINA)
+    return moment.strftime("%Y%m%d%H%M%S") + f"{moment.microsecond // 1000:03d}"
+
+
+OUTPATIENT = tuple(code for code, kind in KINDS.items() if kind == "outpatient")
+
+SERVICES: dict[str, Service] = {
+    "invoiceEBillOutpatient": issuing(*OUTPATIENT),
+    "invEBillHospitalized": issuing("01"),
+    "invEBillRegistration": issuing("06"),
+    "invEBillCheckUp": issuing("05"),
+    "writeOffEBill": write_off,
+    "getEBillByBusNo": find_by_business_no,
+    "getEBillStatesByBillInfo": states,
+    "getEBillAccountStatus": account_status,
+    "turnPaper": turn_paper,
+    "reTurnPaper": turn_paper_again,
+    "invalidPaper": invalid_paper,
+    "invalidBlankBillNo": invalid_blanks,
+}

@@ -1,0 +1,130 @@
+"""`medbill claim`: an insurer locks a bill, decides, pays or releases, signed with its own key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import output
+from cli.commands.bill import BillId, show_fields
+from cli.exit_codes import ExitCode
+from cli.options import Home, Json, Organisation, ViaMirror, Wait
+
+if TYPE_CHECKING:
+    from chain.operation import Operation
+
+app = typer.Typer(no_args_is_help=True, help="Claims: lock a bill, decide, pay, release; each bill once.")
+
+ROLE = "operator"
+HOURS_MAX = 168
+
+Number = Annotated[
+    str,
+    typer.Option("--claim", metavar="NO", help="The insurer's own number; the ledger has a keyed digest of it only."),
+]
+Amount = Annotated[
+    int, typer.Option("--amount-fen", min=1, metavar="FEN", help="How much of the own part is reserved.")
+]
+Hours = Annotated[
+    int, typer.Option("--hours", min=1, max=HOURS_MAX, help="After so long the lock is as if it had never been.")
+]
+Approved = Annotated[int, typer.Option("--approved-fen", min=0, metavar="FEN", help="What is granted; 0 rejects.")]
+Payment = Annotated[
+    str, typer.Option("--payment", metavar="NO", help="The payment's number; the ledger has a keyed digest of it only.")
+]
+Reason = Annotated[str, typer.Option("--reason", metavar="CODE", help="withdrawn, paid_back …")]
+
+
+@app.command()
+@output.reported
+def lock(
+    bill_id: BillId,
+    organisation: Organisation,
+    claim: Number,
+    amount_fen: Amount,
+    home: Home,
+    hours: Hours = 24,
+    via: ViaMirror = None,
+    wait: Wait = 10,
+    as_json: Json = False,
+) -> ExitCode:
+    """Reserve a part of a bill's own part. Who comes second is refused: claim_locked."""
+    import time
+
+    from chain.operation import LockClaim
+    from cli import signing
+
+    name = signing.keyed_name(signing.organisation_key(home, organisation), "claim", claim)
+    until_ms = time.time_ns() // 1_000_000 + hours * 3_600_000
+    return _send(home, organisation, LockClaim(name, bill_id, amount_fen, until_ms), via, wait, as_json)
+
+
+@app.command()
+@output.reported
+def decide(
+    organisation: Organisation,
+    claim: Number,
+    approved_fen: Approved,
+    home: Home,
+    via: ViaMirror = None,
+    wait: Wait = 10,
+    as_json: Json = False,
+) -> ExitCode:
+    """Grant a part of what was locked, or nothing; what is left is free for others."""
+    from chain.operation import DecideClaim
+    from cli import signing
+
+    name = signing.keyed_name(signing.organisation_key(home, organisation), "claim", claim)
+    return _send(home, organisation, DecideClaim(name, approved_fen), via, wait, as_json)
+
+
+@app.command()
+@output.reported
+def pay(
+    organisation: Organisation,
+    claim: Number,
+    payment: Payment,
+    home: Home,
+    via: ViaMirror = None,
+    wait: Wait = 10,
+    as_json: Json = False,
+) -> ExitCode:
+    """What was granted is paid: the bill cannot be reversed until the claim is released."""
+    from chain.operation import PayClaim
+    from cli import signing
+
+    key = signing.organisation_key(home, organisation)
+    name, paid = signing.keyed_name(key, "claim", claim), signing.keyed_name(key, "payment", payment)
+    return _send(home, organisation, PayClaim(name, paid), via, wait, as_json)
+
+
+@app.command()
+@output.reported
+def release(
+    organisation: Organisation,
+    claim: Number,
+    reason: Reason,
+    home: Home,
+    via: ViaMirror = None,
+    wait: Wait = 10,
+    as_json: Json = False,
+) -> ExitCode:
+    """Give a claim up, or say that its payment came back."""
+    from chain.operation import ReleaseClaim
+    from cli import signing
+
+    name = signing.keyed_name(signing.organisation_key(home, organisation), "claim", claim)
+    return _send(home, organisation, ReleaseClaim(name, reason), via, wait, as_json)
+
+
+def _send(home: Path, organisation: str, operation: Operation, via: str | None, wait: int, as_json: bool) -> ExitCode:
+    from cli import signing
+    from cli.client import open_client
+
+    key = signing.organisation_key(home, organisation)
+    with open_client(home, via, ROLE) as client:
+        outcome = signing.send_operation(client, organisation, key, operation, wait)
+    show_fields(outcome, as_json)
+    return signing.exit_code(outcome)

@@ -1,0 +1,51 @@
+"""What people of the rows do: bills that are sealed, and operations that an organisation signs with its own key."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from chain.codec import encode
+from chain.operation import Operation
+from chain.transaction import Entry, sign_transaction
+from cli.signing import TRANSACTION_WINDOW_BLOCKS, organisation_key
+from tests.network.running import Network, bill_request
+
+_numbers = itertools.count(1)
+
+
+def sealed_bill(network: Network, total_fen: int = 10_000, own_fen: int = 0, via: str = "hospital-a") -> str:
+    """A new bill's number, once its office has sealed it."""
+    place = "B01" if via == "hospital-b" else "A01"
+    number = f"features-{via}-{next(_numbers)}"
+    request = bill_request(number, total_fen, self_paid_fen=own_fen, place_code=place)
+    answer = network.api(via).post("/bills", json=request, headers={"Prefer": "wait=20"}).json()
+    assert answer["status"] == "sealed", answer
+    return str(answer["bill_id"])
+
+
+def post(
+    network: Network, path: str, body: dict[str, Any], via: str = "hospital-a", wait_s: int = 15
+) -> tuple[int, Any]:
+    """Status and answer of a step at a gateway, once it is recorded."""
+    answer = network.api(via).post(path, json=body, headers={"Prefer": f"wait={wait_s}"})
+    return answer.status_code, answer.json()
+
+
+def act(network: Network, organisation: str, *operations: Operation) -> list[str]:
+    """What became of operations that an organisation signed: an outcome's code for each, `recorded` if it stands."""
+    key = organisation_key(network.home, organisation)
+    archive = network.api("archive", "auditor")
+    head = archive.get("/network").json()["head"]["height"]
+    until = head + TRANSACTION_WINDOW_BLOCKS
+    entries = [Entry(False, operation) for operation in operations]
+    transaction = sign_transaction(bytes.fromhex(network.chain_id), organisation, key, until, entries)
+    headers = {"Content-Type": "application/octet-stream", "Prefer": "wait=15"}
+    answer = network.api("archive", "operator").post("/transactions", content=encode(transaction), headers=headers)
+    assert answer.status_code in (200, 201, 202), answer.text
+    return [outcome.get("code") or outcome["status"] for outcome in answer.json()["outcomes"]]
+
+
+def life(network: Network, bill: str) -> dict[str, Any]:
+    """Where a bill stands, as the archive shows its auditors."""
+    return dict(network.api("archive", "auditor").get(f"/bills/{bill}").json()["life"])

@@ -1,0 +1,228 @@
+"""Row 2: a hospital system as it is. Requests as the vendor's clients send them, over TLS, and every answer's sign checked."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import json
+import ssl
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.network.running import ROOT, Network
+
+pytestmark = pytest.mark.processes
+
+APP, KEY = "HISB", "k" * 32
+SERVICE_OF = {"01": "invEBillHospitalized", "05": "invEBillCheckUp", "06": "invEBillRegistration"}
+_numbers = itertools.count(1)
+
+
+class His:
+    """A client of the vendor's interface that shares no code with the node."""
+
+    def __init__(self, network: Network) -> None:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        port = network.nodes["hospital-b"]["api_port"]
+        self.http = httpx2.Client(
+            base_url=f"https://127.0.0.1:{port}/compat/medical", verify=context, trust_env=False, timeout=30
+        )
+
+    def sign(self, data: str, noise: str, version: str = "1.0") -> str:
+        text = f"appid={APP}&data={data}&noise={noise}&key={KEY}&version={version}"
+        return hashlib.md5(text.encode()).hexdigest().upper()
+
+    def envelope(self, body: Any) -> dict[str, str]:
+        data, noise = base64.b64encode(json.dumps(body, ensure_ascii=False).encode()).decode(), uuid.uuid4().hex
+        return {"appid": APP, "data": data, "noise": noise, "version": "1.0", "sign": self.sign(data, noise)}
+
+    def call(self, service: str, body: Any) -> tuple[str, Any]:
+        """Result, and the message as an object where it is one. The answer's own sign must hold."""
+        sent = self.envelope(body)
+        answer = self.http.post(f"/{service}", json=sent)
+        assert answer.status_code == 200, answer.text
+        said = answer.json()
+        assert said["noise"] == sent["noise"]
+        assert said["sign"] == self.sign(said["data"], said["noise"])
+        inner = json.loads(base64.b64decode(said["data"]))
+        message = base64.b64decode(inner["message"]).decode()
+        return inner["result"], json.loads(message) if inner["result"] == "S0000" else message
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """Hospital B's gateway serves TLS and knows one hospital system; nobody else's does."""
+
+    def with_tls(text: str) -> str:
+        head, mark, tail = text.rpartition("  - name: hospital-b\n    kind: gateway\n")
+        assert mark
+        return f"{head}{mark}    api_tls: true\n{tail}"
+
+    network = Network(tmp_path_factory.mktemp("vendor"), with_tls)
+    file = network.node_home("hospital-b") / "config" / "medical.json"
+    file.write_text(json.dumps({APP: KEY}))
+    file.chmod(0o600)
+    try:
+        network.up()
+        yield network
+    finally:
+        network.down()
+
+
+@pytest.fixture(scope="module")
+def his(network: Network) -> His:
+    return His(network)
+
+
+def bodies(kind: str) -> list[dict[str, Any]]:
+    """Recorded bodies of hospital B's system, of today and under new business numbers."""
+    found = json.loads((ROOT / "samples" / "his" / f"hospital-b-{kind}.json").read_text("utf-8"))
+    now = datetime.now(timezone(timedelta(hours=8))).strftime("%Y%m%d%H%M%S") + "000"
+    return [
+        {**body, "busNo": f"V{next(_numbers)}-{body['busNo']}", "busDateTime": now, "placeCode": "B01"}
+        for body in found
+    ]
+
+
+def issued(his: His, body: dict[str, Any]) -> dict[str, str]:
+    service = SERVICE_OF.get(body["busType"], "invoiceEBillOutpatient")
+    result, message = his.call(service, body)
+    assert result == "S0000", message
+    return dict(message)
+
+
+def key_of(message: dict[str, str]) -> dict[str, str]:
+    return {"billBatchCode": message["billBatchCode"], "billNo": message["billNo"]}
+
+
+def sealed(network: Network, message: dict[str, str]) -> None:
+    bill = message["billBatchCode"] + message["billNo"]
+    network.until(
+        lambda: network.api("archive", "auditor").get(f"/bills/{bill}").json().get("sealed"), f"{bill} is sealed", 30
+    )
+
+
+@pytest.mark.parametrize("kind", ["outpatient", "inpatient"])
+def test_02_recorded_bills_get_their_number_and_check_code(network: Network, his: His, kind: str) -> None:
+    for body in bodies(kind)[:5]:
+        message = issued(his, body)
+        assert len(message["billBatchCode"]) == 8
+        assert len(message["billNo"]) == 10
+        assert len(message["random"]) == 6
+        assert issued(his, body)["billNo"] == message["billNo"]  # the same again after a timeout
+        result, found = his.call("getEBillByBusNo", {"busNo": body["busNo"], "busDateTime": body["busDateTime"]})
+        assert (result, found) == ("S0000", {**key_of(message), "random": message["random"]})
+    sealed(network, message)
+    page = network.api("archive", "auditor").get(f"/bills/{message['billBatchCode']}{message['billNo']}").json()
+    assert page["issuer"] == "hospital-b"
+
+
+def test_02_both_dialects_of_decimals_and_dates(his: His) -> None:
+    """Four and six decimals, in quotes or not; yyyy-MM-dd and yyyyMMdd: the same bill."""
+    body = bodies("outpatient")[0]
+    total = float(body["totalAmt"])
+    quoted = {**body, "totalAmt": f"{total:.6f}", "consultationDate": "20261001"}
+    assert issued(his, quoted)["billNo"]
+    written = {**body, "busNo": body["busNo"] + "-2", "totalAmt": f"{total:.4f}", "consultationDate": "2026-10-01"}
+    assert issued(his, written)["billNo"]
+
+
+def test_02_a_wrong_sign_and_an_unknown_app_get_their_codes(his: His) -> None:
+    sent = his.envelope({"busNo": "x"})
+    for change, code in (
+        ({"sign": "0" * 32}, "E1003"),
+        ({"appid": "OTHER"}, "E1002"),
+        ({"data": sent["data"] + "AAAA"}, "E1003"),
+    ):
+        answer = his.http.post("/getEBillByBusNo", json={**sent, **change}).json()
+        assert answer["result"] == code
+    assert (
+        his.http.post("/getEBillByBusNo", content=b"{", headers={"Content-Type": "application/json"}).json()["result"]
+        == "E1001"
+    )
+    assert his.call("getBillByBusDate", {})[0] == "E1004"
+
+
+def test_02_what_is_wrong_with_a_body_is_told_with_its_place(his: His) -> None:
+    body = bodies("outpatient")[0]
+    result, text = his.call("invoiceEBillOutpatient", {**body, "totalAmt": float(body["totalAmt"]) + 1})
+    assert result == "E2001"
+    assert text.startswith("sum_mismatch")
+    assert his.call("invEBillCheckUp", body)[0] == "E2001"  # busType is another service's
+    assert his.call("invoiceEBillOutpatient", {"busNo": "only"})[1].startswith("member_missing")
+    assert his.call("invoiceEBillOutpatient", [1, 2])[0] == "E2001"
+    assert his.call("getEBillStatesByBillInfo", {"billBatchCode": "33060126", "billNo": "9999999999"})[0] == "E4001"
+    other = {**bodies("outpatient")[1], "busNo": body["busNo"] + "-c"}
+    issued(his, {**body, "busNo": other["busNo"]})
+    assert his.call("invoiceEBillOutpatient", other)[0] == "E3001"  # one business number, two contents
+
+
+def test_02_red_flush_states_and_accounting(network: Network, his: His) -> None:
+    message = issued(his, bodies("outpatient")[0])
+    sealed(network, message)
+    assert his.call("getEBillStatesByBillInfo", key_of(message)) == ("S0000", {"state": "1", "isScarlet": "0"})
+    assert his.call("getEBillAccountStatus", key_of(message)) == ("S0000", {"isAccount": "0"})
+    order = {**key_of(message), "reason": "退费", "operator": "收费员01", "busDateTime": "", "placeCode": "B01"}
+    result, red = his.call("writeOffEBill", order)
+    assert result == "S0000"
+    assert len(red["eScarletBillNo"]) == 10
+    assert his.call("writeOffEBill", order)[1].startswith("already_reversed")
+    network.until(lambda: his.call("getEBillStatesByBillInfo", key_of(message))[1]["isScarlet"] == "1", "red", 20)
+
+
+def test_02_paper_through_the_same_interface(network: Network, his: His) -> None:
+    message = issued(his, bodies("outpatient")[0])
+    sealed(network, message)
+    bill = message["billBatchCode"] + message["billNo"]
+
+    def paper() -> dict[str, Any]:
+        return dict(network.api("archive", "auditor").get(f"/bills/{bill}").json()["life"])
+
+    first, second = ({**key_of(message), "pBillBatchCode": "33060001", "pBillNo": f"{n:010d}"} for n in (1, 2))
+    assert his.call("turnPaper", first)[0] == "S0000"
+    network.until(lambda: paper()["paper"] == "out", "printed", 20)
+    assert his.call("turnPaper", second)[1].startswith("paper_copy_exists")
+    assert his.call("reTurnPaper", second)[0] == "S0000"
+    network.until(lambda: paper().get("paper_form") == "330600010000000002", "printed again", 20)
+    assert his.call("writeOffEBill", {**key_of(message), "reason": "x", "operator": "y"})[1] == "paper_copy_outstanding"
+    assert his.call("invalidPaper", second)[0] == "S0000"
+    network.until(lambda: paper()["paper"] == "none", "taken back", 20)
+    blanks = {"pBillBatchCode": "33060001", "pBillNoStart": "0000000010", "pBillNoEnd": "0000000012"}
+    assert his.call("invalidBlankBillNo", blanks)[0] == "S0000"
+    assert his.call("invalidBlankBillNo", {**blanks, "pBillNoEnd": "0000009999"})[0] == "E2001"
+
+
+def test_02_a_bill_in_arrears_is_held(network: Network, his: His) -> None:
+    message = issued(his, {**bodies("outpatient")[0], "isArrears": "0", "arrearsReason": "欠费"})
+    bill = message["billBatchCode"] + message["billNo"]
+    archive = network.api("archive", "auditor")
+    network.until(
+        lambda: archive.get(f"/bills/{bill}").json().get("life", {}).get("circulation") == "in_arrears", "held", 30
+    )
+
+
+def test_02_it_is_switched_on_for_one_hospital_and_over_tls_only(network: Network, tmp_path: Path) -> None:
+    port = network.nodes["hospital-a"]["api_port"]
+    answer = httpx2.post(f"http://127.0.0.1:{port}/compat/medical/getEBillByBusNo", json={}, trust_env=False)
+    assert answer.status_code == 404
+    home = network.node_home("hospital-a")
+    file = home / "config" / "medical.json"
+    file.write_text(json.dumps({APP: KEY}))
+    network.stop("hospital-a")
+    try:
+        for mode, said in ((0o644, "chmod 600"), (0o600, "api_tls: true")):
+            file.chmod(mode)
+            done = network.run("node", "start", "--home", str(home))
+            assert done.returncode != 0
+            assert said in done.stderr
+    finally:
+        file.unlink()
+        network.up("hospital-a")
