@@ -259,7 +259,7 @@ class Settling:
     def _withdraw(self, bill: str, code: str, height: int) -> None:
         """What waited for a bill which will never be recorded: its reversal, its delivery, a copy."""
         for digest, item in self._outbox.withdraw(bill):
-            if isinstance(item.operation, ReverseBill):
+            if isinstance(item.operation, IssueBill | ReverseBill):  # a correction's new bill waits as well
                 self._refuse(item.operation, digest, code, height)
             else:
                 self._store.put(operation_key(digest), OperationRow("", code, height))

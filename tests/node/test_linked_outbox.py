@@ -95,6 +95,24 @@ async def test_what_the_ledger_refuses_of_one_is_refused_of_both(province: Provi
     assert (await gateway.issue(bill("B-2", 7_000))).repeated is False  # its business number is free again
 
 
+async def test_a_correction_of_a_bill_that_is_never_recorded_is_refused_whole(province: Province) -> None:
+    """The bill waits behind another gateway's of the same business number: it is superseded, and nothing is left queued."""
+    gateway, other = await province.start(), await province.start("hospital-a-2")
+    province.hold()
+    mine = await gateway.issue(bill())
+    red, new = await gateway.correct(mine.bill_id or "", "partial refund", "cashier one", bill("B-2", 7_000))
+    printed = await gateway.move(PrintPaper(mine.bill_id or "", "33060001"))
+    theirs = await other.issue(bill())
+    province.pool = {
+        digest: one for digest, one in province.pool.items() if one.entries[0].operation.bill == theirs.bill_id
+    }  # type: ignore[union-attr]
+    province.go_on()
+    await other.wait(theirs, PATIENCE_S, "recorded")
+    for standing in (red, new, printed):
+        assert (await gateway.wait(standing, PATIENCE_S, "recorded")).status == "refused"
+    assert [one.bill for one in province.recorded_bills()] == [theirs.bill_id]
+
+
 def test_a_chain_that_was_recorded_before_is_not_taken_for_refused() -> None:
     """Signed anew after a silence, the ledger says already_recorded of its first and linked_failed of the others."""
     entries = [
