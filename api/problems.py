@@ -129,6 +129,8 @@ PROBLEMS: dict[str, Problem] = {
     "accounting_not_acknowledged": Problem(
         409, "The unit that booked it has to take it out of its books first", "请先由入账单位确认冲销"
     ),
+    "not_a_paying_unit": Problem(403, "This organisation pays nobody's bills", "该单位不能作为付款单位入账"),
+    "held_before": Problem(409, "A bill is held for fees once", "票据只能标记欠费一次"),
     "not_an_insurer": Problem(403, "This organisation reimburses nobody", "该单位无报销资格"),
     "claim_exists": Problem(409, "This claim's name is used", "报销申请编号已使用"),
     "claim_unknown": Problem(404, "No such claim, or not yours", "报销申请不存在"),

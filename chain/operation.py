@@ -229,7 +229,7 @@ class TakeBackPaper(Wire, frozen=True, tag=501):
 class VoidBlanks(Wire, frozen=True, tag=502):
     """Forms that were never printed on, and never will be."""
 
-    papers: list[PaperNumber]  # ascending, at most PAPERS_MAX
+    papers: Annotated[list[PaperNumber], msgspec.Meta(max_length=PAPERS_MAX)]  # ascending
     reason: Reason
 
 

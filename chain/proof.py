@@ -32,12 +32,12 @@ from chain.genesis import Genesis
 from chain.merkle import verify_inclusion
 from chain.operation import IssueBill, ReverseBill, SealBills
 from chain.recorded import Recorded, verify_entry, verify_outcome, verify_signed
-from chain.records import COVERED, NORMAL, RED, REVERSED, SEAL, UNIT, BillBody, Record, state_leaf
+from chain.records import COVERED, NORMAL, RED, REVERSED, SEAL, UNIT, VOID, BillBody, Record, state_leaf
 from chain.state import genesis_change
 from chain.validators import COMMIT, Certificate, ValidatorSet, verify_certificate
 
 PROOF_VERSION = 1
-VALIDITY_NAMES = {NORMAL: "normal", REVERSED: "reversed", RED: "red"}
+VALIDITY_NAMES = {NORMAL: "normal", REVERSED: "reversed", RED: "red", VOID: "void"}
 
 
 class SealProof(Wire, frozen=True):

@@ -16,7 +16,7 @@ from chain import keyspace
 from chain.details import FIELD_IDS, Details, check_code, open_fields, token
 from chain.genesis import Genesis
 from chain.ledger import Ledger
-from chain.records import RED, REVERSED, BillBody, Record
+from chain.records import RED, REVERSED, VOID, BillBody, Record
 from chain.state import body_of
 from node.details_store import DetailsStore
 from node.ledger_pages import bill_page, details_page, utc_text
@@ -163,6 +163,7 @@ class BillDesk:
             status="recorded" if self._proofs.seal_over(bill, body) is None else "sealed",
             reversed_by=body.related[0] if body.validity == REVERSED else None,
             reverses=body.related[0] if body.validity == RED else None,
+            is_void=body.validity == VOID,
         )
 
 

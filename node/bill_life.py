@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 
 from chain.block import RECORDED
-from chain.operation import PrintPaper, TakeBackPaper, VoidBlanks, operation_digest
+from chain.codec import decode, encode
+from chain.errors import Malformed, NotCanonical
+from chain.operation import HoldBill, Operation, PrintPaper, TakeBackPaper, VoidBlanks, operation_digest
 from chain.records import UNIT, ParametersBody
 from chain.rules import RULES, Context
 from chain.rules.lives import verify_preconditions
@@ -24,6 +26,14 @@ from node.life_pages import life_page
 from node.outbox import Outbox
 from node.service import LifeOperation, ServiceRefused, Standing
 from node.standings import Standings
+
+
+def _verify_form(operation: LifeOperation) -> None:
+    """What reads it back must not stumble: neither the ledger nor this store. Raises ServiceRefused `invalid_value`."""
+    try:
+        decode(encode(operation), Operation)
+    except (Malformed, NotCanonical):
+        raise ServiceRefused("invalid_value", "a text of this step has not its form") from None
 
 
 class BillLife:
@@ -46,10 +56,11 @@ class BillLife:
 
     async def move(self, operation: LifeOperation) -> Standing:
         """Keep it, unless the ledger would refuse it now. Raises ServiceRefused with the ledger's code."""
+        _verify_form(operation)
         digest = operation_digest(operation)
-        known = self._standings.of_operation(digest)
-        if known is not None and known.status != "refused":
-            return msgspec.structs.replace(known, repeated=True)
+        if (known := self._known(digest)) is not None:
+            await self._verify_stands(operation, known)
+            return known
         after = ""
         if not isinstance(operation, VoidBlanks):
             row = self._store.bill(operation.bill)
@@ -59,6 +70,8 @@ class BillLife:
         if not after:  # else there is nothing to look at yet
             rule, context = RULES[type(operation)], self._context(digest)
             await self._foresight.look(lambda view: rule(view, operation, context))
+        if (known := self._known(digest)) is not None:  # asked for twice at once
+            return known
         self._verify_room()
         if after and (row := self._store.bill(after)) is not None and row.code == RECORDED:
             after = ""  # it was recorded while we looked
@@ -68,15 +81,17 @@ class BillLife:
     async def reprint(self, bill: str, paper: str, again: str) -> Standing:
         """The copy on one form is spoilt and stands on another: one step, both or neither; the standing of the new copy."""
         spoilt, printed = TakeBackPaper(bill, paper, "damaged"), PrintPaper(bill, again)
+        _verify_form(printed)
         digest = operation_digest(printed)
-        known = self._standings.of_operation(digest)
-        if known is not None and known.status != "refused":
-            return msgspec.structs.replace(known, repeated=True)
+        if (known := self._known(digest)) is not None:
+            return known
         row = self._store.bill(bill)
         if row is None or row.code != RECORDED:
             raise ServiceRefused("bill_unknown")
         context = self._context(operation_digest(spoilt))
         await self._foresight.look(lambda view: RULES[TakeBackPaper](view, spoilt, context))
+        if (known := self._known(digest)) is not None:
+            return known
         self._verify_room()
         self._outbox.add(spoilt, linked=True)
         self._outbox.add(printed)
@@ -88,6 +103,27 @@ class BillLife:
         if row is not None and row.code == RECORDED:
             now_ms = self._now_ms()
             await self._foresight.look(lambda view: verify_preconditions(view, bill, "reverse", now_ms))
+
+    def _known(self, digest: bytes) -> Standing | None:
+        """Of an operation that is kept here or was recorded."""
+        known = self._standings.of_operation(digest)
+        return (
+            msgspec.structs.replace(known, repeated=True) if known is not None and known.status != "refused" else None
+        )
+
+    async def _verify_stands(self, operation: LifeOperation, known: Standing) -> None:
+        """What was recorded once may be over by now: then the same again is not the same. Raises ServiceRefused."""
+        if known.status != "recorded" or not isinstance(operation, PrintPaper | HoldBill):
+            return
+        try:
+            life = await self.states(operation.bill)
+        except ServiceRefused:
+            return  # nobody says otherwise
+        if isinstance(operation, PrintPaper):
+            if (life["paper"], life.get("paper_form")) != ("out", operation.paper):
+                raise ServiceRefused("form_used", "the copy on it is no longer alive")
+        elif life["circulation"] != "in_arrears":
+            raise ServiceRefused("held_before", "it was held, and paid")
 
     def _verify_room(self) -> None:
         if self._space.is_low():

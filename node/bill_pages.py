@@ -7,7 +7,7 @@ from typing import Any
 from chain.block import RECORDED
 from chain.details import Details
 from chain.operation import ReverseBill
-from chain.records import COVERED, NORMAL, RED, REVERSED, WITHHELD, BillBody, ParametersBody
+from chain.records import COVERED, NORMAL, RED, REVERSED, VOID, WITHHELD, BillBody, ParametersBody
 from node.business_time import local_text
 from node.gateway_store import BillRow, GatewayStore
 from node.ledger_pages import bill_page, details_page, utc_text
@@ -56,6 +56,8 @@ class BillPages:
             changes.append({"event": "seal_withheld", "height": row.withheld_height, "reason": row.withheld})
         if row.released_height:
             changes.append({"event": "seal_released", "height": row.released_height})
+        if row.void_height:
+            changes.append({"event": "void", "height": row.void_height, "validity": "void"})
         red = self.reversal(row)
         if red is not None:
             by = {"by": red.operation.bill, "validity": "reversed"}
@@ -79,6 +81,8 @@ class BillPages:
             validity, related = RED, [operation.original]
         else:
             validity, related = (REVERSED, [red.operation.bill]) if red is not None else (NORMAL, [])
+            if row.void_height:
+                validity = VOID
         return BillBody.of(
             operation,
             self._ledger.organisation,

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from chain.errors import ChainError
+from chain.errors import ChainError, StorageDamaged
 from chain.proof import CurrentRecord
 from chain.records import Record
 from chain.rules import Refused, View
@@ -80,6 +80,8 @@ class Foresight:
                         raise ServiceRefused(refusal.code) from None
                     else:
                         return True
+        except StorageDamaged:  # a record under a block that no quorum signed: the node has to know
+            raise
         except (TimeoutError, ChainError) as error:
             log.warning("not_foreseen", reason=str(error) or type(error).__name__)
         return False

@@ -89,6 +89,7 @@ class BillRow(Wire, frozen=True):
     released_height: Height  # of the block whose seal released it later; 0 if none
     released_index: Count  # of that seal in the block's part
     with_red: str  # the red bill that a correction made in one step with it, or empty
+    void_height: Height  # of the block that withdrew it; 0 if none
 
 
 class BusinessRow(Wire, frozen=True):

@@ -135,6 +135,7 @@ class HospitalDesk:
             self._standings.status_of(shown),
             red.operation.bill if red is not None else None,
             first.original if isinstance(first, ReverseBill) else None,
+            bool(shown.void_height),
         )
         try:
             answer = self._verification.verify(claimed, source, head)

@@ -195,6 +195,8 @@ class Issuing:
         first = original.operation
         if isinstance(first, ReverseBill):
             raise ServiceRefused("bill_is_red")
+        if original.void_height:
+            raise ServiceRefused("bill_is_void")
         if original.reversed_by:
             links = {"reversal": f"/v1/bills/{original.reversed_by}"}
             raise ServiceRefused("already_reversed", f"by {original.reversed_by}", None, links)
@@ -253,7 +255,7 @@ class Issuing:
         """All of it in one change: details, outbox, bill; number and business number were put before."""
         self._post.add(details)
         digest = self._outbox.add(operation, after, linked)
-        row = BillRow(operation, digest, "", 0, 0, 0, "", "", "", 0, 0, 0, with_red)
+        row = BillRow(operation, digest, "", 0, 0, 0, "", "", "", 0, 0, 0, with_red, 0)
         self._store.put(bill_key(operation.bill), row)
         failpoint("issuing.kept")
         code = field_values(details)["check_code"]

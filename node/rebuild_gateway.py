@@ -198,6 +198,10 @@ def _queue_again(rows: _Rows, notes: list[str]) -> None:
     pairs = {row.with_red: bill for bill, row in rows.bills.items() if row.with_red}  # red bill -> what goes with it
     for bill, row in sorted(rows.bills.items()):
         group = [bill, *([pairs[bill]] if bill in pairs else [])]
+        if row.with_red and row.with_red not in rows.bills and not row.code:
+            notes.append(f"bill {bill} was to take another's place, and its red bill does not read: it is held back")
+            rows.outbox.pop(row.digest, None)
+            continue
         if row.code or row.with_red in rows.bills or all(rows.bills[one].digest in rows.outbox for one in group):
             continue  # what goes with a red bill goes right behind it
         for number in group:

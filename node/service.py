@@ -23,7 +23,7 @@ from chain.operation import (
 # what a hospital does with a bill that it issued
 LifeOperation = VoidBill | DeliverBill | HoldBill | MakeUpPayment | PrintPaper | TakeBackPaper | VoidBlanks
 Status = Literal["queued", "recorded", "sealed", "refused"]
-Verdict = Literal["genuine", "genuine_reversed", "no_match", "try_later"]
+Verdict = Literal["genuine", "genuine_reversed", "genuine_void", "no_match", "try_later"]
 
 
 class ServiceRefused(Exception):

@@ -14,7 +14,17 @@ import structlog
 
 from chain.block import RECORDED
 from chain.failpoint import failpoint
-from chain.operation import AddKey, EndKey, IssueBill, Operation, ReportUnused, ReverseBill, SealBills, TakeLease
+from chain.operation import (
+    AddKey,
+    EndKey,
+    IssueBill,
+    Operation,
+    ReportUnused,
+    ReverseBill,
+    SealBills,
+    TakeLease,
+    VoidBill,
+)
 from chain.transaction import Entry
 from node.gateway_store import (
     BillRow,
@@ -45,13 +55,16 @@ Undecided = Callable[[bytes], None]  # told of an operation digest whose outcome
 
 
 def concluded(entries: Sequence[Entry], codes: Sequence[str]) -> list[str]:
-    """Each operation's code; `linked_failed` of a chain that was recorded before becomes that: it was so whole, or not at all."""
+    """Each operation's code; `linked_failed` of a correction that was recorded before becomes that: it was so whole, or not at all.
+
+    What else is linked may have been recorded one by one: there the code stands, and a person looks.
+    """
     found, start = list(codes), 0
     for index, entry in enumerate(entries):
         if entry.linked:
             continue
         chain = found[start : index + 1]
-        if ALREADY_RECORDED in chain:
+        if ALREADY_RECORDED in chain and isinstance(entries[start].operation, ReverseBill):
             found[start : index + 1] = [ALREADY_RECORDED if code == LINKED_FAILED else code for code in chain]
         start = index + 1
     return found
@@ -137,6 +150,10 @@ class Settling:
         if code == RECORDED:
             if isinstance(operation, IssueBill | ReverseBill):
                 self._record_bill(operation, digest, height, place, index, with_red)
+            elif isinstance(operation, VoidBill):
+                row_of_bill = self._store.bill(operation.bill)
+                if row_of_bill is not None:
+                    self._store.put(bill_key(operation.bill), msgspec.structs.replace(row_of_bill, void_height=height))
             elif isinstance(operation, TakeLease):
                 self._leases.on_recorded(operation)
             elif isinstance(operation, AddKey | EndKey):
@@ -197,7 +214,7 @@ class Settling:
                 self._store.put(bill_key(operation.bill), row)
             return
         reversed_by = old.reversed_by if old is not None and old.digest == digest else ""
-        row = BillRow(operation, digest, RECORDED, height, place, index, "", reversed_by, "", 0, 0, 0, with_red)
+        row = BillRow(operation, digest, RECORDED, height, place, index, "", reversed_by, "", 0, 0, 0, with_red, 0)
         self._store.put(bill_key(operation.bill), row)
         self.recorded_bills += 1
         failpoint("settling.bill_recorded")

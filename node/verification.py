@@ -1,6 +1,6 @@
 """Public verification of a bill by what stands on its face, answered where the details are: at issuer and office.
 
-`genuine`, `genuine_reversed`, `no_match` (also when nothing exists), `try_later`. The check code has six characters:
+`genuine`, `genuine_reversed`, `genuine_void`, `no_match` (also when nothing exists), `try_later`. The check code has six characters:
 guessing must be slow, so failures count per source, and only failures. A source that is locked out is told `try_later`
 whether its claim holds or not. Source: DESIGN section 10.
 """
@@ -31,6 +31,7 @@ class FaceOfBill(msgspec.Struct, frozen=True, omit_defaults=True):
     status: Status  # recorded or sealed; queued where only the issuer knows it yet
     reversed_by: str | None = None  # the red bill of a reversed one
     reverses: str | None = None  # the original of a red one
+    is_void: bool = False  # withdrawn before it was delivered
 
 
 class FailureCounter:
@@ -81,7 +82,7 @@ class PublicVerification:
             answer["reverses"] = face.reverses
         if face.reversed_by is not None:
             return _answer("genuine_reversed", {"reversed_by": face.reversed_by, **answer})
-        return _answer("genuine", answer)
+        return _answer("genuine_void" if face.is_void else "genuine", answer)
 
 
 def is_check_code(typed: str, check_code: str) -> bool:

@@ -6,6 +6,7 @@ release lacks (a stock of paper forms, deposit vouchers, the daily comparison) a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +24,8 @@ Service = Callable[[Call, Element, Reader], Awaitable[dict[str, Any]]]
 
 DAYS_BEHIND_MAX = 3  # as files are imported
 NORMAL_STATE, VOID_STATE = "1", "2"
+FORM = re.compile(r"[0-9A-Z]{4,32}", re.ASCII)
+FORM_NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
 MAY_NOT_CIRCULATE = "0"  # of isArrears
 
 
@@ -125,11 +128,11 @@ async def invalid_paper(call: Call, body: Element, reader: Reader) -> dict[str, 
 async def invalid_blanks(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
     """A stretch of running numbers under one code."""
     code, first, last = (body.need(name).text() for name in ("pBillBatchCode", "pBillNoStart", "pBillNoEnd"))
-    if not (first.isdigit() and last.isdigit() and len(first) == len(last)):
+    if not (FORM_NUMBER.fullmatch(first) and FORM_NUMBER.fullmatch(last) and len(first) == len(last)):
         raise MedicalRefused(CONTENT_REFUSED, "invalid_value: pBillNoStart and pBillNoEnd are digits of one length")
     if not 0 <= int(last) - int(first) < PAPERS_MAX:
         raise MedicalRefused(CONTENT_REFUSED, f"forms_malformed: 1 to {PAPERS_MAX} forms at once")
-    papers = [f"{code}{number:0{len(first)}d}" for number in range(int(first), int(last) + 1)]
+    papers = [_form(f"{code}{number:0{len(first)}d}") for number in range(int(first), int(last) + 1)]
     return await _moved(call, VoidBlanks(papers, "voided"))
 
 
@@ -146,8 +149,11 @@ def _bill(body: Element) -> str:
 
 
 def _paper(body: Element) -> str:
-    paper = body.need("pBillBatchCode").text() + body.need("pBillNo").text()
-    if not (4 <= len(paper) <= 32 and paper.isascii() and paper.isalnum() and paper == paper.upper()):
+    return _form(body.need("pBillBatchCode").text() + body.need("pBillNo").text())
+
+
+def _form(paper: str) -> str:
+    if not FORM.fullmatch(paper):
         raise FormatRefused("field_refused", "/pBillNo", "a form is 4 to 32 digits and capital letters")
     return paper
 

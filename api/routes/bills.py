@@ -125,7 +125,13 @@ async def reverse_bill(call: Call) -> Response:
 async def correct_bill(call: Call) -> Response:
     bill_id = call.bill_id()
     request = await call.read_json(CorrectionRequest, texts=False)
-    standings = list(await call.counter.correct(bill_id, request.reason, request.operator, request.bill))
+    try:
+        standings = list(await call.counter.correct(bill_id, request.reason, request.operator, request.bill))
+    except ServiceRefused as refusal:
+        pointer = refusal.pointer
+        if pointer is not None and pointer not in ("/reason", "/operator") and not pointer.startswith("/bill/"):
+            pointer = f"/bill{pointer}"  # of the bill within the body
+        raise ServiceRefused(refusal.code, refusal.detail, pointer, refusal.links) from None
     headers: dict[str, str] = {}
     waited_s = preferred_wait_s(call)
     if waited_s is not None:
@@ -134,10 +140,9 @@ async def correct_bill(call: Call) -> Response:
             headers["Preference-Applied"] = f"wait={waited_s}"
             kept = zip(reached, standings, strict=True)
             standings = [msgspec.structs.replace(one, repeated=before.repeated) for one, before in kept]
-    refused = next((one for one in standings if one.status == "refused" and one.code != "linked_failed"), None)
-    if refused is not None:
-        return render_standing(call, refused, waited_s)
     red, bill = standings
+    if "refused" in (red.status, bill.status):  # both are; the one that was at fault tells the code
+        return render_standing(call, red if red.code != "linked_failed" or bill.status != "refused" else bill, waited_s)
     status = 202 if "queued" in (red.status, bill.status) else 200 if bill.repeated else 201
     headers["Location"] = f"/v1/bills/{bill.bill_id}"
     return render(call, Correction(build_answer(red), build_answer(bill)), status, headers=headers)

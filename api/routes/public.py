@@ -105,7 +105,13 @@ ROUTES = (
         "public",
         "Whether a bill in hand is genuine; only failures count against the asker",
         verify_bill,
-        {200: Given("`genuine`, `genuine_reversed`, `no_match` or `try_later`", examples.GENUINE, Verification)},
+        {
+            200: Given(
+                "`genuine`, `genuine_reversed`, `genuine_void`, `no_match` or `try_later`",
+                examples.GENUINE,
+                Verification,
+            )
+        },
         BOTH,
         Sent(examples.CLAIMED, VerificationRequest),
     ),

@@ -4,7 +4,7 @@ Codes in their order of precedence:
   void      already_recorded, already_void, wrong_key, bill_unknown, not_issuer, then validity's (already_reversed, bill_is_red),
             delivered_use_reversal, paper_copy_outstanding, claim_open, claim_paid, accounting_not_acknowledged
   delivery  already_recorded, already_delivered, wrong_key, bill_unknown, not_issuer, bill_is_void, bill_in_arrears
-  hold      already_recorded, already_in_arrears, wrong_key, bill_unknown, not_issuer, bill_not_normal, already_delivered
+  hold      already_recorded, held_before, wrong_key, bill_unknown, not_issuer, bill_not_normal, already_delivered
   make up   already_recorded, not_in_arrears, wrong_key, bill_unknown, not_issuer, not_in_arrears
 """
 
@@ -49,7 +49,7 @@ def deliver_bill(view: View, operation: DeliverBill, context: Context) -> Change
 def hold_bill(view: View, operation: HoldBill, context: Context) -> Changes:
     """It may not circulate until it is paid."""
     own = keyspace.hold(operation.bill)
-    refuse_repeated(view, own, context, "already_in_arrears")
+    refuse_repeated(view, own, context, "held_before")
     body = own_bill(view, operation.bill, context)
     if body.validity != NORMAL:
         raise Refused("bill_not_normal")

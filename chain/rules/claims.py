@@ -16,21 +16,18 @@ from chain import keyspace
 from chain.operation import DecideClaim, LockClaim, PayClaim, ReleaseClaim
 from chain.records import (
     APPROVED,
-    COVERED,
     IN_ARREARS,
     LOCKED,
     NORMAL,
     PAID,
     UNIT,
-    BillBody,
     ClaimBody,
     ClaimRef,
     ClaimsBody,
     ClaimStepBody,
-    WatermarkBody,
 )
 from chain.rules.context import Changes, Context, Refused, View, organisation, refuse_repeated
-from chain.rules.lives import circulation_of, known_bill, standing
+from chain.rules.lives import circulation_of, is_sealed, known_bill, standing
 from chain.rules.moves import begin, moved
 
 INSURERS = ("insurance", "insurer")  # kinds of organisation: the bureau, and companies
@@ -48,7 +45,7 @@ def lock_claim(view: View, operation: LockClaim, context: Context) -> Changes:
     bill = known_bill(view, operation.bill)
     if bill.validity != NORMAL:
         raise Refused("bill_not_normal")
-    if not _is_sealed(view, bill):
+    if not is_sealed(view, bill):
         raise Refused("bill_not_sealed")
     if circulation_of(view, operation.bill) == IN_ARREARS:
         raise Refused("bill_in_arrears")
@@ -153,10 +150,3 @@ def _own_claim(view: View, name: bytes, context: Context) -> ClaimBody:
 def _verify_unit(context: Context) -> None:
     if context.purpose != UNIT:
         raise Refused("wrong_key")
-
-
-def _is_sealed(view: View, bill: BillBody) -> bool:
-    """Whether its office's watermark covers it, and it is not withheld."""
-    office = organisation(view, bill.issuer).supervisor
-    mark = view.get(keyspace.watermark(office, bill.issuer), WatermarkBody)
-    return bill.seal == COVERED and mark is not None and bill.height <= mark.upto

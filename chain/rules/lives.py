@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from chain import keyspace
 from chain.records import (
+    COVERED,
     LOCKED,
     PAYER,
     RELEASED,
@@ -18,8 +19,9 @@ from chain.records import (
     ClaimBody,
     ClaimsBody,
     PaperBody,
+    WatermarkBody,
 )
-from chain.rules.context import Context, Refused, View
+from chain.rules.context import Context, Refused, View, organisation
 from chain.rules.moves import WAITS_FOR, begin
 
 
@@ -39,6 +41,13 @@ def own_bill(view: View, number: str, context: Context) -> BillBody:
     if body.issuer != context.organisation:
         raise Refused("not_issuer")
     return body
+
+
+def is_sealed(view: View, bill: BillBody) -> bool:
+    """Whether its office's watermark covers it, and it is not withheld."""
+    office = organisation(view, bill.issuer).supervisor
+    mark = view.get(keyspace.watermark(office, bill.issuer), WatermarkBody)
+    return bill.seal == COVERED and mark is not None and bill.height <= mark.upto
 
 
 def circulation_of(view: View, number: str) -> int:

@@ -4,7 +4,7 @@ Source: Zhejiang medical e-bill measure of 2019: after printing only one usable 
 Codes in their order of precedence:
   print      already_recorded, form_used, wrong_key, bill_unknown, not_issuer, bill_not_normal, bill_in_arrears, paper_copy_exists
   take back  already_recorded, form_ended, wrong_key, bill_unknown, not_issuer, no_paper_copy, form_unknown
-  blanks     form_used, wrong_key, issuer_not_entitled, forms_malformed; all of them again: already_recorded
+  blanks     forms_malformed (too many, or none), already_recorded, form_used, wrong_key, issuer_not_entitled, forms_malformed
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ def take_back_paper(view: View, operation: TakeBackPaper, context: Context) -> C
 
 def void_blanks(view: View, operation: VoidBlanks, context: Context) -> Changes:
     """All of them, or none."""
+    if not 1 <= len(operation.papers) <= PAPERS_MAX:
+        raise Refused("forms_malformed")
     forms = [keyspace.form(context.organisation, paper) for paper in operation.papers]
     for form in forms:
         refuse_repeated(view, form, context, "form_used")
@@ -58,6 +60,6 @@ def void_blanks(view: View, operation: VoidBlanks, context: Context) -> Changes:
         raise Refused("wrong_key")
     if organisation(view, context.organisation).kind != HOSPITAL:
         raise Refused("issuer_not_entitled")
-    if not 1 <= len(forms) <= PAPERS_MAX or operation.papers != sorted(set(operation.papers)):
+    if operation.papers != sorted(set(operation.papers)):
         raise Refused("forms_malformed")
     return {form: FormBody("", operation.reason) for form in forms}

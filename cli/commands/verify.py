@@ -13,6 +13,7 @@ from cli.options import Home, Json, ViaMirror
 EXIT_CODES = {
     "genuine": ExitCode.OK,
     "genuine_reversed": ExitCode.OK,
+    "genuine_void": ExitCode.OK,
     "no_match": ExitCode.INVALID,
     "try_later": ExitCode.UNREACHABLE,
 }
@@ -33,7 +34,7 @@ def verify(
     total_fen: Total = None,
     as_json: Json = False,
 ) -> ExitCode:
-    """Ask whether a bill in hand is genuine. Exit 3 for no_match; a reversed bill is genuine_reversed, exit 0.
+    """Ask whether a bill in hand is genuine. Exit 3 for no_match; a reversed bill is genuine_reversed, a withdrawn one genuine_void, exit 0.
 
     Needs no right. Who has the proof file needs no server either: medbill proof verify.
     """

@@ -19,6 +19,7 @@ def chain() -> Chain:
     chain = Chain(genesis_with(employer_a="employer", employer_b="employer"))
     chain.lease("hospital-a")
     assert chain.run("hospital-a", issue_bill("B-1"), issue_bill("B-2", serial=2)) == ["recorded"] * 2
+    assert chain.run_seal(chain.seal(["hospital-a"])) == "recorded"
     return chain
 
 
@@ -53,6 +54,15 @@ def test_no_more_is_booked_than_the_bill_says(chain: Chain) -> None:
     assert code(chain, booked(bill=bill_id(9)), "employer-a") == "bill_unknown"
     assert code(chain, booked(), "finance-city", key=key_of("finance-city/seal")) == "wrong_key"
     assert code(chain, booked(amount_fen=1), "employer-a") == "recorded"
+
+
+def test_only_a_unit_that_pays_books_a_sealed_bill(chain: Chain) -> None:
+    """Else any hospital could keep another one's bill from its payer, and from being reversed."""
+    assert code(chain, booked(), "hospital-b") == "not_a_paying_unit"
+    assert code(chain, booked(), "health") == "not_a_paying_unit"
+    assert code(chain, issue_bill("B-4", serial=4), "hospital-a") == "recorded"
+    assert code(chain, booked(bill=bill_id(4)), "employer-a") == "bill_not_sealed"
+    assert code(chain, booked(ISSUER, bill=bill_id(4)), "hospital-a") == "recorded"
 
 
 def test_a_bill_in_arrears_is_booked_once_it_is_paid(chain: Chain) -> None:

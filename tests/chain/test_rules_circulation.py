@@ -66,7 +66,7 @@ def test_a_bill_in_arrears_is_issued_and_held_in_one_step(chain: Chain) -> None:
     assert chain.run("hospital-a", entries=both) == ["recorded", "recorded"]
     assert state(chain, bill.bill) == IN_ARREARS
     assert code(chain, DeliverBill(bill.bill, "sms", NOON_MS)) == "bill_in_arrears"
-    assert code(chain, HoldBill(bill.bill, "again")) == "already_in_arrears"
+    assert code(chain, HoldBill(bill.bill, "again")) == "held_before"
     paid = MakeUpPayment(bill.bill)
     assert code(chain, paid) == "recorded"
     assert code(chain, paid) == "already_recorded"

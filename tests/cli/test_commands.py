@@ -318,7 +318,8 @@ def test_lists_are_read_to_their_end(medbill: Medbill, home: Path, node: FakeNod
 
 
 @pytest.mark.parametrize(
-    ("verdict", "code"), [("genuine", 0), ("genuine_reversed", 0), ("no_match", 3), ("try_later", 5)]
+    ("verdict", "code"),
+    [("genuine", 0), ("genuine_reversed", 0), ("genuine_void", 0), ("no_match", 3), ("try_later", 5)],
 )
 def test_public_verification_exits_by_its_verdict(
     verdict: str, code: int, medbill: Medbill, home: Path, node: FakeNode

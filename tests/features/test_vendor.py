@@ -197,7 +197,11 @@ def test_02_paper_through_the_same_interface(network: Network, his: His) -> None
     network.until(lambda: paper()["paper"] == "none", "taken back", 20)
     blanks = {"pBillBatchCode": "33060001", "pBillNoStart": "0000000010", "pBillNoEnd": "0000000012"}
     assert his.call("invalidBlankBillNo", blanks)[0] == "S0000"
-    assert his.call("invalidBlankBillNo", {**blanks, "pBillNoEnd": "0000009999"})[0] == "E2001"
+    for wrong in (
+        {"pBillNoEnd": "0000009999"}, {"pBillBatchCode": "06-01"}, {"pBillBatchCode": "ab"}, {"pBillNoStart": "²"},
+        {"pBillNoStart": "9" * 5_000, "pBillNoEnd": "9" * 5_000},
+    ):  # fmt: skip
+        assert his.call("invalidBlankBillNo", {**blanks, **wrong})[0] == "E2001"
 
 
 def test_02_a_bill_in_arrears_is_held(network: Network, his: His) -> None:

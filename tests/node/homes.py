@@ -124,7 +124,7 @@ def gateway_rows(chain: Chain) -> Iterator[tuple[bytes, bytes]]:
     queued = issue_bill("B-20", serial=20)
     digest = operation_digest(queued)
     yield outbox_key(1), encode(OutboxItem(1, queued, "", False))
-    yield bill_key(queued.bill), encode(BillRow(queued, digest, "", 0, 0, 0, "", "", "", 0, 0, 0, ""))
+    yield bill_key(queued.bill), encode(BillRow(queued, digest, "", 0, 0, 0, "", "", "", 0, 0, 0, "", 0))
     yield business_key(queued.business_mac), encode(BusinessRow(queued.bill, queued.content_mac))
     code = queued.bill[:8]
     yield lease_key(code, 1), encode(LeaseRow(code, 1, 100, "A01", 21))
