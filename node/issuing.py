@@ -87,8 +87,9 @@ class Issuing:
         asked = self._look_at(request)
         if asked.before is not None:
             return msgspec.structs.replace(self._standings.of_bill(asked.before), repeated=True)
-        number = self._number(asked.kind, asked.date(), request.place_code)  # 5
-        return self._keep(*self._made(asked, number), "")
+        date = asked.date()
+        number = self._number(asked.kind, date, request.place_code)  # 5
+        return self._keep(*self._made(asked, date, number), "")
 
     def reverse(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> Standing:
         """Give a bill's red bill its number. Raises ServiceRefused.
@@ -131,7 +132,7 @@ class Issuing:
             *self._red(original, place, red_number, reason, operator, asked.now_ms), after, linked=True
         )
         failpoint("issuing.half_corrected")
-        return taken_back, self._keep(*self._made(asked, number), after, with_red=red_number[0])
+        return taken_back, self._keep(*self._made(asked, date, number), after, with_red=red_number[0])
 
     def _look_at(self, request: BillRequest) -> _Asked:
         """Steps 1 to 3 of `issue`."""
@@ -158,7 +159,7 @@ class Issuing:
             request, kind, mac, content, now_ms, lambda: business_date(time_ms, now_ms, self._parameters), row
         )
 
-    def _made(self, asked: _Asked, number: tuple[str, int]) -> tuple[IssueBill, Details]:
+    def _made(self, asked: _Asked, date: int, number: tuple[str, int]) -> tuple[IssueBill, Details]:
         """The operation under its number; its business number is taken."""
         failpoint("issuing.numbered")
         request, (bill, lease_first) = asked.request, number
@@ -168,7 +169,7 @@ class Issuing:
             bill=bill,
             kind=asked.kind,
             place=request.place_code,
-            business_date=asked.date(),
+            business_date=date,
             issued_ms=asked.now_ms,
             total_fen=request.total_fen,
             payments=Payments(parts.insurance_fund_fen, parts.personal_account_fen, parts.other_fen, parts.cash_fen),

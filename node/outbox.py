@@ -77,18 +77,24 @@ class Outbox:
         """The next digests to send: at most `count`, and no more than `size` bytes of operations unless one alone is."""
         taken: list[bytes] = []
         total = 0
-        while self.ready:
-            group = self._next_group()
-            total += sum(self._sizes[digest] for digest in group)
+        ready, items, sizes = self.ready, self.items, self._sizes
+        while ready:
+            digest = ready[0]
+            item = items.get(digest)
+            if item is None:  # settled already
+                ready.popleft()
+                continue
+            group = self._linked_group() if item.linked else [digest]
+            total += sum(sizes[one] for one in group) if item.linked else sizes[digest]
             if taken and (total > size or len(taken) + len(group) > count):
                 break
             taken += group
-            for _ in range(max(1, len(group))):
-                self.ready.popleft()
+            for _ in group:
+                ready.popleft()
         return taken
 
-    def _next_group(self) -> list[bytes]:
-        """The next one that is ready with what it is linked to, which lies behind it; empty if it is settled already."""
+    def _linked_group(self) -> list[bytes]:
+        """The next one that is ready with what it is linked to, which lies behind it."""
         group: list[bytes] = []
         for digest in self.ready:
             item = self.items.get(digest)

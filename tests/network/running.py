@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -22,7 +23,21 @@ from cli.client import make_token
 ROOT = Path(__file__).resolve().parents[2]
 VALIDATORS = ("finance", "health", "insurance", "bigdata")
 GATEWAYS = ("hospital-a", "hospital-a-2", "hospital-b")
+PORTS = range(20_000, 32_000)
 REASON = re.compile(r'^(medbill_\w+)\{reason="([^"]*)"\} ([0-9.e+]+)$', re.MULTILINE)
+
+
+def free_listener() -> socket.socket:
+    """A socket on a port that nobody has now, and that no outgoing connection will be given: those begin at 32768."""
+    for port in random.sample(PORTS, len(PORTS)):
+        listener = socket.socket()
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            listener.close()
+            continue
+        return listener
+    raise AssertionError("no port is free")
 
 
 def with_free_ports(text: str) -> str:
@@ -30,8 +45,7 @@ def with_free_ports(text: str) -> str:
     with ExitStack() as held:
 
         def free(match: re.Match[str]) -> str:
-            listener = held.enter_context(socket.socket())
-            listener.bind(("127.0.0.1", 0))
+            listener = held.enter_context(free_listener())
             return f"{match[1]}{listener.getsockname()[1]}"
 
         return re.sub(r"(\w+_port: )\d+", free, text)
