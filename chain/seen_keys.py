@@ -42,6 +42,7 @@ class Filter:
             layer = self._layers[-1]
             mask = len(layer) - 1
             for number in some:
+                # as in __contains__, written out: a call would take as long as the rest
                 bits = (
                     1 << (number & 63) | 1 << (number >> 6 & 63) | 1 << (number >> 12 & 63) | 1 << (number >> 18 & 63)
                 )

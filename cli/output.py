@@ -200,3 +200,11 @@ def print_checks(checks: Iterable[dict[str, Any]]) -> None:
     for check in checks:
         mark = {True: "ok", False: "FAILED", None: "-"}[check["ok"]]
         print_line(f"{mark:<6}  {check['name']:<16}  {check['detail']}")
+
+
+def show_fields(document: dict[str, Any], as_json: bool) -> None:
+    """A node's answer: whole as JSON, or its fields but for the links."""
+    if as_json:
+        print_json(document)
+    else:
+        print_fields({key: value for key, value in document.items() if key != "links"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from chain.operation import Operation
     from chain.signature import SigningKey
 
+ROLE = "operator"  # of whoever sends: the transaction's own signature says for whom it speaks
 TRANSACTION_WINDOW_BLOCKS = 1_000  # that what is signed here may run later
 
 
@@ -44,6 +46,20 @@ def send_operation(
         code, detail = str(outcome.get("code")), str(outcome.get("detail") or "the ledger refused it")
         raise CommandFailed(code, detail, exit_code_of_status(409), status=409)
     return outcome
+
+
+def act(
+    home: Path, organisation: str, make: Callable[[SigningKey], Operation], via: str | None, wait_s: int, as_json: bool
+) -> ExitCode:
+    """Sign what `make` makes, send it to a mirror, and show what became of it. Raises CommandFailed, KeyFileRefused."""
+    from cli import output
+    from cli.client import open_client
+
+    key = organisation_key(home, organisation)
+    with open_client(home, via, ROLE) as client:
+        outcome = send_operation(client, organisation, key, make(key), wait_s)
+    output.show_fields(outcome, as_json)
+    return exit_code(outcome)
 
 
 def keyed_name(key: SigningKey, purpose: str, number: str) -> bytes:

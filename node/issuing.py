@@ -123,9 +123,7 @@ class Issuing:
         try:
             number = self._number(asked.kind, date, request.place_code)
         except ServiceRefused:
-            self._outbox.add(
-                ReportUnused(*red_number, "refused")
-            )  # a number that is given lies on the disk: it is explained
+            self._outbox.add(ReportUnused(*red_number, "refused"))  # it was taken, so it is explained
             raise
         after = "" if original.code else bill_id
         taken_back = self._keep(

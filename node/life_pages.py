@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from chain import keyspace
-from chain.records import ISSUER, PAYER, BookingBody, CirculationBody, ClaimBody, ClaimsBody, PaperBody
-from chain.rules.context import Body
-from chain.rules.lives import standing
+from chain.records import ISSUER, PAYER, BookingBody, CirculationBody, ClaimBody, PaperBody
+from chain.rules.lives import Reads, claims_of, standing
 from chain.rules.moves import AXES, begin
 from node.ledger_pages import utc_text
 
 
-class Records(Protocol):
-    """The state of a whole ledger, or records that were asked for."""
-
-    def get(self, key: bytes, kind: type[Body]) -> Body | None: ...
-
-
-def life_page(state: Records, bill: str, time_ms: int) -> dict[str, Any]:
+def life_page(state: Reads, bill: str, time_ms: int) -> dict[str, Any]:
     """As of `time_ms`: a claim's lock that ran out by then is released."""
     circulation = state.get(keyspace.circulation(bill), CirculationBody)
     paper = state.get(keyspace.paper(bill), PaperBody)
@@ -35,13 +28,10 @@ def life_page(state: Records, bill: str, time_ms: int) -> dict[str, Any]:
         page[field] = _name("accounting", booking.state if booking else None)
         if booking is not None:
             page |= {f"{field}_by": booking.organisation, f"{field}_fen": booking.amount_fen}
-    listed = state.get(keyspace.claims(bill), ClaimsBody)
-    claims = []
-    for ref in listed.claims if listed else []:
-        body = state.get(keyspace.claim(ref.insurer, ref.claim), ClaimBody)
-        if body is not None:
-            claims.append({"insurer": ref.insurer, "claim": ref.claim.hex(), **claim_page(body, time_ms)})
-    page["claims"] = claims
+    page["claims"] = [
+        {"insurer": ref.insurer, "claim": ref.claim.hex(), **claim_page(claim, time_ms)}
+        for ref, claim in claims_of(state, bill)
+    ]
     return page
 
 

@@ -24,6 +24,7 @@ Service = Callable[[Call, Element, Reader], Awaitable[dict[str, Any]]]
 
 DAYS_BEHIND_MAX = 3  # as files are imported
 NORMAL_STATE, VOID_STATE = "1", "2"
+NO_FACE = {"billQRCode": "", "pictureUrl": "", "pictureNetUrl": ""}  # until bills have one
 FORM = re.compile(r"[0-9A-Z]{4,32}", re.ASCII)
 FORM_NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
 MAY_NOT_CIRCULATE = "0"  # of isArrears
@@ -45,9 +46,7 @@ def issuing(*kinds: str) -> Service:
             "billNo": bill[8:],
             "random": standing.check_code or "",
             "createTime": _now(),
-            "billQRCode": "",
-            "pictureUrl": "",
-            "pictureNetUrl": "",
+            **NO_FACE,
         }
 
     return issue
@@ -71,9 +70,7 @@ async def write_off(call: Call, body: Element, reader: Reader) -> dict[str, Any]
         "eScarletBillNo": red[8:],
         "eScarletRandom": standing.check_code or "",
         "createTime": _now(),
-        "billQRCode": "",
-        "pictureUrl": "",
-        "pictureNetUrl": "",
+        **NO_FACE,
     }
 
 

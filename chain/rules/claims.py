@@ -27,7 +27,7 @@ from chain.records import (
     ClaimStepBody,
 )
 from chain.rules.context import Changes, Context, Refused, View, organisation, refuse_repeated
-from chain.rules.lives import circulation_of, is_sealed, known_bill, standing
+from chain.rules.lives import circulation_of, claims_of, is_sealed, known_bill, standing
 from chain.rules.moves import begin, moved
 
 INSURERS = ("insurance", "insurer")  # kinds of organisation: the bureau, and companies
@@ -130,13 +130,11 @@ def _stepped(
 
 def _living(view: View, bill: str, context: Context) -> list[tuple[ClaimRef, ClaimBody]]:
     """Claims that still count: locks that run, what was granted, what was paid."""
-    listed = view.get(keyspace.claims(bill), ClaimsBody)
-    found = []
-    for ref in listed.claims if listed else []:
-        claim = view.get(keyspace.claim(ref.insurer, ref.claim), ClaimBody)
-        if claim is not None and standing(claim, context.time_ms) in (LOCKED, APPROVED, PAID):
-            found.append((ref, claim))
-    return found
+    return [
+        (ref, claim)
+        for ref, claim in claims_of(view, bill)
+        if standing(claim, context.time_ms) in (LOCKED, APPROVED, PAID)
+    ]
 
 
 def _own_claim(view: View, name: bytes, context: Context) -> ClaimBody:

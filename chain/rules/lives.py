@@ -6,6 +6,8 @@ the axis begins.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from chain import keyspace
 from chain.records import (
     COVERED,
@@ -17,11 +19,12 @@ from chain.records import (
     BookingBody,
     CirculationBody,
     ClaimBody,
+    ClaimRef,
     ClaimsBody,
     PaperBody,
     WatermarkBody,
 )
-from chain.rules.context import Context, Refused, View, organisation
+from chain.rules.context import Body, Context, Refused, View, organisation
 from chain.rules.moves import WAITS_FOR, begin
 
 
@@ -65,14 +68,20 @@ def accounting_of(view: View, number: str, side: int) -> int:
     return body.state if body else begin("accounting")
 
 
-def claims_of(view: View, number: str) -> list[ClaimBody]:
-    """Those that still count, in the order of their locks."""
+class Reads(Protocol):
+    """A rule's view, a whole ledger's state, or records that were asked for."""
+
+    def get(self, key: bytes, kind: type[Body]) -> Body | None: ...
+
+
+def claims_of(view: Reads, number: str) -> list[tuple[ClaimRef, ClaimBody]]:
+    """Those that are listed, in the order of their locks; what of them still counts, `standing` says."""
     listed = view.get(keyspace.claims(number), ClaimsBody)
     found = []
     for ref in listed.claims if listed else []:
         body = view.get(keyspace.claim(ref.insurer, ref.claim), ClaimBody)
         assert body is not None  # written with the list
-        found.append(body)
+        found.append((ref, body))
     return found
 
 
@@ -97,7 +106,7 @@ def _states(view: View, number: str, axis: str, time_ms: int) -> list[int]:
         case "accounting":
             return [accounting_of(view, number, PAYER)]
         case "claim":
-            return [standing(claim, time_ms) for claim in claims_of(view, number)]
+            return [standing(claim, time_ms) for _ref, claim in claims_of(view, number)]
     raise KeyError(axis)
 
 

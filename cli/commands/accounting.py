@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import output
-from cli.commands.bill import BillId, show_fields
+from cli.commands.bill import BillId
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
 from cli.options import Home, Json, Organisation, ViaMirror, Wait
 
+if TYPE_CHECKING:
+    from chain.signature import SigningKey
+
 app = typer.Typer(no_args_is_help=True, help="Accounting: book a bill, or take it out of the books for a reversal.")
 
-ROLE = "operator"
 SIDES = {"issuer": 1, "payer": 2}
 
 Side = Annotated[str, typer.Option("--side", metavar="payer|issuer", help="Whose books: who pays, or who issued it.")]
@@ -40,16 +42,14 @@ def book(
     """Book a bill. A second unit that pays is refused: already_accounted."""
     from chain.operation import BookBill
     from cli import signing
-    from cli.client import open_client
 
     if side not in SIDES:
         raise CommandFailed("argument_refused", f"--side '{side}': payer or issuer")
-    key = signing.organisation_key(home, organisation)
-    operation = BookBill(bill_id, SIDES[side], amount_fen, signing.keyed_name(key, "voucher", voucher))
-    with open_client(home, via, ROLE) as client:
-        outcome = signing.send_operation(client, organisation, key, operation, wait)
-    show_fields(outcome, as_json)
-    return signing.exit_code(outcome)
+
+    def make(key: SigningKey) -> BookBill:
+        return BookBill(bill_id, SIDES[side], amount_fen, signing.keyed_name(key, "voucher", voucher))
+
+    return signing.act(home, organisation, make, via, wait, as_json)
 
 
 @app.command()
@@ -65,10 +65,5 @@ def acknowledge(
     """The unit has taken the bill out of its books: its issuer may reverse it."""
     from chain.operation import AcknowledgeReversal
     from cli import signing
-    from cli.client import open_client
 
-    key = signing.organisation_key(home, organisation)
-    with open_client(home, via, ROLE) as client:
-        outcome = signing.send_operation(client, organisation, key, AcknowledgeReversal(bill_id), wait)
-    show_fields(outcome, as_json)
-    return signing.exit_code(outcome)
+    return signing.act(home, organisation, lambda _key: AcknowledgeReversal(bill_id), via, wait, as_json)

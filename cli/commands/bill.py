@@ -63,7 +63,7 @@ def issue(request: Request, home: Home, via: Via, wait: Wait = 10, as_json: Json
 
     body = _with_time(_read_request(request))
     with open_client(home, via, ROLE) as client:
-        show_fields(client.post("/v1/bills", body, wait), as_json)
+        output.show_fields(client.post("/v1/bills", body, wait), as_json)
 
 
 @app.command()
@@ -82,12 +82,12 @@ def show(
         raise CommandFailed("argument_refused", "name a bill: either BILL_ID or --business-no")
     with open_client(home, via, ROLE) as client:
         if bill_id:
-            show_fields(client.get(f"/v1/bills/{quoted(bill_id)}"), as_json)
+            output.show_fields(client.get(f"/v1/bills/{quoted(bill_id)}"), as_json)
             return
         rows = client.get("/v1/bills", issuer=client.organisation, business_no=business_no)["data"]
     if not rows:
         raise CommandFailed("not_found", "no bill has this business number")
-    show_fields(rows[0], as_json)
+    output.show_fields(rows[0], as_json)
 
 
 @app.command()
@@ -107,7 +107,7 @@ def reverse(
 
     body = {"reason": reason, "operator": operator, **({"place_code": place} if place else {})}
     with open_client(home, via, ROLE) as client:
-        show_fields(client.post(f"/v1/bills/{quoted(bill_id)}/reversal", body, wait), as_json)
+        output.show_fields(client.post(f"/v1/bills/{quoted(bill_id)}/reversal", body, wait), as_json)
 
 
 @app.command()
@@ -137,7 +137,7 @@ def correct(
         return
     for name in ("reversal", "bill"):
         output.print_line(name)
-        show_fields(said[name], as_json=False)
+        output.show_fields(said[name], as_json=False)
 
 
 Code = Annotated[
@@ -178,7 +178,7 @@ def _move(home: Path, via: str, bill_id: str, step: str, body: dict[str, Any], w
     from cli.client import open_client, quoted
 
     with open_client(home, via, ROLE) as client:
-        show_fields(client.post(f"/v1/bills/{quoted(bill_id)}/{step}", body, wait), as_json)
+        output.show_fields(client.post(f"/v1/bills/{quoted(bill_id)}/{step}", body, wait), as_json)
 
 
 @app.command("import")
@@ -253,10 +253,3 @@ def _with_time(data: bytes) -> bytes:
     if not isinstance(request, dict) or "business_time" in request:
         return data
     return msgspec.json.encode({**request, "business_time": datetime.now(UTC).isoformat(timespec="seconds")})
-
-
-def show_fields(document: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        output.print_json(document)
-    else:
-        output.print_fields({key: value for key, value in document.items() if key != "links"})

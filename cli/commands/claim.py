@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import output
-from cli.commands.bill import BillId, show_fields
+from cli.commands.bill import BillId
 from cli.exit_codes import ExitCode
 from cli.options import Home, Json, Organisation, ViaMirror, Wait
 
 if TYPE_CHECKING:
-    from chain.operation import Operation
+    from chain.signature import SigningKey
 
 app = typer.Typer(no_args_is_help=True, help="Claims: lock a bill, decide, pay, release; each bill once.")
 
-ROLE = "operator"
 HOURS_MAX = 168
 
 Number = Annotated[
@@ -56,9 +54,12 @@ def lock(
     from chain.operation import LockClaim
     from cli import signing
 
-    name = signing.keyed_name(signing.organisation_key(home, organisation), "claim", claim)
     until_ms = time.time_ns() // 1_000_000 + hours * 3_600_000
-    return _send(home, organisation, LockClaim(name, bill_id, amount_fen, until_ms), via, wait, as_json)
+
+    def make(key: SigningKey) -> LockClaim:
+        return LockClaim(signing.keyed_name(key, "claim", claim), bill_id, amount_fen, until_ms)
+
+    return signing.act(home, organisation, make, via, wait, as_json)
 
 
 @app.command()
@@ -76,8 +77,10 @@ def decide(
     from chain.operation import DecideClaim
     from cli import signing
 
-    name = signing.keyed_name(signing.organisation_key(home, organisation), "claim", claim)
-    return _send(home, organisation, DecideClaim(name, approved_fen), via, wait, as_json)
+    def make(key: SigningKey) -> DecideClaim:
+        return DecideClaim(signing.keyed_name(key, "claim", claim), approved_fen)
+
+    return signing.act(home, organisation, make, via, wait, as_json)
 
 
 @app.command()
@@ -95,9 +98,10 @@ def pay(
     from chain.operation import PayClaim
     from cli import signing
 
-    key = signing.organisation_key(home, organisation)
-    name, paid = signing.keyed_name(key, "claim", claim), signing.keyed_name(key, "payment", payment)
-    return _send(home, organisation, PayClaim(name, paid), via, wait, as_json)
+    def make(key: SigningKey) -> PayClaim:
+        return PayClaim(signing.keyed_name(key, "claim", claim), signing.keyed_name(key, "payment", payment))
+
+    return signing.act(home, organisation, make, via, wait, as_json)
 
 
 @app.command()
@@ -115,16 +119,7 @@ def release(
     from chain.operation import ReleaseClaim
     from cli import signing
 
-    name = signing.keyed_name(signing.organisation_key(home, organisation), "claim", claim)
-    return _send(home, organisation, ReleaseClaim(name, reason), via, wait, as_json)
+    def make(key: SigningKey) -> ReleaseClaim:
+        return ReleaseClaim(signing.keyed_name(key, "claim", claim), reason)
 
-
-def _send(home: Path, organisation: str, operation: Operation, via: str | None, wait: int, as_json: bool) -> ExitCode:
-    from cli import signing
-    from cli.client import open_client
-
-    key = signing.organisation_key(home, organisation)
-    with open_client(home, via, ROLE) as client:
-        outcome = signing.send_operation(client, organisation, key, operation, wait)
-    show_fields(outcome, as_json)
-    return signing.exit_code(outcome)
+    return signing.act(home, organisation, make, via, wait, as_json)

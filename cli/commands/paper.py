@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import output
-from cli.commands.bill import ROLE, BillId, show_fields
+from cli.commands.bill import ROLE, BillId
 from cli.options import Home, Json, Via, Wait
 
 app = typer.Typer(no_args_is_help=True, help="Paper copies: print, take back, void blank forms.")
@@ -24,7 +24,7 @@ def print_copy(bill_id: BillId, form: Form, home: Home, via: Via, wait: Wait = 1
     from cli.client import open_client, quoted
 
     with open_client(home, via, ROLE) as client:
-        show_fields(client.post(f"/v1/bills/{quoted(bill_id)}/paper-copies", {"paper": form}, wait), as_json)
+        output.show_fields(client.post(f"/v1/bills/{quoted(bill_id)}/paper-copies", {"paper": form}, wait), as_json)
 
 
 @app.command()
@@ -37,7 +37,7 @@ def end(
 
     with open_client(home, via, ROLE) as client:
         body = {"paper": form, "reason": reason}
-        show_fields(client.post(f"/v1/bills/{quoted(bill_id)}/paper-copies:end", body, wait), as_json)
+        output.show_fields(client.post(f"/v1/bills/{quoted(bill_id)}/paper-copies:end", body, wait), as_json)
 
 
 @app.command("void-blanks")
@@ -47,4 +47,6 @@ def void_blanks(forms: Forms, reason: Reason, home: Home, via: Via, wait: Wait =
     from cli.client import open_client
 
     with open_client(home, via, ROLE) as client:
-        show_fields(client.post("/v1/paper-forms:void", {"papers": sorted(forms), "reason": reason}, wait), as_json)
+        output.show_fields(
+            client.post("/v1/paper-forms:void", {"papers": sorted(forms), "reason": reason}, wait), as_json
+        )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chain import keyspace
 from chain.operation import (
     HoldBill,
     MakeUpPayment,
@@ -18,6 +19,7 @@ from chain.operation import (
     VoidBlanks,
 )
 from chain.transaction import Entry, Transaction
+from node.messages import GetRecord
 from node.service import Claimed, ServiceRefused
 from node.settling import concluded
 from tests.chain.making import bill_id
@@ -169,6 +171,9 @@ async def test_a_step_that_would_be_refused_is_kept_nowhere(province: Province) 
     found = await gateway.life(number, STAFF)
     assert found is not None
     assert (found["paper"], found["paper_form"]) == ("out", "33060001")
+    for key in (keyspace.paper(number), keyspace.form("hospital-a", "33060001")):  # no other hospital is told
+        assert (await province.answers.record(GetRecord(key), "hospital-a")).current is not None
+        assert (await province.answers.record(GetRecord(key), "hospital-b")).current is None
     again = await gateway.reprint(number, "33060001", "33060002")
     assert (await gateway.wait(again, PATIENCE_S, "recorded")).status == "recorded"
     found = await gateway.life(number, STAFF)
