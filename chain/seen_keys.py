@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-LAYER_WORDS = 1 << 14  # of 64 bits, of the first layer; each further one has LAYER_GROWTH times as many
+LAYER_WORDS = 1 << 18  # of 64 bits, of the first layer: a million keys. Each further one has LAYER_GROWTH times as many
 LAYER_GROWTH = 4
 KEYS_PER_WORD = 4
 SLICE = 4_000  # keys that are read of the store at once, some ten milliseconds

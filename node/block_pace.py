@@ -21,7 +21,7 @@ LEAST = 2.0 * OPERATIONS_MAX  # so that the largest transaction always fits
 TRANSACTION_WEIGHT = 2  # beside its operations: a signature, a place in the pool, digests
 GROWTH, SHRINKING = 1.25, 0.5  # at most, from one block to the next
 FULL_SHARE = 0.5  # of what I would have put into it: such a block passes nobody over
-GATHER_FROM, GATHER_MAX_MS = 10, 60  # operations of a block that make the next one wait longer, and how long at most
+GATHER_FROM, GATHER_MAX_MS = 10, 90  # operations of a block that make the next one wait longer, and how long at most
 BACKLOG_BLOCKS = 2  # of an organisation's may wait before its clients are not heard
 
 
