@@ -4,8 +4,9 @@
 its certificate and signatures are checked, it is executed, appended and flushed, as a node does that catches up; the state
 goes down every FLUSH_BLOCKS, which is about a second's worth under load. Making and signing the blocks is not counted. Details are not part of it.
 
-A young process is quicker than one that has run for a minute: its objects lie in the order in which they were made. So that
-it is the ledger that grows and not the process that ages, the process first works on a ledger that is thrown away (`--warm`).
+What a bill costs depends on the hour and on how long the process has run (its objects lie in less and less order) more than on
+the ledger. So at the last point a second ledger begins beside the grown one, in the same process, and both get a block
+in turn: what differs then is how much they hold.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import msgspec
 
 from bench.bills import Counter
 from bench.calibration import Milliseconds
-from bench.report import GrowthPoint, Held
+from bench.report import Beside, GrowthPoint, Held
 from chain import keyspace
 from chain.block import Block, FinalBlock
 from chain.block_log import BlockLog
@@ -46,10 +47,10 @@ LEASE = 20_000_000
 PROOFS = 300
 HOSPITAL, PLACE, GATEWAY = "hospital-a", "A01", "hospital-a"
 REBUILD_MAX = 1_000_000
-WARM_BILLS = 300_000
 HELD_BILLS = 100_000  # between looks at the memory
 MEASURED_BLOCKS = 100  # before each point, or as many as there are
 FLUSH_BLOCKS = 5
+BESIDE_BLOCKS = 20  # of a young ledger and of the grown one, in turn
 
 
 class Grower:
@@ -139,18 +140,19 @@ class Grower:
         ]
         return encode(FinalBlock(Block(header, transactions), Certificate(0, signatures)))
 
-    def point(self) -> GrowthPoint:
-        """As it stands now. Closes and opens the ledger."""
-        recent = self.took[-MEASURED_BLOCKS:]
+    def point(self, before_closing: Callable[[], None] = lambda: None) -> GrowthPoint:
+        """As it stands now. Closes and opens the ledger: a node that has just started knows fewer keys to be new."""
+        recent, bills = self.took[-MEASURED_BLOCKS:], self.bills
         self.ledger.flush()
         give_back()  # as a node does twice a minute
         proof_ms, (rss_mib, mapped_mib) = self._proofs(), _held_mib()
+        before_closing()
         self.ledger.close()
         size = sum(file.stat().st_size for file in self.directory.rglob("*") if file.is_file())
         start_s = self.open()
-        rebuild_s = self._rebuild() if self.bills <= self.rebuild_max else None
+        rebuild_s = self._rebuild() if bills <= self.rebuild_max else None
         return GrowthPoint(
-            bills=self.bills,
+            bills=bills,
             us_per_bill=round(sum(recent) / len(recent) / BILLS_PER_BLOCK * 1e6, 1),
             block_p99_ms=Milliseconds.of(recent).p99,
             rss_mib=round(rss_mib, 1),
@@ -197,16 +199,20 @@ def _held_mib() -> tuple[float, float]:
 
 
 def grow(
-    home: Path, directory: Path, points: tuple[int, ...], warm_bills: int, told: Callable[[str], None]
-) -> tuple[list[GrowthPoint], list[Held]]:
+    home: Path, directory: Path, points: tuple[int, ...], told: Callable[[str], None]
+) -> tuple[list[GrowthPoint], list[Held], Beside]:
     """In a process of its own, so that its memory is nobody else's."""
     grown: list[GrowthPoint] = []
     held: list[Held] = []
-    command = [sys.executable, "-m", "bench.growth", "--warm", str(warm_bills), str(home), str(directory)]
+    beside: Beside | None = None
+    command = [sys.executable, "-m", "bench.growth", str(home), str(directory)]
     with subprocess.Popen([*command, *map(str, points)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             said = msgspec.json.decode(line)
+            if "young_bills" in said:
+                beside = msgspec.convert(said, Beside)
+                continue
             if "us_per_bill" not in said:
                 held.append(msgspec.convert(said, Held))
                 continue
@@ -214,21 +220,27 @@ def grow(
             told(f"{point.bills:,} bills: {point.us_per_bill} us for one more")
             grown.append(point)
             held.append(Held(point.bills, point.rss_mib))
-    if process.returncode:
+    if process.returncode or beside is None:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
-    return grown, held
+    return grown, held, beside
 
 
-def _warm_up(home: NetworkHome, directory: Path, bills: int) -> None:
-    """A ledger as the one to come, beside it; it is removed."""
-    beside = directory.with_name(f"{directory.name}-warm-up")
-    shutil.rmtree(beside, ignore_errors=True)
+def _beside(grown: Grower, home: NetworkHome, directory: Path) -> Beside:
+    """A ledger that begins, and the grown one, a block each in turn; the young one is removed."""
+    place = directory.with_name(f"{directory.name}-beside")
+    shutil.rmtree(place, ignore_errors=True)
     try:
-        grower = Grower(home, beside)
-        grower.grow(bills)
-        grower.ledger.close()
+        young = Grower(home, place, 0)
+        grown.took.clear()
+        young.took.clear()
+        for number in range(BESIDE_BLOCKS):
+            for grower in (grown, young) if number % 2 else (young, grown):
+                grower.grow(grower.bills + BILLS_PER_BLOCK)
+        costs = [sum(grower.took) / len(grower.took) / BILLS_PER_BLOCK * 1e6 for grower in (grown, young)]
+        young.ledger.close()
+        return Beside(grown.bills, young.bills, round(costs[0], 1), round(costs[1], 1))
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def main() -> None:
@@ -238,7 +250,6 @@ def main() -> None:
     parser.add_argument("--rebuild-max", type=int, default=REBUILD_MAX, help="up to so many bills, from the files anew")
     parser.add_argument("--open", action="store_true", help="only say how many seconds opening takes")
     parser.add_argument("points", type=int, nargs="*", help="numbers of bills")
-    parser.add_argument("--warm", type=int, default=WARM_BILLS, help="bills on a ledger that is thrown away, before")
     options = parser.parse_args()
     bound_allocator()
     home = NetworkHome(options.home)
@@ -246,16 +257,15 @@ def main() -> None:
         print(Grower(home, options.directory).open_s)
         return
     tame_collector()
-    if options.warm:
-        _warm_up(home, options.directory, options.warm)
     grower = Grower(home, options.directory, options.rebuild_max)
     for bills in options.points:
         if bills > grower.bills:
             grower.grow(bills, _say)
-            _say(grower.point())
+            is_last = bills == options.points[-1]
+            _say(grower.point((lambda: _say(_beside(grower, home, options.directory))) if is_last else lambda: None))
 
 
-def _say(found: Held | GrowthPoint) -> None:
+def _say(found: Held | GrowthPoint | Beside) -> None:
     print(msgspec.json.encode(found).decode(), flush=True)
 
 

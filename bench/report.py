@@ -85,6 +85,19 @@ class GrowthPoint(msgspec.Struct, frozen=True):
     rebuild_s: float | None = None  # deriving the state anew from the block files, every signature checked
 
 
+class Beside(msgspec.Struct, frozen=True):
+    """What a bill costs on a grown and on a young ledger, in one process, block by block in turn."""
+
+    bills: int
+    young_bills: int  # at the end: it began with none
+    grown_us: float
+    young_us: float
+
+    @property
+    def ratio(self) -> float:
+        return self.grown_us / self.young_us
+
+
 class Held(msgspec.Struct, frozen=True):
     """Memory of its own, once as much was given back as can be."""
 
@@ -121,5 +134,6 @@ class Report(msgspec.Struct, frozen=True):
     verify_workers: list[Workers]
     proof_ms: float  # at the most bills of `growth`
     growth: list[GrowthPoint]
+    growth_beside: Beside
     growth_memory: list[Held]  # at more counts of bills than `growth`
     mib_per_million: float | None  # its slope from CACHES_FULL_BILLS on

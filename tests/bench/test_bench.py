@@ -14,11 +14,12 @@ from bench.bills import Counter
 from bench.calibration import Calibration, Milliseconds, calibrate
 from bench.charts import bars_of, figures_svg, growth_svg
 from bench.check import better, losses, medians, ratios_of
-from bench.growth import BILLS_PER_BLOCK, Grower
+from bench.growth import BESIDE_BLOCKS, BILLS_PER_BLOCK, Grower, grow
 from bench.load import LoadFailed, bundled, measured
 from bench.network import BenchNetwork
 from bench.report import (
     BatchSigned,
+    Beside,
     Failover,
     GrowthPoint,
     Held,
@@ -65,6 +66,7 @@ def report(**changes: object) -> Report:
             GrowthPoint(10_000, 25.0, 30.0, 60.0, 20.0, 800.0, 0.05, 0.1),
             GrowthPoint(20_000, 26.0, 31.0, 80.0, 20.0, 900.0, 0.06, 0.2),
         ],
+        "growth_beside": Beside(40_000, 20_000, 26.0, 25.0),
         "growth_memory": [Held(10_000, 60.0), Held(15_000, 70.0), Held(20_000, 80.0)],
         "mib_per_million": None,
     }
@@ -176,6 +178,20 @@ def test_growth_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.Mon
     assert again.ledger.head.height == 4
     assert min(first.us_per_bill, first.bytes_per_bill, first.proof_ms, first.rss_mib, last.start_s or 0) > 0
     again.ledger.close()
+
+
+@pytest.mark.processes
+def test_a_young_ledger_is_measured_beside_a_grown_one_and_removed(tmp_path: Path) -> None:
+    network = BenchNetwork(tmp_path / "network", ROOT / "network.yaml")
+    network.medbill("network", "init", "--config", str(network.config), "--home", str(network.home), show=False)
+    points, held, beside = grow(network.home, tmp_path / "growth", (5_000,), lambda _text: None)
+    assert [point.bills for point in points] == [look.bills for look in held] == [5_000]
+    assert (beside.bills, beside.young_bills) == (
+        5_000 + BESIDE_BLOCKS * BILLS_PER_BLOCK,
+        BESIDE_BLOCKS * BILLS_PER_BLOCK,
+    )
+    assert min(beside.grown_us, beside.young_us) > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["growth", "network"]
 
 
 def test_workers_are_measured_up_to_the_cores() -> None:
