@@ -29,6 +29,8 @@ TAGS = {
     "a bill's life": "What a hospital does with a bill after its issue",
     "public": "Whoever holds a bill checks it",
     "numbers": "Number ranges and leases",
+    "organisations": "Who takes part, and who is suspended or closed",
+    "approvals": "Steps that two people have to agree on",
     "supervision": "Seals of the supervising finance offices",
     "audit": "Reads over all hospitals",
     "ledger": "Blocks, network, operations, signed transactions",

@@ -49,6 +49,8 @@ PUBLIC = Policy(token="none")
 ISSUING = Policy(own=_roles("cashier", "hospital_admin"))
 READING = Policy(anyone=_roles("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"))
 SUPERVISING = Policy(anyone=_roles("auditor", "hospital_admin"), own=_roles("finance_clerk"))
+OFFICE = Policy(own=_roles("finance_clerk"))
+AGREEING = Policy(own=_roles("cashier", "hospital_admin", "finance_clerk"))
 AUDITING = Policy(anyone=_roles("auditor"), own=_roles("finance_clerk"))
 
 # (method, path) -> policy
@@ -72,11 +74,22 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/number-leases"): Policy(own=_roles("cashier", "hospital_admin", "operator")),
     # a hospital's administrator sees its own hospital's only: routes/numbers.py, routes/audit.py
     ("GET", "/v1/number-ranges"): SUPERVISING,
-    ("POST", "/v1/number-ranges"): Policy(own=_roles("finance_clerk")),
+    ("POST", "/v1/number-ranges"): OFFICE,
+    ("GET", "/v1/organisations"): Policy(
+        anyone=_roles("cashier", "hospital_admin", "finance_clerk", "auditor", "operator")
+    ),
+    ("POST", "/v1/organisations/{name}/suspension"): OFFICE,
+    ("POST", "/v1/organisations/{name}/resumption"): OFFICE,
+    ("POST", "/v1/organisations/{name}/closure"): OFFICE,
+    # what of it somebody may see and agree to: whatever they might have asked for themselves
+    ("GET", "/v1/approvals"): AGREEING,
+    ("POST", "/v1/approvals/{approval}"): AGREEING,
+    ("POST", "/v1/approvals/{approval}/withdrawal"): AGREEING,
     ("GET", "/v1/seals"): SUPERVISING,
     ("GET", "/v1/audit/bills"): AUDITING,
     ("GET", "/v1/audit/day-totals"): AUDITING,
     ("GET", "/v1/audit/number-gaps"): AUDITING,
+    ("GET", "/v1/audit/signed-by"): AUDITING,
     ("POST", "/v1/verifications"): PUBLIC,
     ("POST", "/v1/proofs:check"): PUBLIC,
     ("GET", "/v1/blocks"): PUBLIC,

@@ -16,8 +16,9 @@ from chain import keyspace
 from chain.codec import BillCode, Count, Milliseconds, Name, PlaceCode, PublicKey, Wire, decode, encode, verify_text
 from chain.digest import EMPTY_DIGEST, GENESIS, digest
 from chain.errors import ChainError, GenesisRefused, KeyRefused, TextRefused
-from chain.operation import RangeRef, Serial
+from chain.operation import PERSONS_TAGS, RangeRef, Serial
 from chain.records import (
+    ACTIVE,
     FOR_EVER,
     VOTE,
     HolderBody,
@@ -133,6 +134,9 @@ def verify_genesis(genesis: Genesis) -> None:
         )
     if parameters.block_bytes_max > BLOCK_BYTES_LIMIT:
         raise GenesisRefused(f"block_bytes_max must be at most {BLOCK_BYTES_LIMIT}: a block is one record of the log")
+    tags = parameters.two_persons
+    if tags != sorted(set(tags)) or not set(tags) <= set(PERSONS_TAGS.values()):
+        raise GenesisRefused(f"two_persons: distinct and sorted, of {', '.join(PERSONS_TAGS)}")
     dict(_range_records(genesis))
 
 
@@ -156,7 +160,7 @@ def genesis_records(genesis: Genesis) -> list[tuple[bytes, bytes]]:
         if entry.supervisor:
             supervised.setdefault(entry.supervisor, []).append(entry.id)
         bodies[keyspace.organisation(entry.id)] = OrganisationBody(
-            entry.name, entry.kind, entry.region, entry.level, entry.supervisor, entry.places
+            entry.name, entry.kind, entry.region, entry.level, entry.supervisor, entry.places, ACTIVE, ""
         )
     keys = [*genesis.keys, *(GenesisKey(member.organisation, VOTE, member.key) for member in genesis.validators)]
     own: dict[str, list[bytes]] = {}

@@ -34,6 +34,11 @@ Serial = Annotated[int, msgspec.Meta(ge=0, le=9_999_999_999)]  # the running num
 Reason = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,47}\Z")]  # a code, never free text
 
 
+# Who of the organisation asked for it and who agreed, ascending: a MAC of each under a key of the organisation's own, so that
+# it can tell later, and nobody else can
+Persons = Annotated[list[Mac], msgspec.Meta(max_length=2)]
+
+
 class SeatChange(Wire, frozen=True):
     """What becomes of an organisation's seat among the validators."""
 
@@ -77,6 +82,29 @@ class EndKey(Wire, frozen=True, tag=111):
     until_height: Height  # first block that it may no longer sign in
 
 
+class SuspendOrganisation(Wire, frozen=True, tag=121):
+    """Who supervises an organisation stops it: it issues nothing until it is resumed. What it did stands."""
+
+    organisation: Name
+    reason: Reason
+    persons: Persons
+
+
+class ResumeOrganisation(Wire, frozen=True, tag=122):
+    """A suspended organisation goes on."""
+
+    organisation: Name
+    persons: Persons
+
+
+class CloseOrganisation(Wire, frozen=True, tag=123):
+    """An organisation has ended: it issues nothing any more."""
+
+    organisation: Name
+    reason: Reason
+    persons: Persons
+
+
 class RangeRef(Wire, frozen=True):
     """Names a range: who holds it, of which code, from which number."""
 
@@ -92,6 +120,7 @@ class AllotRange(Wire, frozen=True, tag=200):
     first: Serial  # must be the parent's next free number
     count: Count
     holder: Name
+    persons: Persons
 
 
 class TakeLease(Wire, frozen=True, tag=201):
@@ -153,6 +182,7 @@ class ReverseBill(Wire, frozen=True, tag=301):
     self_funded_fen: Fen
     lease_first: Serial
     details_root: Digest
+    persons: Persons
 
 
 class VoidBill(Wire, frozen=True, tag=302):
@@ -287,6 +317,9 @@ Operation: TypeAlias = (
     | Renew
     | AddKey
     | EndKey
+    | SuspendOrganisation
+    | ResumeOrganisation
+    | CloseOrganisation
     | AllotRange
     | TakeLease
     | ReportUnused
@@ -307,6 +340,15 @@ Operation: TypeAlias = (
     | PayClaim
     | ReleaseClaim
 )
+
+# operations that say which persons they are of: the name that `network.yaml` calls them by -> tag
+PERSONS_TAGS = {
+    "suspend_organisation": 121,
+    "resume_organisation": 122,
+    "close_organisation": 123,
+    "allot_range": 200,
+    "reverse_bill": 301,
+}
 
 
 def operation_digest(operation: Operation) -> bytes:

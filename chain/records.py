@@ -44,6 +44,11 @@ VOID = 4  # withdrawn before it was delivered
 COVERED = 1
 WITHHELD = 2
 
+# an organisation's standing
+ACTIVE = 1
+SUSPENDED = 2
+CLOSED = 3
+
 # circulation axis
 IN_HOUSE = 1
 IN_ARREARS = 2  # its fees are owed: it may not go round
@@ -96,6 +101,8 @@ class OrganisationBody(Wire, frozen=True):
     level: Count  # 1 province, 2 city, 3 county, 4 institution
     supervisor: str  # organisation id, or empty for the province
     places: list[PlaceCode]  # issuing points
+    state: State  # ACTIVE, SUSPENDED or CLOSED
+    reason: str  # why it is not active, or empty
 
 
 class KeyBody(Wire, frozen=True):
@@ -352,3 +359,4 @@ class ParametersBody(Wire, frozen=True):
     business_days_behind_max: Count  # how far a business date may lie behind block time
     business_ahead_max_ms: Count  # and how far ahead of it, for clocks that differ
     seal_entries_max: Count  # exceptions, and releases, in one seal
+    two_persons: list[Count]  # tags of operations that need two persons of the organisation that signs, ascending

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from cli import output
 from cli.commands import (
     accounting,
+    approvals,
     audit,
     bench,
     bill,
@@ -24,6 +25,7 @@ from cli.commands import (
     network,
     node,
     numbers,
+    organisation,
     paper,
     proof,
     token,
@@ -80,6 +82,8 @@ for name, group in (
     ("claim", claim.app),
     ("proof", proof.app),
     ("numbers", numbers.app),
+    ("organisation", organisation.app),
+    ("approvals", approvals.app),
     ("keys", keys.app),
     ("token", token.app),
     ("validators", validators.app),

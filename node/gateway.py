@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from chain.errors import ChainError, StorageDamaged, StorageFailed
 from chain.failpoint import failpoint
 from chain.genesis import Genesis
 from chain.signature import SigningKey
+from node.approvals import Approvals
 from node.bill_life import BillLife
 from node.bill_pages import BillPages
 from node.block_pages import BlockPages
@@ -78,6 +79,7 @@ class Gateway:
         self.chain_id = self.ledger.chain_id.hex()
         self.store = store = GatewayStore.open(config.data_dir / "gateway", self.ledger.chain_id)
         self._space = space or boundless()
+        self.approvals = Approvals(config.data_dir, storage_key, genesis.parameters, now_ms)
         archive = config.office.name if config.office else ""
         parameters = genesis.parameters
         self._servers = Servers(peers, self.ledger)
@@ -264,17 +266,19 @@ class Gateway:
         await self._saved()
         return [await self._with_check_code(one) if isinstance(one, Standing) else one for one in answers]
 
-    async def reverse(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> Standing:
+    async def reverse(
+        self, bill_id: str, reason: str, operator: str, place_code: str | None, persons: Sequence[bytes] = ()
+    ) -> Standing:
         await self._life.verify_reversible(bill_id)
-        standing = self._issuing.reverse(bill_id, reason, operator, place_code)
+        standing = self._issuing.reverse(bill_id, reason, operator, place_code, list(persons))
         await self._saved()
         return standing
 
     async def correct(
-        self, bill_id: str, reason: str, operator: str, request: BillRequest
+        self, bill_id: str, reason: str, operator: str, request: BillRequest, persons: Sequence[bytes] = ()
     ) -> tuple[Standing, Standing]:
         await self._life.verify_reversible(bill_id)
-        red, bill = self._issuing.correct(bill_id, reason, operator, request)
+        red, bill = self._issuing.correct(bill_id, reason, operator, request, list(persons))
         await self._saved()
         return await self._with_check_code(red), await self._with_check_code(bill)
 

@@ -26,7 +26,7 @@ from chain.details import (
 )
 from chain.errors import ChainError, ContentRefused, TextRefused
 from chain.failpoint import failpoint
-from chain.operation import IssueBill, Payments, ReportUnused, ReverseBill
+from chain.operation import PERSONS_TAGS, IssueBill, Payments, ReportUnused, ReverseBill
 from chain.records import ParametersBody
 from chain.rules.bills import bill_code, negated
 from chain.rules.context import local_date
@@ -74,6 +74,7 @@ class Issuing:
         self._store, self._outbox, self._leases = store, outbox, leases
         self._standings, self._post, self._now_ms = standings, post, now_ms
         self._space = space or boundless()
+        self._two_reverse = PERSONS_TAGS["reverse_bill"] in parameters.two_persons
 
     def business_mac(self, business_no: str) -> bytes:
         return business_mac(self._mac_key, business_no)
@@ -91,18 +92,24 @@ class Issuing:
         number = self._number(asked.kind, date, request.place_code)  # 5
         return self._keep(*self._made(asked, date, number), "")
 
-    def reverse(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> Standing:
-        """Give a bill's red bill its number. Raises ServiceRefused.
+    def reverse(
+        self, bill_id: str, reason: str, operator: str, place_code: str | None, persons: list[bytes]
+    ) -> Standing:
+        """Give a bill's red bill its number. Raises ServiceRefused, `second_person_missing` last of all.
 
-        A bill that is still queued may be reversed: the red bill is sent when it is recorded.
+        A bill that is still queued may be reversed: the red bill is sent when it is recorded. `persons` are the marks of
+        who asked and who agreed, ascending; none where genesis lets one person reverse.
         """
         original, place = self._reversible(bill_id, reason, operator, place_code)
+        self._verify_persons(persons)
         now_ms = self._now_ms()
         number = self._number(int(bill_id[4:6]), self._date_of(now_ms), place)
-        operation, details = self._red(original, place, number, reason, operator, now_ms)
+        operation, details = self._red(original, place, number, reason, operator, now_ms, persons)
         return self._keep(operation, details, "" if original.code else bill_id)
 
-    def correct(self, bill_id: str, reason: str, operator: str, request: BillRequest) -> tuple[Standing, Standing]:
+    def correct(
+        self, bill_id: str, reason: str, operator: str, request: BillRequest, persons: list[bytes]
+    ) -> tuple[Standing, Standing]:
         """A red bill for one and a new bill in its place: one step of the ledger, both or neither; the standings of the two.
 
         Raises ServiceRefused as `reverse` and `issue` do, `business_no_conflict` where the new bill has the number of one
@@ -119,6 +126,7 @@ class Issuing:
             return msgspec.structs.replace(first, repeated=True), msgspec.structs.replace(second, repeated=True)
         original, place = self._reversible(bill_id, reason, operator, request.place_code)
         date = asked.date()
+        self._verify_persons(persons)
         red_number = self._number(int(bill_id[4:6]), self._date_of(asked.now_ms), place)
         try:
             number = self._number(asked.kind, date, request.place_code)
@@ -127,7 +135,7 @@ class Issuing:
             raise
         after = "" if original.code else bill_id
         taken_back = self._keep(
-            *self._red(original, place, red_number, reason, operator, asked.now_ms), after, linked=True
+            *self._red(original, place, red_number, reason, operator, asked.now_ms, persons), after, linked=True
         )
         failpoint("issuing.half_corrected")
         return taken_back, self._keep(*self._made(asked, date, number), after, with_red=red_number[0])
@@ -204,8 +212,19 @@ class Issuing:
             raise ServiceRefused("place_unknown", "not an issuing point of this gateway", "/place_code")
         return original, place
 
+    def _verify_persons(self, persons: list[bytes]) -> None:
+        if self._two_reverse and len(persons) < 2:
+            raise ServiceRefused("second_person_missing", "another person of the hospital has to agree")
+
     def _red(
-        self, original: BillRow, place: str, number: tuple[str, int], reason: str, operator: str, now_ms: int
+        self,
+        original: BillRow,
+        place: str,
+        number: tuple[str, int],
+        reason: str,
+        operator: str,
+        now_ms: int,
+        persons: list[bytes],
     ) -> tuple[ReverseBill, Details]:
         """The red bill under its number; the bill is marked."""
         first, (bill, lease_first) = original.operation, number
@@ -223,6 +242,7 @@ class Issuing:
             self_funded_fen=-first.self_funded_fen,
             lease_first=lease_first,
             details_root=details_root(details),
+            persons=persons,
         )
         self._store.put(bill_key(first.bill), msgspec.structs.replace(original, reversed_by=bill))
         return operation, details

@@ -7,22 +7,19 @@ a bill is in `bill_desk.py`. Unknown and forbidden look the same. Source: DESIGN
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from chain import keyspace
 from chain.block import RECORDED, FinalBlock
-from chain.codec import decode, encode
-from chain.errors import ChainError
-from chain.execute import verify_transaction
-from chain.ledger import Ledger, signature_holds
-from chain.operation import AllotRange, IssueBill, Operation, RangeRef, operation_digest
-from chain.records import UNIT, BillBody, BusinessBody, WatermarkBody
-from chain.rules import RULES, Context, Refused
+from chain.codec import decode
+from chain.ledger import Ledger
+from chain.operation import IssueBill, Operation, operation_digest
+from chain.records import BillBody, BusinessBody, WatermarkBody
 from chain.rules.context import HOSPITAL
 from chain.signature import SigningKey
-from chain.state import Overlay
-from chain.transaction import Entry, receive_transaction, sign_transaction
 from chain.validators import ValidatorSet
+from node.approvals import Approvals
 from node.audit_desk import AuditDesk
 from node.bill_desk import HOSPITAL_STAFF, BillDesk
 from node.details_store import DetailsStore
@@ -31,15 +28,14 @@ from node.feed import Feed
 from node.key_page import key_page
 from node.ledger_pages import bill_of, block_page, block_row, network_page, transaction_pages, utc_text
 from node.membership_page import membership_page
+from node.office_desk import OfficeDesk
 from node.peers import Peers
 from node.proof_desk import ProofDesk, checked_proof
 from node.seal_index import SealIndex
 from node.sealer import Sealer
-from node.service import Claimed, Head, Page, Reader, ServiceRefused, Standing, Status
+from node.service import Claimed, Head, Page, Reader, Standing, StandingOperation, Status
 from node.submissions import Submissions
 from node.verification import PublicVerification
-
-VALID_BLOCKS = 2_000  # that what this office signs may still run
 
 
 class Mirror:
@@ -61,11 +57,14 @@ class Mirror:
         sealer: Sealer | None = None,
         unit_key: SigningKey | None = None,
         evidence: EvidenceStore | None = None,
+        approvals: Approvals,
     ) -> None:
         self.name, self.organisation = name, organisation
         self.chain_id = ledger.chain_id.hex()
         self._ledger, self._feed, self._peers = ledger, feed, peers
-        self._submissions, self._sealer, self._unit_key = submissions, sealer, unit_key
+        self._submissions, self._sealer = submissions, sealer
+        self.approvals = approvals
+        self._office = OfficeDesk(organisation, ledger, unit_key, submissions, self._find)
         self._evidence = evidence
         self._proofs = ProofDesk(ledger, index)
         self.bills = BillDesk(organisation, ledger, store, index, self._proofs)
@@ -218,41 +217,19 @@ class Mirror:
     async def number_ranges(self, holder: str | None) -> list[dict[str, Any]]:
         return await self._audit.number_ranges(holder)
 
-    async def allot_range(self, parent: str, first: int, count: int, holder: str) -> Standing:
-        """Checked by the rules as of the head first, so that most refusals are told at once."""
-        operation = self._allotment(parent, first, count, holder)
-        digest = operation_digest(operation)
-        ledger, key = self._ledger, self._unit_key
-        if key is None:
-            raise ServiceRefused("unavailable", "this node does not hold its organisation's key")
-        base = ledger.parent()
-        context = Context(
-            self.organisation, UNIT, base.height + 1, base.time_ms + 1, digest, base.parameters, base.block_digest
-        )
-        try:
-            RULES[AllotRange](Overlay(ledger.state), operation, context)
-        except Refused as refusal:
-            found = self._find(digest)
-            if refusal.code == "already_recorded" and found is not None:
-                return Standing(digest.hex(), found[1].status, height=found[1].height, repeated=True)
-            raise ServiceRefused(refusal.code) from None
-        until = base.height + min(VALID_BLOCKS, base.parameters.replay_window)
-        entries = [Entry(False, operation)]
-        transaction = sign_transaction(ledger.chain_id, self.organisation, key, until, entries)
-        received = receive_transaction(ledger.chain_id, transaction)
-        verify_transaction(base, received, signature_holds)
-        await self._submissions.keep(received)
-        return Standing(digest.hex(), "queued")
+    async def allot_range(
+        self, parent: str, first: int, count: int, holder: str, persons: Sequence[bytes] = ()
+    ) -> Standing:
+        return await self._office.allot_range(parent, first, count, holder, persons)
 
-    def _allotment(self, parent: str, first: int, count: int, holder: str) -> AllotRange:
-        parts = parent.split("/")
-        if len(parts) != 3 or not (parts[2].isascii() and parts[2].isdigit() and len(parts[2]) <= 10):
-            raise ServiceRefused("range_unknown", "holder/code/first", "/parent")
-        try:
-            operation = AllotRange(RangeRef(parts[0], parts[1], int(parts[2])), first, count, holder)
-            return decode(encode(operation), AllotRange)
-        except ChainError:
-            raise ServiceRefused("range_unknown", "not a range that could exist") from None
+    async def supervise(self, operation: StandingOperation, persons: Sequence[bytes] = ()) -> Standing:
+        return await self._office.supervise(operation, persons)
+
+    def organisations(self) -> list[dict[str, Any]]:
+        return self._office.organisations()
+
+    async def signed_by(self, key_id: bytes, from_height: int, after: str | None, limit: int) -> Page:
+        return await self._office.signed_by(key_id, from_height, after, limit)
 
     async def seals(self, issuer: str | None) -> list[dict[str, Any]]:
         """Own issuers as the sealer sees them; of others the watermark only."""

@@ -20,6 +20,7 @@ from chain.ledger import Ledger
 from chain.records import BillBody
 from chain.signature import SigningKey
 from node.answers import Answers, turn_of
+from node.approvals import Approvals
 from node.details_store import DetailsStore
 from node.disk_space import CODE as DISK_NEARLY_FULL
 from node.disk_space import DiskSpace, boundless
@@ -113,6 +114,7 @@ class MirrorNode:
             sealer=self.sealer,
             unit_key=unit_key,
             evidence=self.evidence,
+            approvals=Approvals(data, storage_key, ledger.genesis.parameters),
         )
         self._answers = Answers(ledger, self.feed, self.evidence)
         self._tasks: list[asyncio.Task[None]] = []

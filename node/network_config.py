@@ -9,6 +9,7 @@ import msgspec
 
 from chain.bill import KINDS
 from chain.genesis import BLOCK_BYTES_LIMIT, BLOCK_TRANSACTIONS_LIMIT
+from chain.operation import PERSONS_TAGS
 from chain.records import ParametersBody
 from node.config_file import Section
 
@@ -140,9 +141,14 @@ def _parameters(root: Section) -> ParametersBody:
     values = {
         key: section.read_integer(key, least, most, default) for key, (default, least, most) in PARAMETERS.items()
     }
+    is_settled = "two_persons" in section  # left out: all that can be
+    two = section.read_texts(
+        "two_persons", "|".join(PERSONS_TAGS), f"operations, from {', '.join(PERSONS_TAGS)}", is_required=False
+    )
     section.finish()
     kinds = sorted({KINDS[name] for name in names if name in KINDS})
-    return ParametersBody(region=region, classification=classification, kinds=kinds, **values)
+    tags = sorted({PERSONS_TAGS[name] for name in (two if is_settled else PERSONS_TAGS) if name in PERSONS_TAGS})
+    return ParametersBody(region=region, classification=classification, kinds=kinds, two_persons=tags, **values)
 
 
 def _gateways(root: Section) -> GatewaySettings:

@@ -5,21 +5,30 @@ The API knows these and nothing else of a node; `gateway.py` and `mirror.py` imp
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from chain.bill import BillRequest
 from chain.operation import (
+    CloseOrganisation,
     DeliverBill,
     HoldBill,
     MakeUpPayment,
     PrintPaper,
+    ResumeOrganisation,
+    SuspendOrganisation,
     TakeBackPaper,
     VoidBill,
     VoidBlanks,
 )
 
+if TYPE_CHECKING:
+    from node.approvals import Approvals
+
+# what an office does with an organisation that it supervises
+StandingOperation = SuspendOrganisation | ResumeOrganisation | CloseOrganisation
 # what a hospital does with a bill that it issued
 LifeOperation = VoidBill | DeliverBill | HoldBill | MakeUpPayment | PrintPaper | TakeBackPaper | VoidBlanks
 Status = Literal["queued", "recorded", "sealed", "refused"]
@@ -98,6 +107,7 @@ class Desk(Protocol):
     kind: str  # gateway or mirror
     organisation: str
     chain_id: str  # hex
+    approvals: Approvals  # what waits here for a second person
 
     def head(self) -> Head: ...
 
@@ -152,12 +162,15 @@ class Counter(Desk, Protocol):
 
     async def issue_many(self, requests: list[BillRequest]) -> list[Standing | ServiceRefused]: ...
 
-    async def reverse(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> Standing:
-        """Keep a red bill durably. Raises ServiceRefused: `bill_unknown`, `already_reversed`, `bill_is_red` …"""
+    async def reverse(
+        self, bill_id: str, reason: str, operator: str, place_code: str | None, persons: Sequence[bytes] = ()
+    ) -> Standing:
+        """Keep a red bill durably. Raises ServiceRefused: `bill_unknown`, `already_reversed`, `bill_is_red` …, and
+        `second_person_missing` where all else is well but genesis wants the marks of two `persons`."""
         ...
 
     async def correct(
-        self, bill_id: str, reason: str, operator: str, request: BillRequest
+        self, bill_id: str, reason: str, operator: str, request: BillRequest, persons: Sequence[bytes] = ()
     ) -> tuple[Standing, Standing]:
         """Keep a red bill and a new one, both or neither; as `reverse` and `issue` refuse."""
         ...
@@ -186,8 +199,23 @@ class Archive(Desk, Protocol):
 
     async def number_ranges(self, holder: str | None) -> list[dict[str, Any]]: ...
 
-    async def allot_range(self, parent: str, first: int, count: int, holder: str) -> Standing:
-        """Sign and send an allotment as this node's own organisation. `parent` is holder/code/first."""
+    async def allot_range(
+        self, parent: str, first: int, count: int, holder: str, persons: Sequence[bytes] = ()
+    ) -> Standing:
+        """Sign and send an allotment as this node's own organisation. `parent` is holder/code/first. Raises ServiceRefused,
+        `second_person_missing` last of all."""
+        ...
+
+    async def supervise(self, operation: StandingOperation, persons: Sequence[bytes] = ()) -> Standing:
+        """Suspend, resume or close an organisation, signed and sent as this node's own one; its `persons` are put in."""
+        ...
+
+    def organisations(self) -> list[dict[str, Any]]:
+        """{organisation, name, kind, region, supervisor, state, reason, height} of all that the ledger has."""
+        ...
+
+    async def signed_by(self, key_id: bytes, from_height: int, after: str | None, limit: int) -> Page:
+        """What a key signed in blocks from `from_height` on: {height, time, transaction, operation, kind, bill_id, code}."""
         ...
 
     async def seals(self, issuer: str | None) -> list[dict[str, Any]]:

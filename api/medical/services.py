@@ -11,14 +11,17 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from api.call import Call
 from api.intake.document import Element
 from api.intake.errors import FormatRefused
 from api.intake.his_body import CHINA, KINDS, bill_of
 from api.medical.envelope import CONTENT_REFUSED, NOT_FOUND, STATE_REFUSED, MedicalRefused
+from api.schemas.requests import ReversalRequest
 from chain.bill import BillRequest
 from chain.operation import PAPERS_MAX, HoldBill, PrintPaper, TakeBackPaper, VoidBlanks
-from node.service import LifeOperation, Reader, Standing
+from node.service import LifeOperation, Reader, ServiceRefused, Standing
 
 Service = Callable[[Call, Element, Reader], Awaitable[dict[str, Any]]]
 
@@ -63,7 +66,14 @@ async def write_off(call: Call, body: Element, reader: Reader) -> dict[str, Any]
     """A red bill (冲红)."""
     bill, place = _bill(body), body.text_of("placeCode")
     reason, operator = body.need("reason").text(), body.need("operator").text()
-    standing = await call.counter.reverse(bill, reason, operator, place or None)
+    try:
+        standing = await call.counter.reverse(bill, reason, operator, place or None)
+    except ServiceRefused as refusal:
+        if refusal.code != "second_person_missing":
+            raise
+        request = msgspec.json.encode(ReversalRequest(reason, operator, place or None))
+        asked = await call.desk.approvals.ask("reverse_bill", bill, request, reader.subject)
+        raise MedicalRefused(STATE_REFUSED, f"awaiting_second: {asked.id}") from None
     red = standing.bill_id or ""
     return {
         "eScarletBillBatchCode": red[:8],

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from api.route import Route
-from api.routes import audit, bills, ledger, life, numbers, public
+from api.routes import approvals, audit, bills, ledger, life, numbers, organisations, public
 
 ROUTES: tuple[Route, ...] = (
     *bills.ROUTES,
     *public.ROUTES,
     *life.ROUTES,
     *numbers.ROUTES,
+    *organisations.ROUTES,
+    *approvals.ROUTES,
     *audit.ROUTES,
     *ledger.ROUTES,
 )

@@ -67,6 +67,25 @@ async def list_number_gaps(call: Call) -> Response:
     return render(call, Rows(rows, False, None))
 
 
+async def list_signed(call: Call) -> Response:
+    parameters = call.parameters("key_id", "from_height", "cursor", "limit")
+    try:
+        key = bytes.fromhex(parameters.get("key_id", ""))
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise ApiRefused("parameter_invalid", "key_id: 64 hex digits")
+    text = parameters.get("from_height", "1")
+    if not (text.isascii() and text.isdigit() and len(text) <= 15):
+        raise ApiRefused("parameter_invalid", "from_height: a block's height")
+    scope = f"signed/{key.hex()}/{text}"
+    after = call.open_cursor(scope, parameters["cursor"]) if "cursor" in parameters else None
+    limit = parse_limit(parameters.get("limit"), AUDIT_LIMIT_MAX)
+    page = await call.archive.signed_by(key, int(text), after, limit)
+    following = call.seal_cursor(scope, page.next) if page.next else None
+    return render(call, Rows(page.data, following is not None, following))
+
+
 def parse_limit(text: str | None, most: int) -> int:
     """Rows that are asked for. Raises `parameter_invalid`."""
     if text is None:
@@ -149,5 +168,23 @@ ROUTES = (
             Parameter("year", "of the bills' numbers", "2026", required=True),
         ),
         IN_PARAMETERS,
+    ),
+    Route(
+        "GET",
+        "/v1/audit/signed-by",
+        "listSignedBy",
+        "audit",
+        "What a key signed from a block on: after a theft, what has to be looked at",
+        list_signed,
+        {200: Given("What it signed", {"data": [examples.SIGNED], "has_more": False, "next": None}, Rows)},
+        (MIRROR,),
+        None,
+        (
+            Parameter("key_id", "64 hex digits", "ab" * 32, required=True),
+            Parameter("from_height", "first block to look at", "1"),
+            LIMIT,
+            CURSOR,
+        ),
+        (*IN_PARAMETERS, "cursor_invalid"),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from api.route import BOTH, GATEWAY, Given, Parameter, Route, Sent
 from api.schemas import examples
 from api.schemas.answers import Answer, Correction, Outcome, Outcomes, Rows
 from api.schemas.requests import BATCH_MAX, Batch, CorrectionRequest, Opaque, ReversalRequest
+from api.second_person import perform_or_ask
 from api.standing import (
     answer_standing,
     build_answer,
@@ -116,17 +118,27 @@ async def find_bills(call: Call) -> Response:
 
 
 async def reverse_bill(call: Call) -> Response:
-    bill_id = call.bill_id()
-    request = await call.read_json(ReversalRequest)
-    standing = await call.counter.reverse(bill_id, request.reason, request.operator, request.place_code)
-    return await answer_standing(call, standing)
+    bill_id, request = call.bill_id(), await call.read_json(ReversalRequest)
+    return await perform_or_ask(call, "reverse_bill", bill_id, request, perform_reversal)
+
+
+async def perform_reversal(call: Call, bill_id: str, request: ReversalRequest, persons: Sequence[bytes]) -> Response:
+    reason, operator = request.reason, request.operator
+    return await answer_standing(
+        call, await call.counter.reverse(bill_id, reason, operator, request.place_code, persons)
+    )
 
 
 async def correct_bill(call: Call) -> Response:
-    bill_id = call.bill_id()
-    request = await call.read_json(CorrectionRequest, texts=False)
+    bill_id, request = call.bill_id(), await call.read_json(CorrectionRequest, texts=False)
+    return await perform_or_ask(call, "correct_bill", bill_id, request, perform_correction)
+
+
+async def perform_correction(
+    call: Call, bill_id: str, request: CorrectionRequest, persons: Sequence[bytes]
+) -> Response:
     try:
-        standings = list(await call.counter.correct(bill_id, request.reason, request.operator, request.bill))
+        standings = list(await call.counter.correct(bill_id, request.reason, request.operator, request.bill, persons))
     except ServiceRefused as refusal:
         pointer = refusal.pointer
         if pointer is not None and pointer not in ("/reason", "/operator") and not pointer.startswith("/bill/"):
@@ -266,7 +278,11 @@ ROUTES = (
         "Reverse a bill by a linked red one",
         reverse_bill,
         {
-            202: Given("The red bill is kept and queued", examples.RED_QUEUED, Answer),
+            202: Given(
+                "Queued, or waiting for a second person: then `status` is `awaiting_second`",
+                examples.RED_QUEUED,
+                Answer,
+            ),
             201: Given("Recorded or sealed within the preferred wait", examples.RED_QUEUED, Answer),
         },
         (GATEWAY,),
@@ -282,7 +298,11 @@ ROUTES = (
         "A red bill and a new one in its place, in one step: both or neither",
         correct_bill,
         {
-            202: Given("Both are kept and queued", examples.CORRECTION, Correction),
+            202: Given(
+                "Queued, or waiting for a second person: then `status` is `awaiting_second`",
+                examples.CORRECTION,
+                Correction,
+            ),
             201: Given("Both are recorded or sealed within the preferred wait", examples.CORRECTION, Correction),
             200: Given("The same correction was made before", examples.CORRECTION, Correction),
         },

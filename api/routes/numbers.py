@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.responses import Response
 
 from api.call import Call
@@ -11,6 +13,7 @@ from api.routes.bills import PREFER
 from api.schemas import examples
 from api.schemas.answers import Answer, Leases, Rows
 from api.schemas.requests import RangeRequest
+from api.second_person import perform_or_ask
 from api.standing import answer_standing
 
 
@@ -33,9 +36,12 @@ async def list_ranges(call: Call) -> Response:
 
 
 async def allot_range(call: Call) -> Response:
-    request = await call.read_json(RangeRequest)
-    standing = await call.archive.allot_range(request.parent, request.first, request.count, request.holder)
-    return await answer_standing(call, standing)
+    return await perform_or_ask(call, "allot_range", "", await call.read_json(RangeRequest), perform_allotment)
+
+
+async def perform_allotment(call: Call, _target: str, request: RangeRequest, persons: Sequence[bytes]) -> Response:
+    asked = (request.parent, request.first, request.count, request.holder)
+    return await answer_standing(call, await call.archive.allot_range(*asked, persons))
 
 
 ROUTES = (

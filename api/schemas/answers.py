@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -28,6 +28,16 @@ class Correction(msgspec.Struct, frozen=True):
 
     reversal: Answer
     bill: Answer
+
+
+class AwaitingAnswer(msgspec.Struct, frozen=True):
+    """Kept, and nothing done: another person of the organisation has to agree at `links.approval`."""
+
+    status: Literal["awaiting_second"]
+    approval: str
+    kind: str
+    target: str | None  # the bill or organisation that it is about
+    links: dict[str, str]
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -179,6 +179,43 @@ NETWORK: dict[str, Any] = {
     "validators": ["bigdata", "finance", "health", "insurance"],
     "quorum": 3,
 }
+APPROVAL = "7d" * 16
+AWAITING: dict[str, Any] = {
+    "status": "awaiting_second",
+    "approval": APPROVAL,
+    "kind": "reverse_bill",
+    "target": BILL_ID,
+    "links": {"approval": f"/v1/approvals/{APPROVAL}"},
+}
+AWAITING_OFFICE: dict[str, Any] = {**AWAITING, "kind": "suspend_organisation", "target": "hospital-b"}
+WAITING: dict[str, Any] = {
+    "approval": APPROVAL,
+    "kind": "reverse_bill",
+    "target": BILL_ID,
+    "asked_by": "cashier-07",
+    "asked_ms": 1_772_328_600_000,
+    "request": {"reason": "患者退费", "operator": "收费员01"},
+}
+ORGANISATION: dict[str, Any] = {
+    "organisation": "hospital-b",
+    "name": "第二医院",
+    "kind": "hospital",
+    "region": "331000",
+    "supervisor": "finance-city",
+    "state": "suspended",
+    "reason": "key_lost",
+    "height": 1042,
+}
+SIGNED: dict[str, Any] = {
+    "height": 1042,
+    "time": "2026-03-01T01:30:00.120Z",
+    "organisation": "hospital-b",
+    "transaction": DIGEST,
+    "operation": DIGEST,
+    "kind": "issue_bill",
+    "bill_id": BILL_ID,
+    "code": "recorded",
+}
 REVERSAL: dict[str, Any] = {"reason": "患者退费", "operator": "收费员01"}
 RANGE_REQUEST: dict[str, Any] = {
     "parent": "finance-city/33060126/1",

@@ -11,6 +11,7 @@ from chain.operation import (
     AllotRange,
     ApproveChange,
     BookBill,
+    CloseOrganisation,
     DecideClaim,
     DeliverBill,
     EndKey,
@@ -24,8 +25,10 @@ from chain.operation import (
     ReleaseClaim,
     Renew,
     ReportUnused,
+    ResumeOrganisation,
     ReverseBill,
     SealBills,
+    SuspendOrganisation,
     TakeBackPaper,
     TakeLease,
     VoidBill,
@@ -39,6 +42,7 @@ from chain.rules.context import Changes, Context, Refused, View
 from chain.rules.keys import add_key, end_key
 from chain.rules.membership import approve_change, propose_change, renew
 from chain.rules.numbers import allot_range, report_unused, take_lease
+from chain.rules.organisations import close_organisation, resume_organisation, suspend_organisation
 from chain.rules.paper import print_paper, take_back_paper, void_blanks
 from chain.rules.seals import seal_bills
 
@@ -48,6 +52,9 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     Renew: renew,
     AddKey: add_key,
     EndKey: end_key,
+    SuspendOrganisation: suspend_organisation,
+    ResumeOrganisation: resume_organisation,
+    CloseOrganisation: close_organisation,
     AllotRange: allot_range,
     TakeLease: take_lease,
     ReportUnused: report_unused,

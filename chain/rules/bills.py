@@ -2,12 +2,12 @@
 
 What may become of a bill afterwards is the table of `moves.py`.
 Codes in their order of precedence:
-  issue     already_recorded, number_used, wrong_key, organisation_unknown, issuer_not_entitled, place_unknown,
-            kind_unknown, amount_not_positive, sum_mismatch, own_part_exceeds_total, date_unknown, date_out_of_window,
+  issue     already_recorded, number_used, wrong_key, organisation_unknown, issuer_not_entitled, organisation_suspended or
+            organisation_closed, place_unknown, kind_unknown, amount_not_positive, sum_mismatch, own_part_exceeds_total, date_unknown, date_out_of_window,
             number_code_mismatch, lease_unknown, number_outside_lease, already_issued, business_no_conflict,
             day_book_full
-  reversal  already_recorded, number_used, wrong_key, organisation_unknown, issuer_not_entitled, place_unknown,
-            bill_unknown, not_issuer, bill_is_red, bill_is_void, already_reversed, amount_mismatch, date_unknown,
+  reversal  already_recorded, number_used, wrong_key, second_person_missing, persons_malformed, same_person,
+            organisation_unknown, issuer_not_entitled, organisation_suspended or organisation_closed, place_unknown, bill_unknown, not_issuer, bill_is_red, bill_is_void, already_reversed, amount_mismatch, date_unknown,
             date_out_of_window, number_code_mismatch, lease_unknown, number_outside_lease, paper_copy_outstanding, claim_open,
             claim_paid, accounting_not_acknowledged, day_book_full
 """
@@ -31,6 +31,7 @@ from chain.rules.day_books import entered
 from chain.rules.lives import replaced, verify_preconditions
 from chain.rules.moves import moved
 from chain.rules.numbers import leased_number
+from chain.rules.second_person import verify_persons
 
 
 def issue_bill(view: View, operation: IssueBill, context: Context) -> Changes:
@@ -64,6 +65,7 @@ def issue_bill(view: View, operation: IssueBill, context: Context) -> Changes:
 def reverse_bill(view: View, operation: ReverseBill, context: Context) -> Changes:
     """Record a red bill that takes an earlier one back, whole and once."""
     _verify_number_free(view, operation.bill, context)
+    verify_persons(operation, context)
     issuing_hospital(view, context.organisation, operation.place)
     original = view.get(keyspace.bill(operation.original), BillBody)
     if original is None:

@@ -15,7 +15,7 @@ import msgspec
 
 from chain import keyspace
 from chain.codec import Wire
-from chain.records import OrganisationBody, ParametersBody
+from chain.records import ACTIVE, SUSPENDED, OrganisationBody, ParametersBody
 
 Body = TypeVar("Body", bound=Wire)
 Changes = dict[bytes, Wire]  # record key -> its new body
@@ -74,6 +74,8 @@ def issuing_hospital(view: View, name: str, place: str) -> OrganisationBody:
     body = organisation(view, name)
     if body.kind != HOSPITAL:
         raise Refused("issuer_not_entitled")
+    if body.state != ACTIVE:
+        raise Refused("organisation_suspended" if body.state == SUSPENDED else "organisation_closed")
     if place not in body.places:
         raise Refused("place_unknown")
     return body

@@ -5,11 +5,11 @@ point. Children are always cut from the front, so the parent's record only keeps
 Source: Zhejiang medical e-bill measure of 2019, numbering (DOMAIN 1.1, 1.2).
 
 Codes in their order of precedence:
-  allot     already_recorded, range_overlaps, wrong_key, organisation_unknown, not_supervised, range_unknown,
-            range_not_yours, count_not_positive, range_overlaps (first below the next free number) or range_moved
+  allot     already_recorded, range_overlaps, wrong_key, second_person_missing, persons_malformed, same_person,
+            organisation_unknown, not_supervised, range_unknown, range_not_yours, count_not_positive, range_overlaps (first below the next free number) or range_moved
             (above it), range_exhausted, directory_full
-  lease     already_recorded, range_moved, wrong_key, organisation_unknown, issuer_not_entitled, place_unknown,
-            range_unknown, range_not_yours, count_not_positive, range_moved, range_exhausted, directory_full
+  lease     already_recorded, range_moved, wrong_key, organisation_unknown, issuer_not_entitled, organisation_suspended or
+            organisation_closed, place_unknown, range_unknown, range_not_yours, count_not_positive, range_moved, range_exhausted, directory_full
   unused    already_recorded, number_used, wrong_key, lease_unknown, number_outside_lease, number_used
 A code that stands twice is first given for another operation's record under the same key.
 """
@@ -22,6 +22,7 @@ from chain import keyspace
 from chain.operation import AllotRange, RangeRef, ReportUnused, TakeLease
 from chain.records import UNIT, BillBody, LeaseBody, LeasesBody, RangeBody, RangesBody, UnusedBody
 from chain.rules.context import Changes, Context, Refused, View, issuing_hospital, organisation, refuse_repeated
+from chain.rules.second_person import verify_persons
 
 DIRECTORY_MAX = 10_000  # ranges of a holder and code, leases of a gateway and code: each new one copies the list
 
@@ -32,6 +33,7 @@ def allot_range(view: View, operation: AllotRange, context: Context) -> Changes:
     refuse_repeated(view, own, context, "range_overlaps")
     if context.purpose != UNIT:
         raise Refused("wrong_key")
+    verify_persons(operation, context)
     if organisation(view, operation.holder).supervisor != context.organisation:
         raise Refused("not_supervised")
     parent = _cut(view, operation.parent, operation.first, operation.count, context, "range_overlaps")

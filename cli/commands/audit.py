@@ -24,6 +24,10 @@ Place = Annotated[str | None, typer.Option("--place", metavar="CODE", help="Issu
 Validity = Annotated[str | None, typer.Option("--validity", help="normal, reversed or red.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many rows.")]
 
+KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="64 hex digits; 'medbill keys show' tells them.")]
+FromHeight = Annotated[int, typer.Option("--from", min=1, metavar="HEIGHT", help="First block to look at.")]
+SIGNED_COLUMNS = ("height", "time", "organisation", "kind", "bill_id", "code")
+
 DAY_COLUMNS = (
     "issuer",
     "place",
@@ -100,6 +104,28 @@ def _sums(rows: list[dict[str, Any]]) -> dict[str, int]:
         "void_count": sum(row["void_count"] for row in rows),
         "total_fen": sum(row["sum_fen"] + row["red_sum_fen"] - row["void_sum_fen"] for row in rows),
     }
+
+
+@app.command("signed-by")
+@output.reported
+def signed_by(
+    key_id: KeyId,
+    home: Home,
+    from_height: FromHeight = 1,
+    via: ViaMirror = None,
+    limit: Limit = 10_000,
+    as_json: Json = False,
+) -> None:
+    """What a key signed in the blocks from a height on: after a theft, exactly what has to be looked at."""
+    from cli.client import open_client
+
+    with open_client(home, via, ROLE) as client:
+        rows = client.get_all("/v1/audit/signed-by", limit, key_id=key_id, from_height=str(from_height))
+    if as_json:
+        output.print_json({"key_id": key_id, "from_height": from_height, "count": len(rows), "data": rows})
+        return
+    output.print_table(SIGNED_COLUMNS, [[row.get(column) for column in SIGNED_COLUMNS] for row in rows])
+    output.print_line(f"{len(rows)} operations")
 
 
 def _span(first: str | None, last: str | None) -> tuple[str, str]:

@@ -45,6 +45,16 @@ def tree(home: Home, via: ViaMirror = None, holder: Holder = None, as_json: Json
         output.console().print(branch)
 
 
+Persons = Annotated[
+    str | None,
+    typer.Option(
+        "--persons",
+        metavar="NAME,NAME",
+        help="Who decided, where it is signed here; the ledger has a keyed digest of each.",
+    ),
+]
+
+
 @app.command()
 @output.reported
 def allot(
@@ -54,6 +64,7 @@ def allot(
     home: Home,
     via: ViaMirror = None,
     first: First = None,
+    persons: Persons = None,
     wait: Wait = 10,
     as_json: Json = False,
 ) -> ExitCode:
@@ -71,7 +82,8 @@ def allot(
             body = {"parent": f"{holder}/{code}/{range_first}", "first": first, "count": count, "holder": to}
             standing = client.post("/v1/number-ranges", body, wait)
         else:
-            standing = _send_signed(client, home, (holder, code, range_first), first, count, to, wait)
+            both = [name for name in (persons or "").split(",") if name]
+            standing = _send_signed(client, home, (holder, code, range_first), first, count, to, both, wait)
     standing = {**standing, "range": f"{to}/{code}/{first}", "first": first, "count": count, "holder": to}
     if as_json:
         output.print_json(standing)
@@ -147,10 +159,19 @@ def _next_free(rows: list[dict[str, Any]], code: str, first: int) -> int:
 
 
 def _send_signed(
-    client: Any, home: Path, parent: tuple[str, str, int], first: int, count: int, to: str, wait_s: int
+    client: Any,
+    home: Path,
+    parent: tuple[str, str, int],
+    first: int,
+    count: int,
+    to: str,
+    persons: list[str],
+    wait_s: int,
 ) -> dict[str, Any]:
     from chain.operation import AllotRange, RangeRef
-    from cli.signing import organisation_key, send_operation
+    from cli.signing import keyed_name, organisation_key, send_operation
 
-    operation = AllotRange(RangeRef(*parent), first, count, to)
-    return send_operation(client, parent[0], organisation_key(home, parent[0]), operation, wait_s)
+    key = organisation_key(home, parent[0])
+    marks = sorted(keyed_name(key, "person", name) for name in persons)
+    operation = AllotRange(RangeRef(*parent), first, count, to, marks)
+    return send_operation(client, parent[0], key, operation, wait_s)

@@ -49,7 +49,8 @@ def ranges_are_allotted(stage: Stage) -> str:
     own = next(row for row in rows if row["holder"] == "finance-city" and row["code"][4:6] == "01")
     parent = f"finance-city/{own['code']}/{own['first']}"
     allot = ["numbers", "allot", parent, "--to", "hospital-b", "--count", "1000", "--first", str(own["next"]), *home]
-    stage.medbill(*allot)
+    asked = stage.medbill(*allot)
+    _agreed(stage, asked, ["--home", str(stage.home), "--via", "archive"])
     overlap = [*allot]
     overlap[overlap.index("1000")] = "500"
     problem = stage.medbill(*overlap, expect=6)
@@ -139,13 +140,24 @@ def reversal_once(stage: Stage) -> str:
     where = ["--home", str(stage.home), "--via", "hospital-b"]
     bill = stage.medbill("bill", "show", "--business-no", "demo-hospital-b", *where, show=False)
     reverse = ["bill", "reverse", bill["bill_id"], "--reason", "item entered twice", "--operator", "cashier-07", *where]
-    red = stage.medbill(*reverse)
+    asked = stage.medbill(*reverse)
+    _expect(asked["status"], "awaiting_second")
+    agree = ["approvals", "agree", asked["approval"], *where]
+    alone = stage.medbill(*agree, "--person", "medbill-cli", expect=6)  # who the command asks as, unless it is told
+    _expect(alone["code"], "same_person")
+    red = stage.medbill(*agree, "--person", "checker-02")
     stage.count("hospital-b", -bill["total_fen"])
     problem = stage.medbill(*reverse, expect=6)
     _expect(problem["code"], "already_reversed")
     shown = stage.medbill("bill", "show", bill["bill_id"], *where)
     _expect(shown["validity"], "reversed")
-    return f"red bill {red['bill_id']}; a second one: {problem['code']}"
+    return f"alone: {alone['code']}; two persons: red bill {red['bill_id']}; a second one: {problem['code']}"
+
+
+def _agreed(stage: Stage, asked: dict[str, Any], where: list[str]) -> Any:
+    """What a second person makes of what a first one asked."""
+    _expect(asked["status"], "awaiting_second")
+    return stage.medbill("approvals", "agree", asked["approval"], "--person", "checker-02", *where)
 
 
 def paper_blocks_reversal(stage: Stage) -> str:
@@ -156,7 +168,7 @@ def paper_blocks_reversal(stage: Stage) -> str:
     problem = stage.medbill(*reverse, expect=6)
     _expect(problem["code"], "paper_copy_outstanding")
     stage.medbill("paper", "end", bill, "--form", "330600010000000001", "--reason", "returned", *where)
-    stage.medbill(*reverse)
+    _agreed(stage, stage.medbill(*reverse), where)
     stage.count("hospital-a", -6_000)
     return f"{problem['code']}; the copy came back, the bill was reversed"
 
@@ -166,9 +178,10 @@ def correction(stage: Stage) -> str:
     bill = _issued(stage, "demo-to-correct", 10_000)
     file = stage.directory / "corrected.json"
     file.write_text(json.dumps(bill_body("demo-corrected", "A01", 7_400), ensure_ascii=False, indent=1), "utf-8")
-    said = stage.medbill(
+    asked = stage.medbill(
         "bill", "correct", bill, str(file), "--reason", "partial refund", "--operator", "cashier-03", *where
     )
+    said = _agreed(stage, asked, where)
     stage.count("hospital-a", 7_400 - 10_000)
     red, new = said["reversal"], said["bill"]
     _expect(red["height"], new["height"])

@@ -1,12 +1,15 @@
 """Nodes in memory, with just enough of a gateway's and a mirror's behaviour for the stories of the REST layer.
 
-No rule of the ledger is here: a fake says what it is told to say (`refusals`), or the obvious.
+No rule of the ledger is here: a fake says what it is told to say, or the obvious.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +18,20 @@ from api.schemas import examples
 from chain.bill import BillRequest, verify_request
 from chain.errors import ContentRefused
 from chain.operation import operation_digest
-from node.service import Claimed, Head, LeaseView, LifeOperation, Page, Reader, ServiceRefused, Standing, Status
+from node.approvals import Approvals, Awaiting
+from node.service import (
+    Claimed,
+    Head,
+    LeaseView,
+    LifeOperation,
+    Page,
+    Reader,
+    ServiceRefused,
+    Standing,
+    StandingOperation,
+    Status,
+)
+from tests.chain.making import genesis
 
 CHAIN_ID = "c0ffee00" * 8
 ANY_BILL = {examples.BILL_ID}
@@ -41,6 +57,22 @@ class FakeDesk:
         self.calls: list[tuple[Any, ...]] = []
         self.failures_left = 10
         self.fault: Callable[[], None] = lambda: None
+        self.needs_two = False
+        self.refusals: list[str] = []  # of a step that two persons agree on, one each time
+        self.approvals = Approvals(Path(tempfile.mkdtemp(prefix="medbill-")), bytes(32), genesis().parameters)
+        kind, target = (
+            ("reverse_bill", examples.BILL_ID) if kind == "gateway" else ("suspend_organisation", "hospital-b")
+        )
+        body = msgspec.json.encode(examples.REVERSAL if kind == "reverse_bill" else {"reason": "key_lost"})
+        waiting = Awaiting(examples.APPROVAL, kind, target, body, "cashier-07", time.time_ns() // 1_000_000)
+        self.approvals._waiting[waiting.id] = waiting
+
+    def verify_persons(self, persons: Sequence[bytes]) -> None:
+        if self.needs_two and len(persons) < 2:
+            raise ServiceRefused("second_person_missing")
+        if persons and self.refusals:
+            raise ServiceRefused(self.refusals.pop(0))
+        self.calls.append(("persons", list(persons)))
 
     def head(self) -> Head:
         return Head(self.height, examples.BLOCK_DIGEST, self.time_ms)
@@ -161,21 +193,24 @@ class FakeGateway(FakeDesk):
                 standings.append(refusal)
         return standings
 
-    async def reverse(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> Standing:
+    async def reverse(
+        self, bill_id: str, reason: str, operator: str, place_code: str | None, persons: Sequence[bytes] = ()
+    ) -> Standing:
         bill = self.bills.get(bill_id)
         if bill is None:
             raise ServiceRefused("bill_unknown")
         if bill["validity"] != "normal":
             raise ServiceRefused("bill_is_red" if bill["validity"] == "red" else "already_reversed")
+        self.verify_persons(persons)
         bill["validity"] = "reversed"
         red_id = f"33060126{9_000_000_000 + len(self.bills)}"
         self.bills[red_id] = {**bill, "bill_id": red_id, "validity": "red"}
         return self._keep(red_id.encode(), red_id)
 
     async def correct(
-        self, bill_id: str, reason: str, operator: str, request: BillRequest
+        self, bill_id: str, reason: str, operator: str, request: BillRequest, persons: Sequence[bytes] = ()
     ) -> tuple[Standing, Standing]:
-        return await self.reverse(bill_id, reason, operator, None), await self.issue(request)
+        return await self.reverse(bill_id, reason, operator, None, persons), await self.issue(request)
 
     async def move(self, operation: LifeOperation) -> Standing:
         self.calls.append(("move", operation))
@@ -209,10 +244,27 @@ class FakeMirror(FakeDesk):
         rows = [examples.RANGE, {**examples.RANGE, "holder": "hospital-b"}]
         return [row for row in rows if holder in (None, row["holder"])]
 
-    async def allot_range(self, parent: str, first: int, count: int, holder: str) -> Standing:
+    async def allot_range(
+        self, parent: str, first: int, count: int, holder: str, persons: Sequence[bytes] = ()
+    ) -> Standing:
         if first < 2_000_001:
             raise ServiceRefused("range_overlaps", "the range begins at 2000001 by now", "/first")
+        self.verify_persons(persons)
         return self._keep(f"{parent}{first}{count}{holder}".encode(), None)
+
+    async def supervise(self, operation: StandingOperation, persons: Sequence[bytes] = ()) -> Standing:
+        if operation.organisation == "nobody":
+            raise ServiceRefused("organisation_unknown")
+        self.verify_persons(persons)
+        self.calls.append(("supervise", operation))
+        return self._keep(operation_digest(operation), None)
+
+    def organisations(self) -> list[dict[str, Any]]:
+        return [examples.ORGANISATION]
+
+    async def signed_by(self, key_id: bytes, from_height: int, after: str | None, limit: int) -> Page:
+        self.calls.append(("signed_by", key_id, from_height, after, limit))
+        return Page([examples.SIGNED], None if after else "1043/0")
 
     async def seals(self, issuer: str | None) -> list[dict[str, Any]]:
         return [

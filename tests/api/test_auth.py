@@ -208,6 +208,14 @@ ADMITTED = {
     "GET /v1/number-ranges": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "POST /v1/number-ranges": {"finance_clerk@home"},
     "GET /v1/keys": anywhere("hospital_admin", "finance_clerk", "auditor", "operator"),
+    "GET /v1/organisations": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "operator"),
+    "POST /v1/organisations/{name}/suspension": {"finance_clerk@home"},
+    "POST /v1/organisations/{name}/resumption": {"finance_clerk@home"},
+    "POST /v1/organisations/{name}/closure": {"finance_clerk@home"},
+    "GET /v1/approvals": {"cashier@home", "hospital_admin@home", "finance_clerk@home"},
+    "POST /v1/approvals/{approval}": {"cashier@home", "hospital_admin@home", "finance_clerk@home"},
+    "POST /v1/approvals/{approval}/withdrawal": {"cashier@home", "hospital_admin@home", "finance_clerk@home"},
+    "GET /v1/audit/signed-by": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/seals": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "GET /v1/audit/bills": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/audit/day-totals": {*anywhere("auditor"), "finance_clerk@home"},
@@ -236,7 +244,9 @@ def test_the_whole_table_of_roles_and_paths(kind: str) -> None:
     for route in ROUTES:
         if kind not in route.nodes:
             continue
-        path = route.path.format(bill_id=examples.BILL_ID, height=1, digest=examples.DIGEST)
+        path = route.path.format(
+            bill_id=examples.BILL_ID, height=1, digest=examples.DIGEST, name="hospital-b", approval=examples.APPROVAL
+        )
         for reader in sorted(EVERYBODY):
             role, _, where = reader.partition("@")
             organisation = desk.organisation if where == "home" else "hospital-b"

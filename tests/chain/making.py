@@ -79,6 +79,7 @@ def parameters(**changes: Any) -> ParametersBody:
         "business_days_behind_max": 30,
         "business_ahead_max_ms": 300_000,
         "seal_entries_max": 5,
+        "two_persons": [],
     }
     return ParametersBody(**{**fields, **changes})
 
@@ -225,6 +226,7 @@ def reverse_bill(original: IssueBill, /, *, serial: int, code: str | None = None
         "self_funded_fen": -original.self_funded_fen,
         "lease_first": original.lease_first,
         "details_root": details_root(private),
+        "persons": [],
     }
     return ReverseBill(**{**fields, **changes})
 

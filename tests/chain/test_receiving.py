@@ -21,7 +21,7 @@ def test_digests_and_size_of_a_transaction(count: int) -> None:
     kinds = [
         lambda number: issue_bill(f"B-{number}", serial=number),
         lambda number: ReportUnused(bill_id(number), 1, "lost"),
-        lambda number: AllotRange(RangeRef("finance", CODE, 1), number, 10, "hospital-a"),
+        lambda number: AllotRange(RangeRef("finance", CODE, 1), number, 10, "hospital-a", []),
         lambda number: SealBills([], bytes(32), [], [bill_id(number)] * draw.randrange(20)),
     ]
     entries = [Entry(draw.random() < 0.5, draw.choice(kinds)(number)) for number in range(1, count + 1)]

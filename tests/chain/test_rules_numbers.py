@@ -34,7 +34,7 @@ def refused(chain: Chain, organisation: str, operation: Operation, key: str = "u
 
 def test_an_office_cuts_the_next_piece_for_a_hospital(chain: Chain) -> None:
     """DESIGN 6: ranges nest, children are cut from the front, the parent keeps `next`."""
-    assert chain.run("finance-city", AllotRange(OFFICE, 200_001, 50_000, "hospital-a")) == ["recorded"]
+    assert chain.run("finance-city", AllotRange(OFFICE, 200_001, 50_000, "hospital-a", [])) == ["recorded"]
 
     own = RangeRef("hospital-a", CODE, 200_001)
     assert chain.body(keyspace.number_range(own), RangeBody) == RangeBody(200_001, 50_000, 200_001, [OFFICE])
@@ -43,7 +43,7 @@ def test_an_office_cuts_the_next_piece_for_a_hospital(chain: Chain) -> None:
 
 
 def test_the_same_allotment_again_is_already_recorded(chain: Chain) -> None:
-    allotment = AllotRange(OFFICE, 200_001, 50_000, "hospital-a")
+    allotment = AllotRange(OFFICE, 200_001, 50_000, "hospital-a", [])
     assert chain.run("finance-city", allotment) == ["recorded"]
     assert refused(chain, "finance-city", allotment) == "already_recorded"
     assert refused(chain, "finance-city", allotment, "seal") == "already_recorded"  # before wrong_key
@@ -51,39 +51,41 @@ def test_the_same_allotment_again_is_already_recorded(chain: Chain) -> None:
 
 def test_a_piece_that_was_cut_already_overlaps(chain: Chain) -> None:
     """The demo's scene: an overlap refused."""
-    assert refused(chain, "finance-city", AllotRange(OFFICE, 100_001, 10, "hospital-a")) == "range_overlaps"
-    assert refused(chain, "finance-city", AllotRange(OFFICE, 1, 10, "hospital-a")) == "range_overlaps"  # its own, again
-    assert refused(chain, "finance-city", AllotRange(OFFICE, 1, 10, "hospital-a"), "seal") == "range_overlaps"
+    assert refused(chain, "finance-city", AllotRange(OFFICE, 100_001, 10, "hospital-a", [])) == "range_overlaps"
+    assert (
+        refused(chain, "finance-city", AllotRange(OFFICE, 1, 10, "hospital-a", [])) == "range_overlaps"
+    )  # its own, again
+    assert refused(chain, "finance-city", AllotRange(OFFICE, 1, 10, "hospital-a", []), "seal") == "range_overlaps"
 
 
 def test_a_piece_further_back_has_to_wait_for_its_turn(chain: Chain) -> None:
-    assert refused(chain, "finance-city", AllotRange(OFFICE, 200_002, 10, "hospital-a")) == "range_moved"
+    assert refused(chain, "finance-city", AllotRange(OFFICE, 200_002, 10, "hospital-a", [])) == "range_moved"
 
 
 def test_an_allotment_needs_the_unit_key(chain: Chain) -> None:
-    allotment = AllotRange(OFFICE, 200_001, 10, "nobody")
+    allotment = AllotRange(OFFICE, 200_001, 10, "nobody", [])
     assert refused(chain, "finance-city", allotment, "seal") == "wrong_key"
     assert refused(chain, "finance-city", allotment) == "organisation_unknown"
 
 
 def test_an_organisation_allots_to_those_it_supervises_alone(chain: Chain) -> None:
-    assert refused(chain, "finance", AllotRange(PROVINCE, 400_001, 10, "hospital-a")) == "not_supervised"
-    assert refused(chain, "hospital-b", AllotRange(OFFICE, 200_001, 10, "hospital-a")) == "not_supervised"
-    assert refused(chain, "finance-city", AllotRange(OFFICE, 200_001, 10, "finance-city")) == "not_supervised"
+    assert refused(chain, "finance", AllotRange(PROVINCE, 400_001, 10, "hospital-a", [])) == "not_supervised"
+    assert refused(chain, "hospital-b", AllotRange(OFFICE, 200_001, 10, "hospital-a", [])) == "not_supervised"
+    assert refused(chain, "finance-city", AllotRange(OFFICE, 200_001, 10, "finance-city", [])) == "not_supervised"
 
 
 def test_an_allotment_from_no_range_or_another_s_is_refused(chain: Chain) -> None:
     nowhere = RangeRef("finance-city", CODE, 2)
-    assert refused(chain, "finance-city", AllotRange(nowhere, 200_001, 0, "hospital-a")) == "range_unknown"
-    assert refused(chain, "finance-city", AllotRange(PROVINCE, 400_001, 0, "hospital-a")) == "range_not_yours"
+    assert refused(chain, "finance-city", AllotRange(nowhere, 200_001, 0, "hospital-a", [])) == "range_unknown"
+    assert refused(chain, "finance-city", AllotRange(PROVINCE, 400_001, 0, "hospital-a", [])) == "range_not_yours"
 
 
 def test_an_allotment_of_nothing_or_too_much_is_refused(chain: Chain) -> None:
-    assert refused(chain, "finance-city", AllotRange(OFFICE, 200_002, 0, "hospital-a")) == "count_not_positive"
-    assert refused(chain, "finance-city", AllotRange(OFFICE, 200_002, 200_001, "hospital-a")) == "range_moved"
-    assert refused(chain, "finance-city", AllotRange(OFFICE, 200_001, 200_001, "hospital-a")) == "range_exhausted"
-    assert chain.run("finance-city", AllotRange(OFFICE, 200_001, 200_000, "hospital-a")) == ["recorded"]
-    assert refused(chain, "finance-city", AllotRange(OFFICE, 400_001, 1, "hospital-b")) == "range_exhausted"
+    assert refused(chain, "finance-city", AllotRange(OFFICE, 200_002, 0, "hospital-a", [])) == "count_not_positive"
+    assert refused(chain, "finance-city", AllotRange(OFFICE, 200_002, 200_001, "hospital-a", [])) == "range_moved"
+    assert refused(chain, "finance-city", AllotRange(OFFICE, 200_001, 200_001, "hospital-a", [])) == "range_exhausted"
+    assert chain.run("finance-city", AllotRange(OFFICE, 200_001, 200_000, "hospital-a", [])) == ["recorded"]
+    assert refused(chain, "finance-city", AllotRange(OFFICE, 400_001, 1, "hospital-b", [])) == "range_exhausted"
 
 
 # ── leases ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -93,6 +93,7 @@ REVERSE: list[Any] = [
     -200,
     1,
     b(4),
+    [b(40), b(41)],
 ]
 CHANGES: list[Any] = [["bank", [public(30)]], ["validator-3", []]]
 PROPOSAL = [100, 1, CHANGES, 900]
@@ -102,7 +103,10 @@ OPERATIONS: dict[str, list[Any]] = {
     "renew": [102, b(31)],
     "add_key": [110, public(32), 2, 1, 701],
     "end_key": [111, b(33), 800],
-    "allot_range": [200, ["finance-city", "33060126", 1], 100001, 50000, "hospital-b"],
+    "suspend_organisation": [121, "hospital-a", "key_lost", [b(40), b(41)]],
+    "resume_organisation": [122, "hospital-a", []],
+    "close_organisation": [123, "hospital-a", "merged", []],
+    "allot_range": [200, ["finance-city", "33060126", 1], 100001, 50000, "hospital-b", []],
     "take_lease": [201, ["hospital-a", "33060126", 1], 1001, 1000, "hospital-a-2", "A02"],
     "report_unused": [202, BILL, 1, "superseded"],
     "issue_bill": ISSUE,
@@ -135,7 +139,7 @@ OPERATIONS_ROOT = node(leaf(pack(ENTRIES[0])), leaf(pack(ENTRIES[1])))
 HEAD = [CHAIN, "hospital-a", KEY_ID, 1300, OPERATIONS_ROOT, 2]
 TRANSACTION_DIGEST = tagged("transaction", HEAD)
 TRANSACTION = ["hospital-a", KEY_ID, 1300, ENTRIES, 1, private_key(7).sign(TRANSACTION_DIGEST)]
-PARAMETERS = [480, "33", "06", [1, 2, 3, 4], 600000, 20, 2000, 20000, 16777216, 10000, 30, 300000, 1000]
+PARAMETERS = [480, "33", "06", [1, 2, 3, 4], 600000, 20, 2000, 20000, 16777216, 10000, 30, 300000, 1000, [200, 301]]
 MEMBERS = [[f"validator-{number}", public(16 + number)] for number in range(4)]
 HEADER = [1, CHAIN, 300, b(8), 1780286401000, "validator-1", b(9), b(10), 3, b(11), 70000, b(12), b(13), b(14)]
 HEADER_DIGEST = tagged("header", HEADER)
@@ -145,7 +149,7 @@ OUTCOMES = [
     [TRANSACTION_DIGEST, 0, tagged("operation", REVERSE), "linked_failed"],
     [TRANSACTION_DIGEST, 1, tagged("operation", ISSUE), "number_outside_lease"],
 ]
-ORGANISATION = ["第一医院", "hospital", "330600", 4, "finance-city", ["A01", "A02"]]
+ORGANISATION = ["第一医院", "hospital", "330600", 4, "finance-city", ["A01", "A02"], 2, "key_lost"]
 BODIES: dict[str, list[Any]] = {
     "organisation": ORGANISATION,
     "key": [public(7), 1, 1, 1, 2**53],
@@ -247,7 +251,7 @@ def test_genesis_its_chain_id_and_its_state() -> None:
     genesis = [1, "vectors", 1780286340000, PARAMETERS, organisations, [["hospital-a", 1, public(7)]], MEMBERS, ranges]
     bodies: dict[str, list[Any]] = {"parameters": PARAMETERS, "validators": [1, MEMBERS]}
     for entry in organisations:
-        bodies[f"organisation/{entry[0]}"] = entry[1:7]
+        bodies[f"organisation/{entry[0]}"] = [*entry[1:7], 1, ""]
     for number in range(4):
         vote_key = tagged("key", [1, public(16 + number)])
         bodies[f"key/validator-{number}/{vote_key.hex()}"] = [public(16 + number), 3, 1, 1, 2**53]

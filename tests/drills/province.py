@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 
-from tests.network.running import GATEWAYS, VALIDATORS, Network, bill_request
+from tests.network.running import GATEWAYS, VALIDATORS, Network, bill_request, one_person
 
 AGENCIES = (*VALIDATORS, "archive")
 EVERYBODY = (*AGENCIES, *GATEWAYS)
@@ -18,7 +18,7 @@ class Province(Network):
     """`issue` keeps what was acknowledged: nothing of it may ever be missing afterwards."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+        super().__init__(directory, one_person)
         self.acknowledged: dict[str, dict[str, Any]] = {}  # business number -> the answer
         self._gateways: dict[str, str] = {}  # business number -> where it was issued
         self._serial = 0

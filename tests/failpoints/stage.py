@@ -20,7 +20,7 @@ from chain.failpoint import KILL, TORN, VARIABLE
 from tests.failpoints.load import Load
 from tests.failpoints.plan import ALLOT, BACKUP, GATEWAY, INIT, LOWEST, MIRROR, OUTAGE, PRIMARY, STOP, VALIDATOR, Case
 from tests.failpoints.votes import Votes
-from tests.network.running import ROOT, VALIDATORS, Network, with_free_ports
+from tests.network.running import ROOT, VALIDATORS, Network, one_person, with_free_ports
 
 ARCHIVE, COUNTER, PLACE = "archive", "hospital-b", "B01"
 NODES = (*VALIDATORS, ARCHIVE, COUNTER)
@@ -50,7 +50,7 @@ class Stage(Network):
     """Made in `directory`, up after `begin`."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory, _few_numbers_at_a_time)
+        super().__init__(directory, lambda text: _few_numbers_at_a_time(one_person(text)))
         self._started: dict[str, subprocess.Popen[bytes]] = {}
         self._turn = 0
         self.votes = Votes()

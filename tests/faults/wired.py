@@ -11,7 +11,7 @@ import httpx2
 import yaml
 
 from tests.faults.proxy import Lines, Wire
-from tests.network.running import VALIDATORS, Network, with_free_ports
+from tests.network.running import VALIDATORS, Network, one_person, with_free_ports
 
 NODES = (*VALIDATORS, "archive", "hospital-a", "hospital-b")  # one gateway for each hospital is enough here
 OBSERVER = "observer"  # a mirror that no office needs, not up: its home is as `network init` made it
@@ -31,7 +31,9 @@ class Wired(Network):
     """Made and not up. `wires` are by (who dials, who listens): of two validators the lower name dials."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory, lambda text: with_free_ports(text.replace(LAST_NODE, OBSERVER_LINES + LAST_NODE)))
+        super().__init__(
+            directory, lambda text: with_free_ports(one_person(text).replace(LAST_NODE, OBSERVER_LINES + LAST_NODE))
+        )
         self.lines = Lines()
         self.wires: dict[tuple[str, str], Wire] = {}
         for name in NODES:

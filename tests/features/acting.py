@@ -32,6 +32,14 @@ def post(
     return answer.status_code, answer.json()
 
 
+def agreed(network: Network, asked: Any, via: str = "hospital-a", wait_s: int = 15) -> tuple[int, Any]:
+    """Status and answer of a step that one person asked for, once a second one has agreed to it."""
+    assert asked["status"] == "awaiting_second", asked
+    client = network.api(via, "finance_clerk" if via == "archive" else None, person="checker-02")
+    answer = client.post(f"/approvals/{asked['approval']}", json={}, headers={"Prefer": f"wait={wait_s}"})
+    return answer.status_code, answer.json()
+
+
 def act(network: Network, organisation: str, *operations: Operation) -> list[str]:
     """What became of operations that an organisation signed: an outcome's code for each, `recorded` if it stands."""
     key = organisation_key(network.home, organisation)

@@ -9,12 +9,43 @@ import pytest
 
 from chain.operation import AcknowledgeReversal, BookBill, DecideClaim, LockClaim, PayClaim, ReleaseClaim
 from chain.records import PAYER
-from tests.features.acting import act, life, post, sealed_bill
+from tests.features.acting import act, agreed, life, post, sealed_bill
 from tests.network.running import Network, bill_request
 
 pytestmark = pytest.mark.processes
 
 OWN_FEN = 4_000
+
+
+def test_10_a_cashier_alone_reverses_nothing(network: Network) -> None:
+    """Two people of the hospital, once, and the red bill is the negative of the other."""
+    bill = sealed_bill(network, 12_300)
+    reversal = {"reason": "wrong payer", "operator": "收费员01"}
+    status, asked = post(network, f"/bills/{bill}/reversal", reversal)
+    assert (status, asked["status"]) == (202, "awaiting_second")
+    path = asked["links"]["approval"].removeprefix("/v1")
+    alone = network.api("hospital-a").post(path, json={})
+    assert (alone.status_code, alone.json()["code"]) == (403, "same_person")
+    assert network.api("hospital-a").get(f"/bills/{bill}").json()["validity"] == "normal"
+
+    network.stop("hospital-a")  # what waits for a second person survives the gateway
+    network.up("hospital-a")
+    status, red = agreed(network, asked)
+    assert (status, red["status"]) == (201, "sealed")
+    pages = {number: network.api("hospital-a").get(f"/bills/{number}").json() for number in (bill, red["bill_id"])}
+    assert pages[red["bill_id"]]["total_fen"] == -pages[bill]["total_fen"] == -12_300
+    status, again = post(network, f"/bills/{bill}/reversal", reversal)
+    assert (status, again["code"]) == (409, "already_reversed")
+
+    operation = network.api("archive", "auditor").get(f"/blocks/{red['height']}").json()["body"]
+    (persons,) = [
+        one["content"]["persons"]
+        for transaction in operation
+        for one in transaction["operations"]
+        if one["content"].get("bill") == red["bill_id"]
+    ]
+    assert len(set(persons)) == 2
+    assert not any("test" in person or "checker" in person for person in persons)
 
 
 def test_11_preconditions_of_a_reversal_in_their_order(network: Network) -> None:
@@ -46,7 +77,7 @@ def test_11_preconditions_of_a_reversal_in_their_order(network: Network) -> None
     assert refused() == "accounting_not_acknowledged"
     assert network.api("hospital-a").get("/number-leases").json()["data"] == before  # no number was spent on refusals
     assert act(network, "employer-a", AcknowledgeReversal(bill)) == ["recorded"]
-    status, answer = post(network, f"/bills/{bill}/reversal", reversal)
+    status, answer = agreed(network, post(network, f"/bills/{bill}/reversal", reversal)[1])
     assert (status, answer["status"]) == (201, "sealed")
 
 

@@ -91,4 +91,9 @@ def test_claims_and_accounting_from_the_command_line(network: Network) -> None:
     assert "delivered_use_reversal" in network.medbill(
         "bill", "void", bill, "--reason", "mistyped", *through, "--json", expect=6
     )
-    network.medbill("bill", "reverse", bill, "--reason", "wrong payer", "--operator", "x", *through)
+    asked = network.json("bill", "reverse", bill, "--reason", "wrong payer", "--operator", "x", *through)
+    (waiting,) = [row for row in network.json("approvals", "list", *through)["data"] if row["target"] == bill]
+    assert waiting["approval"] == asked["approval"]
+    agree = ("approvals", "agree", asked["approval"], *through)
+    assert "same_person" in network.medbill(*agree, "--person", "medbill-cli", "--json", expect=6)
+    assert network.json(*agree, "--person", "checker-02")["status"] == "sealed"

@@ -21,7 +21,7 @@ from node.messages import BUNDLE, GetMine, GetRecord, MineAnswer, RecordAnswer, 
 from node.own_outcomes import outcomes_of
 from tests.chain.making import issue_bill
 from tests.network.caller import Caller, tls_context
-from tests.network.running import VALIDATORS, Network
+from tests.network.running import VALIDATORS, Network, one_person
 
 VALID_BLOCKS = 1_000
 WAIT_MS = 2_000
@@ -33,7 +33,7 @@ class Agencies(Network):
     """Four validators, up; nobody else runs, so the names of gateways are free for whoever calls."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+        super().__init__(directory, one_person)
         self.genesis = genesis_from_json((self.home / "genesis.json").read_bytes())
         self.chain = self.genesis.digest()
         now_ms = int(time.time() * 1000)

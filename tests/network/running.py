@@ -51,6 +51,13 @@ def with_free_ports(text: str) -> str:
         return re.sub(r"(\w+_port: )\d+", free, text)
 
 
+def one_person(text: str) -> str:
+    """network.yaml where one person alone may do everything: for stories of crashes and of rules, not of people."""
+    changed = re.sub(r"(\n  two_persons: ).*", r"\1[]", text)
+    assert changed != text
+    return changed
+
+
 class Network:
     """Made from the example network.yaml, on free ports, in `directory`."""
 
@@ -173,15 +180,17 @@ class Network:
 
     # ── REST ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def api(self, name: str, role: str | None = None, organisation: str | None = None) -> httpx2.Client:
+    def api(
+        self, name: str, role: str | None = None, organisation: str | None = None, person: str = "test"
+    ) -> httpx2.Client:
         """A client of a node's REST service; by default in the role that its own people have most."""
         node = self.nodes[name]
         role = role or ("cashier" if node["kind"] == "gateway" else "auditor")
         organisation = organisation or node["organisation"]
-        key = (name, f"{organisation}/{role}")
+        key = (name, f"{organisation}/{role}/{person}")
         if key not in self._clients:
             secret = self.home / "organisations" / organisation / "token.key"
-            token = make_token(secret, self.chain_id, organisation, "test", role, 3600)
+            token = make_token(secret, self.chain_id, organisation, person, role, 3600)
             self._clients[key] = httpx2.Client(
                 base_url=f"http://127.0.0.1:{node['api_port']}/v1",
                 headers={"Authorization": f"Bearer {token}"},

@@ -78,7 +78,10 @@ def canary(network: Network) -> Iterator[Canary]:
         assert answer.status_code >= 400
         canary.refusals[name] = answer.content
     reversal = {"reason": REASON, "operator": CASHIER}
-    answer = gateway.post(f"/bills/{canary.bill}/reversal", json=reversal, headers=wait)
+    asked = gateway.post(f"/bills/{canary.bill}/reversal", json=reversal, headers=wait)
+    assert asked.json()["status"] == "awaiting_second", asked.text
+    checker = network.api("hospital-a", person="checker")
+    answer = checker.post(f"/approvals/{asked.json()['approval']}", json={}, headers=wait)
     assert answer.status_code == 201, answer.text
     again = gateway.post(f"/bills/{canary.bill}/reversal", json={**reversal, "reason": REASON + "2"})
     assert again.status_code == 409, again.text

@@ -130,7 +130,7 @@ def test_another_hospitals_lease_and_bills_are_out_of_reach(
 def test_a_hospital_neither_allots_nor_seals(agencies: Agencies) -> None:
     """DESIGN 2: ranges come from the finance bureau, seals from the office's own key."""
     lease = agencies.next_lease("hospital-a")
-    allot = AllotRange(lease.range, lease.first, 10, "hospital-a")
+    allot = AllotRange(lease.range, lease.first, 10, "hospital-a", [])
     seal = SealBills([SealSegment("hospital-a", 0, 1)], bytes(32), [], [])
     codes = without_effect(agencies, agencies.sign("hospital-a", allot, seal))
     assert codes[0] == "not_supervised"

@@ -94,7 +94,7 @@ async def test_an_exhausted_range_says_no_numbers_and_goes_on_when_more_is_allot
         await gateway.issue(bill("B-3"))
     assert gateway.not_ready() == ["no_numbers"]
 
-    allotment = AllotRange(RangeRef("finance-city", CODE, 1), 4, 10, "hospital-a")
+    allotment = AllotRange(RangeRef("finance-city", CODE, 1), 4, 10, "hospital-a", [])
     assert province.run("finance-city", allotment) == ["recorded"]
     await until(lambda: not gateway.not_ready())
     issued.append(await gateway.issue(bill("B-3")))

@@ -134,7 +134,7 @@ async def test_a_correction_of_a_bill_that_is_never_recorded_is_refused_whole(pr
 
 def test_a_chain_that_was_recorded_before_is_not_taken_for_refused() -> None:
     """Signed anew after a silence, the ledger says already_recorded of its first and linked_failed of the others."""
-    red = ReverseBill(bill_id(2), bill_id(1), "A01", 20260601, 0, -1, Payments(0, 0, 0, -1), 0, 0, 1, bytes(32))
+    red = ReverseBill(bill_id(2), bill_id(1), "A01", 20260601, 0, -1, Payments(0, 0, 0, -1), 0, 0, 1, bytes(32), [])
     entries = [
         Entry(False, PAPER),
         Entry(True, red),

@@ -18,6 +18,7 @@ from chain.proof import check_proof
 from chain.records import UNIT, BillBody
 from chain.signature import ED25519
 from chain.transaction import Entry, Transaction, key_id, sign_transaction
+from node.approvals import Approvals
 from node.details_store import DetailsStore
 from node.feed import Feed
 from node.mirror import Mirror
@@ -87,6 +88,7 @@ class Archive:
             self.submissions,
             sealer=self.sealer,
             unit_key=key_of("finance-city/unit"),
+            approvals=Approvals(self.home, bytes(32), ledger.genesis.parameters),
         )
 
     def lease(self, issuer: str) -> int:
@@ -484,7 +486,7 @@ async def test_seals_tell_watermark_and_lag(archive: Archive) -> None:
 
 async def test_a_submission_that_the_disk_does_not_take_stops_the_node(archive: Archive) -> None:
     """RELIABILITY 3.2: any write error. The one who asked hears of it, and the task that the node guards ends with it."""
-    operation = AllotRange(RangeRef("finance-city", CODE, 1), 200_001, 10, "hospital-b")
+    operation = AllotRange(RangeRef("finance-city", CODE, 1), 200_001, 10, "hospital-b", [])
     failpoint.arm("details.before_write=ENOSPC@1")
     try:
         with pytest.raises(ServiceRefused, match="storage_failed"):
@@ -498,7 +500,7 @@ async def test_a_submission_that_the_disk_does_not_take_stops_the_node(archive: 
 
 async def test_a_submitted_transaction_is_kept_sent_again_and_forgotten_when_final(archive: Archive) -> None:
     """202 means kept: also over a restart."""
-    operation = AllotRange(RangeRef("finance-city", CODE, 1), 200_001, 10, "hospital-b")
+    operation = AllotRange(RangeRef("finance-city", CODE, 1), 200_001, 10, "hospital-b", [])
     signed = archive.chain.sign("finance-city", operation)
     (standing,) = await archive.mirror.submit(encode(signed))
     assert standing.status == "queued"
@@ -527,7 +529,7 @@ async def test_a_submitted_transaction_is_kept_sent_again_and_forgotten_when_fin
 async def test_bad_transactions_are_refused_with_a_code_and_nothing_is_sent(archive: Archive) -> None:
     """Foreign key, altered signature, expired, garbage: each with a stable code."""
     chain = archive.chain
-    operation = AllotRange(RangeRef("finance-city", CODE, 1), 200_001, 10, "hospital-b")
+    operation = AllotRange(RangeRef("finance-city", CODE, 1), 200_001, 10, "hospital-b", [])
     good = chain.sign("finance-city", operation)
 
     def signed(name: str, until: int) -> bytes:

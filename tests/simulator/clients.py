@@ -185,6 +185,7 @@ class Clients:
             self_funded_fen=0,
             lease_first=BASE[hospital],
             details_root=sha256(b"reversal %d" % self.business).digest(),
+            persons=[],
         )
 
     def _number(self, hospital: str) -> str:

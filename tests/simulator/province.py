@@ -75,6 +75,7 @@ def genesis_of(n: int, heartbeat_ms: int) -> Genesis:
         business_days_behind_max=30,
         business_ahead_max_ms=300_000,
         seal_entries_max=5,
+        two_persons=[],
     )
     return Genesis(
         version=1,

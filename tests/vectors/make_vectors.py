@@ -36,6 +36,7 @@ from chain.operation import (
     AllotRange,
     ApproveChange,
     BookBill,
+    CloseOrganisation,
     DecideClaim,
     DeliverBill,
     EndKey,
@@ -51,11 +52,13 @@ from chain.operation import (
     ReleaseClaim,
     Renew,
     ReportUnused,
+    ResumeOrganisation,
     ReverseBill,
     SealBills,
     SealException,
     SealSegment,
     SeatChange,
+    SuspendOrganisation,
     TakeBackPaper,
     TakeLease,
     VoidBill,
@@ -121,7 +124,18 @@ ISSUE = IssueBill(
     BILL, 1, "A01", 20260601, 1780286400000, 12345, PARTS, 100, 200, 1, filled(1), filled(2), filled(3)
 )  # fmt: skip
 REVERSE = ReverseBill(
-    RED, BILL, "A01", 20260602, 1780372800000, -12345, Payments(-6000, 0, -45, -6300), -100, -200, 1, filled(4)
+    RED,
+    BILL,
+    "A01",
+    20260602,
+    1780372800000,
+    -12345,
+    Payments(-6000, 0, -45, -6300),
+    -100,
+    -200,
+    1,
+    filled(4),
+    [filled(40), filled(41)],
 )
 SEAL = SealBills(
     [SealSegment("hospital-a", 0, 41), SealSegment("hospital-b", 12, 40)],
@@ -140,7 +154,10 @@ OPERATIONS = {
     "renew": Renew(filled(31)),
     "add_key": AddKey(SigningKey.from_seed(filled(32)).public, 2, 1, 701),
     "end_key": EndKey(filled(33), 800),
-    "allot_range": AllotRange(RangeRef("finance-city", "33060126", 1), 100001, 50000, "hospital-b"),
+    "suspend_organisation": SuspendOrganisation("hospital-a", "key_lost", [filled(40), filled(41)]),
+    "resume_organisation": ResumeOrganisation("hospital-a", []),
+    "close_organisation": CloseOrganisation("hospital-a", "merged", []),
+    "allot_range": AllotRange(RangeRef("finance-city", "33060126", 1), 100001, 50000, "hospital-b", []),
     "take_lease": TakeLease(SEGMENT, 1001, 1000, "hospital-a-2", "A02"),
     "report_unused": ReportUnused(BILL, 1, "superseded"),
     "issue_bill": ISSUE,
@@ -162,7 +179,7 @@ OPERATIONS = {
 }
 KEY_PAIR = SigningKey.from_seed(filled(7))
 PARAMETERS = ParametersBody(
-    480, "33", "06", [1, 2, 3, 4], 600000, 20, 2000, 20000, 16777216, 10000, 30, 300000, 1000
+    480, "33", "06", [1, 2, 3, 4], 600000, 20, 2000, 20000, 16777216, 10000, 30, 300000, 1000, [200, 301]
 )  # fmt: skip
 MEMBERS = [Member(f"validator-{number}", SigningKey.from_seed(filled(16 + number)).public) for number in range(4)]
 SET = ValidatorSet(1, MEMBERS)
@@ -188,7 +205,7 @@ CERTIFICATE = Certificate(
     ],
 )
 BODIES = {
-    "organisation": OrganisationBody("第一医院", "hospital", "330600", 4, "finance-city", ["A01", "A02"]),
+    "organisation": OrganisationBody("第一医院", "hospital", "330600", 4, "finance-city", ["A01", "A02"], 2, "key_lost"),
     "key": KeyBody(KEY_PAIR.public, 1, 1, 1, 2**53),
     "keys": KeysBody([filled(34), filled(35)]),
     "holder": HolderBody("hospital-a"),
