@@ -85,6 +85,8 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/approvals"): AGREEING,
     ("POST", "/v1/approvals/{approval}"): AGREEING,
     ("POST", "/v1/approvals/{approval}/withdrawal"): AGREEING,
+    ("POST", "/v1/clearances"): OFFICE,
+    ("GET", "/v1/clearances"): SUPERVISING,
     ("GET", "/v1/seals"): SUPERVISING,
     ("GET", "/v1/audit/bills"): AUDITING,
     ("GET", "/v1/audit/day-totals"): AUDITING,

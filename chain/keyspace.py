@@ -62,6 +62,10 @@ def lease(issuer: str, code: str, first: int) -> bytes:
     return f"lease/{issuer}/{code}/{first:010d}".encode()
 
 
+def clearance(issuer: str, code: str, first: int) -> bytes:
+    return f"clearance/{issuer}/{code}/{first:010d}".encode()
+
+
 def leases(issuer: str, gateway: str, code: str) -> bytes:
     return f"leases/{issuer}/{gateway}/{code}".encode()
 

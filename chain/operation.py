@@ -281,6 +281,19 @@ class AcknowledgeReversal(Wire, frozen=True, tag=601):
     bill: BillId
 
 
+class ClearLease(Wire, frozen=True, tag=700):
+    """The office clears a lease's numbers (核销): what became of each is counted, and none may be used any more."""
+
+    issuer: Name
+    code: BillCode
+    first: Serial  # of the lease
+    normal: Count
+    reversed: Count
+    red: Count
+    void: Count
+    unused: Count  # reported, or never given before the lease was cleared
+
+
 class LockClaim(Wire, frozen=True, tag=800):
     """An insurer reserves a part of a bill's own part while it decides."""
 
@@ -335,6 +348,7 @@ Operation: TypeAlias = (
     | VoidBlanks
     | BookBill
     | AcknowledgeReversal
+    | ClearLease
     | LockClaim
     | DecideClaim
     | PayClaim

@@ -178,6 +178,18 @@ class LeaseBody(Wire, frozen=True):
     count: Count
     gateway: Name
     place: PlaceCode
+    cleared: bool  # its numbers may not be used any more
+
+
+class ClearanceBody(Wire, frozen=True):
+    """What became of a lease's numbers when the office cleared it; together they are its count."""
+
+    office: Name
+    normal: Count
+    reversed: Count
+    red: Count
+    void: Count
+    unused: Count
 
 
 class LeasesBody(Wire, frozen=True):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from chain import keyspace
@@ -14,6 +13,7 @@ from chain.records import BillBody, DayBookBody, LeaseBody, RangeBody
 from chain.rules.context import HOSPITAL
 from chain.state import body_of, record_of
 from chain.stored_record import entry_of
+from node.lease_numbers import spent_of
 from node.ledger_pages import VALIDITIES, plain
 from node.service import Page, ServiceRefused
 from node.verification import iso_date
@@ -21,27 +21,8 @@ from node.verification import iso_date
 SCANNED_AT_ONCE = 200  # then others have their turn
 SCANNED_MAX = 20_000  # bills looked at for one page; the page may then be short and still have a next one
 ROWS_MAX = 100_000  # of a list without pages
-GAPS_MAX = 1_000  # told of one lease
 
 BillPage = Callable[[str, BillBody, bytes], dict[str, Any]]  # (bill, body, operation that made it)
-
-
-class _Spent:
-    """Numbers of one lease as they come, ascending."""
-
-    def __init__(self, first: int) -> None:
-        self.next = first  # the number that has to come
-        self.bills = self.unused = self.missing = 0
-        self.gaps: list[list[int]] = []  # [first, last]; at most GAPS_MAX, `missing` counts all
-
-    def add(self, number: int, is_bill: bool) -> None:
-        if number > self.next:
-            self.missing += number - self.next
-            if len(self.gaps) < GAPS_MAX:
-                self.gaps.append([self.next, number - 1])
-        self.next = number + 1
-        self.bills += is_bill
-        self.unused += not is_bill
 
 
 class AuditDesk:
@@ -126,13 +107,7 @@ class AuditDesk:
             if int(code[6:8]) != year % 100:
                 continue
             lease = body_of(record_of(entry_of(value)[1]), LeaseBody)
-            spent = _Spent(lease.first)
-            bills = ((number, True) for number in self._numbers(code, lease, keyspace.bill))
-            unused = ((number, False) for number in self._numbers(code, lease, keyspace.unused))
-            for looked_at, (number, is_bill) in enumerate(heapq.merge(bills, unused)):
-                spent.add(number, is_bill)
-                if looked_at % SCANNED_AT_ONCE == 0:
-                    await asyncio.sleep(0)
+            spent = await spent_of(self._ledger.state, code, lease)
             if spent.bills + spent.unused == 0:
                 continue
             rows.append(
@@ -152,21 +127,6 @@ class AuditDesk:
                 }
             )
         return rows
-
-    def _numbers(self, code: str, lease: LeaseBody, key_of: Callable[[str], bytes]) -> Iterator[int]:
-        """Those of a lease under which there is a record of one kind, ascending; read by slices."""
-        prefix = keyspace.stored_record(key_of(code))
-        after, end = lease.first - 1, lease.first + lease.count
-        while True:
-            start = keyspace.stored_record(key_of(f"{code}{after:010d}")) if after >= 0 else b""
-            keys = [key for key, _value in self._ledger.state.scan(prefix, after=start, limit=SCANNED_AT_ONCE)]
-            for key in keys:
-                after = int(key[-10:])
-                if after >= end:
-                    return
-                yield after
-            if len(keys) < SCANNED_AT_ONCE:
-                return
 
     async def day_totals(self, issuer: str | None, from_date: str, to_date: str) -> list[dict[str, Any]]:
         """Rows by issuer, place, date and kind: {…, count, sum_fen, red_count, red_sum_fen, void_count, void_sum_fen, payments, version}.

@@ -22,6 +22,7 @@ from chain.validators import ValidatorSet
 from node.approvals import Approvals
 from node.audit_desk import AuditDesk
 from node.bill_desk import HOSPITAL_STAFF, BillDesk
+from node.clearance_desk import ClearanceDesk
 from node.details_store import DetailsStore
 from node.evidence_store import EvidenceStore
 from node.feed import Feed
@@ -64,6 +65,7 @@ class Mirror:
         self._ledger, self._feed, self._peers = ledger, feed, peers
         self._submissions, self._sealer = submissions, sealer
         self.approvals = approvals
+        self._clearing = ClearanceDesk(ledger)
         self._office = OfficeDesk(organisation, ledger, unit_key, submissions, self._find)
         self._evidence = evidence
         self._proofs = ProofDesk(ledger, index)
@@ -221,6 +223,12 @@ class Mirror:
         self, parent: str, first: int, count: int, holder: str, persons: Sequence[bytes] = ()
     ) -> Standing:
         return await self._office.allot_range(parent, first, count, holder, persons)
+
+    async def clear_lease(self, issuer: str, code: str, first: int) -> Standing:
+        return await self._office.clear(await self._clearing.clearance_of(issuer, code, first))
+
+    def clearances(self, issuer: str | None) -> list[dict[str, Any]]:
+        return self._clearing.clearances(issuer)
 
     async def supervise(self, operation: StandingOperation, persons: Sequence[bytes] = ()) -> Standing:
         return await self._office.supervise(operation, persons)

@@ -21,6 +21,7 @@ from chain.final_view import CodeRun, outcomes_of
 from chain.ledger import Ledger, signature_holds
 from chain.operation import (
     AllotRange,
+    ClearLease,
     Operation,
     RangeRef,
     operation_digest,
@@ -38,6 +39,8 @@ VALID_BLOCKS = 2_000  # that what this office signs may still run
 BLOCKS_AT_ONCE = 200  # read for a page of what a key signed; it may then be short and still have a next one
 STATES = {ACTIVE: "active", SUSPENDED: "suspended", CLOSED: "closed"}
 SOMEBODY = [bytes(32), b"\xff" * 32]  # two persons, to see what else the rules have against a step
+
+OfficeOperation = AllotRange | ClearLease | StandingOperation
 
 
 class OfficeDesk:
@@ -60,19 +63,24 @@ class OfficeDesk:
         """`parent` is holder/code/first. Raises ServiceRefused."""
         return await self._send(_allotment(parent, first, count, holder), persons)
 
+    async def clear(self, operation: ClearLease) -> Standing:
+        """A clearance as `ClearanceDesk` derived it. Raises ServiceRefused."""
+        return await self._send(operation, ())
+
     async def supervise(self, operation: StandingOperation, persons: Sequence[bytes]) -> Standing:
         """Raises ServiceRefused."""
         return await self._send(operation, persons)
 
-    async def _send(self, operation: AllotRange | StandingOperation, persons: Sequence[bytes]) -> Standing:
+    async def _send(self, operation: OfficeOperation, persons: Sequence[bytes]) -> Standing:
         key, base = self._key, self._ledger.parent()
         if key is None:
             raise ServiceRefused("unavailable", "this node does not hold its organisation's key")
-        needs_two = operation.__struct_config__.tag in base.parameters.two_persons
-        if needs_two and len(persons) < 2:
-            self._try(msgspec.structs.replace(operation, persons=SOMEBODY))
-            raise ServiceRefused("second_person_missing", "another person of the office has to agree")
-        operation = msgspec.structs.replace(operation, persons=list(persons))
+        if not isinstance(operation, ClearLease):
+            needs_two = operation.__struct_config__.tag in base.parameters.two_persons
+            if needs_two and len(persons) < 2:
+                self._try(msgspec.structs.replace(operation, persons=SOMEBODY))
+                raise ServiceRefused("second_person_missing", "another person of the office has to agree")
+            operation = msgspec.structs.replace(operation, persons=list(persons))
         standing = self._try(operation)
         if standing is not None:
             return standing
@@ -83,7 +91,7 @@ class OfficeDesk:
         await self._submissions.keep(received)
         return Standing(operation_digest(operation).hex(), "queued")
 
-    def _try(self, operation: AllotRange | StandingOperation) -> Standing | None:
+    def _try(self, operation: OfficeOperation) -> Standing | None:
         """None if the rules would take it now; its standing if it is recorded. Raises ServiceRefused."""
         digest, base = operation_digest(operation), self._ledger.parent()
         context = Context(

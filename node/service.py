@@ -206,6 +206,14 @@ class Archive(Desk, Protocol):
         `second_person_missing` last of all."""
         ...
 
+    async def clear_lease(self, issuer: str, code: str, first: int) -> Standing:
+        """Account for all numbers of a lease, as the ledger has them, and close it. Raises ServiceRefused."""
+        ...
+
+    def clearances(self, issuer: str | None) -> list[dict[str, Any]]:
+        """Leases that were cleared, with what became of their numbers."""
+        ...
+
     async def supervise(self, operation: StandingOperation, persons: Sequence[bytes] = ()) -> Standing:
         """Suspend, resume or close an organisation, signed and sent as this node's own one; its `persons` are put in."""
         ...

@@ -12,7 +12,7 @@ from api.route import GATEWAY, MIRROR, Given, Parameter, Route, Sent
 from api.routes.bills import PREFER
 from api.schemas import examples
 from api.schemas.answers import Answer, Leases, Rows
-from api.schemas.requests import RangeRequest
+from api.schemas.requests import ClearanceRequest, RangeRequest
 from api.second_person import perform_or_ask
 from api.standing import answer_standing
 
@@ -42,6 +42,16 @@ async def allot_range(call: Call) -> Response:
 async def perform_allotment(call: Call, _target: str, request: RangeRequest, persons: Sequence[bytes]) -> Response:
     asked = (request.parent, request.first, request.count, request.holder)
     return await answer_standing(call, await call.archive.allot_range(*asked, persons))
+
+
+async def clear_lease(call: Call) -> Response:
+    request = await call.read_json(ClearanceRequest)
+    return await answer_standing(call, await call.archive.clear_lease(request.issuer, request.code, request.first))
+
+
+async def list_clearances(call: Call) -> Response:
+    visible, issuer = own_only(call, call.parameters("issuer").get("issuer"))
+    return render(call, Rows(call.archive.clearances(issuer) if visible else [], False, None))
 
 
 ROUTES = (
@@ -96,5 +106,43 @@ ROUTES = (
             "organisation_unknown",
             "unavailable",
         ),
+    ),
+    Route(
+        "POST",
+        "/v1/clearances",
+        "clearLease",
+        "numbers",
+        "Clear a lease: what became of each number is counted, and none can be used any more",
+        clear_lease,
+        {
+            202: Given("Sent to the ledger", examples.OPERATION_QUEUED, Answer),
+            201: Given("Recorded within the preferred wait", examples.LIFE_RECORDED, Answer),
+            200: Given("It was cleared before", examples.LIFE_RECORDED, Answer),
+        },
+        (MIRROR,),
+        Sent({"issuer": "hospital-a", "code": "33060126", "first": 1}, ClearanceRequest),
+        (PREFER,),
+        (
+            "lease_unknown",
+            "lease_in_use",
+            "numbers_unexplained",
+            "already_cleared",
+            "not_supervised",
+            "organisation_unknown",
+            "unavailable",
+        ),
+    ),
+    Route(
+        "GET",
+        "/v1/clearances",
+        "listClearances",
+        "numbers",
+        "Leases that were cleared, with what became of their numbers",
+        list_clearances,
+        {200: Given("The clearances", {"data": [examples.CLEARANCE], "has_more": False, "next": None}, Rows)},
+        (MIRROR,),
+        None,
+        (Parameter("issuer", "organisation id", "hospital-a"),),
+        ("parameter_unknown",),
     ),
 )

@@ -206,6 +206,21 @@ ORGANISATION: dict[str, Any] = {
     "reason": "key_lost",
     "height": 1042,
 }
+CLEARANCE: dict[str, Any] = {
+    "issuer": "hospital-a",
+    "code": "33060126",
+    "first": 1,
+    "count": 10000,
+    "place": "A01",
+    "gateway": "hospital-a",
+    "normal": 9951,
+    "reversed": 17,
+    "red": 17,
+    "void": 6,
+    "unused": 9,
+    "office": "finance-city",
+    "height": 88213,
+}
 SIGNED: dict[str, Any] = {
     "height": 1042,
     "time": "2026-03-01T01:30:00.120Z",

@@ -97,6 +97,14 @@ class RangeRequest(Body, frozen=True):
     holder: Organisation
 
 
+class ClearanceRequest(Body, frozen=True):
+    """The lease whose numbers are to be cleared."""
+
+    issuer: Organisation
+    code: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{8}\Z")]
+    first: Annotated[int, msgspec.Meta(ge=0, le=9_999_999_999)]
+
+
 class VerificationRequest(Body, frozen=True):
     """What stands on the bill in hand. Date and total are compared where they are sent."""
 

@@ -11,6 +11,7 @@ from chain.operation import (
     AllotRange,
     ApproveChange,
     BookBill,
+    ClearLease,
     CloseOrganisation,
     DecideClaim,
     DeliverBill,
@@ -38,6 +39,7 @@ from chain.rules.accounting import acknowledge_reversal, book_bill
 from chain.rules.bills import issue_bill, reverse_bill
 from chain.rules.circulation import deliver_bill, hold_bill, make_up_payment, void_bill
 from chain.rules.claims import decide_claim, lock_claim, pay_claim, release_claim
+from chain.rules.clearance import clear_lease
 from chain.rules.context import Changes, Context, Refused, View
 from chain.rules.keys import add_key, end_key
 from chain.rules.membership import approve_change, propose_change, renew
@@ -70,6 +72,7 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     VoidBlanks: void_blanks,
     BookBill: book_bill,
     AcknowledgeReversal: acknowledge_reversal,
+    ClearLease: clear_lease,
     LockClaim: lock_claim,
     DecideClaim: decide_claim,
     PayClaim: pay_claim,

@@ -4,11 +4,11 @@ What may become of a bill afterwards is the table of `moves.py`.
 Codes in their order of precedence:
   issue     already_recorded, number_used, wrong_key, organisation_unknown, issuer_not_entitled, organisation_suspended or
             organisation_closed, place_unknown, kind_unknown, amount_not_positive, sum_mismatch, own_part_exceeds_total, date_unknown, date_out_of_window,
-            number_code_mismatch, lease_unknown, number_outside_lease, already_issued, business_no_conflict,
+            number_code_mismatch, lease_unknown, number_outside_lease, lease_cleared, already_issued, business_no_conflict,
             day_book_full
   reversal  already_recorded, number_used, wrong_key, second_person_missing, persons_malformed, same_person,
             organisation_unknown, issuer_not_entitled, organisation_suspended or organisation_closed, place_unknown, bill_unknown, not_issuer, bill_is_red, bill_is_void, already_reversed, amount_mismatch, date_unknown,
-            date_out_of_window, number_code_mismatch, lease_unknown, number_outside_lease, paper_copy_outstanding, claim_open,
+            date_out_of_window, number_code_mismatch, lease_unknown, number_outside_lease, lease_cleared, paper_copy_outstanding, claim_open,
             claim_paid, accounting_not_acknowledged, day_book_full
 """
 

@@ -10,7 +10,7 @@ Codes in their order of precedence:
             (above it), range_exhausted, directory_full
   lease     already_recorded, range_moved, wrong_key, organisation_unknown, issuer_not_entitled, organisation_suspended or
             organisation_closed, place_unknown, range_unknown, range_not_yours, count_not_positive, range_moved, range_exhausted, directory_full
-  unused    already_recorded, number_used, wrong_key, lease_unknown, number_outside_lease, number_used
+  unused    already_recorded, number_used, wrong_key, lease_unknown, number_outside_lease, lease_cleared, number_used
 A code that stands twice is first given for another operation's record under the same key.
 """
 
@@ -64,7 +64,7 @@ def take_lease(view: View, operation: TakeLease, context: Context) -> Changes:
         raise Refused("directory_full")
     return {
         keyspace.number_range(ref): parent,
-        own: LeaseBody(operation.first, operation.count, operation.gateway, operation.place),
+        own: LeaseBody(operation.first, operation.count, operation.gateway, operation.place, False),
         directory: LeasesBody([*firsts, operation.first]),
     }
 
@@ -97,10 +97,12 @@ def report_unused(view: View, operation: ReportUnused, context: Context) -> Chan
 
 
 def leased_number(view: View, issuer: str, bill: str, lease_first: int) -> LeaseBody:
-    """The lease that a number was given from. Raises Refused lease_unknown or number_outside_lease."""
+    """The lease that a number was given from. Raises Refused lease_unknown, number_outside_lease or lease_cleared."""
     lease = view.get(keyspace.lease(issuer, bill[:8], lease_first), LeaseBody)
     if lease is None:
         raise Refused("lease_unknown")
     if not lease.first <= int(bill[8:]) < lease.first + lease.count:
         raise Refused("number_outside_lease")
+    if lease.cleared:
+        raise Refused("lease_cleared")
     return lease

@@ -135,6 +135,26 @@ def gaps(year: Year, home: Home, issuer: Issuer = None, via: ViaMirror = None, a
     return ExitCode.INVALID if missing else ExitCode.OK
 
 
+Lease = Annotated[str, typer.Argument(metavar="ISSUER/CODE/FIRST", help="The lease, as in hospital-a/33060126/1.")]
+
+
+@app.command()
+@output.reported
+def clear(lease: Lease, home: Home, via: ViaMirror = None, wait: Wait = 10, as_json: Json = False) -> None:
+    """Clear a lease (核销): what became of each number is counted from the ledger, and none can be used any more.
+
+    Refused while a number is unexplained (numbers_unexplained; 'numbers gaps' lists them) or may still be given (lease_in_use).
+    """
+    from cli.client import open_client
+
+    issuer, code, first = _parse_parent(lease)
+    with open_client(home, via, "finance_clerk") as client:
+        standing = client.post("/v1/clearances", {"issuer": issuer, "code": code, "first": first}, wait)
+        rows = client.get("/v1/clearances", issuer=issuer)["data"]
+    found: dict[str, Any] = next((row for row in rows if (row["code"], row["first"]) == (code, first)), {})
+    output.show_fields({**standing, **found}, as_json)
+
+
 def _parse_parent(text: str) -> tuple[str, str, int]:
     holder, _, rest = text.partition("/")
     code, _, first = rest.partition("/")

@@ -252,6 +252,12 @@ class FakeMirror(FakeDesk):
         self.verify_persons(persons)
         return self._keep(f"{parent}{first}{count}{holder}".encode(), None)
 
+    async def clear_lease(self, issuer: str, code: str, first: int) -> Standing:
+        return self._keep(f"{issuer}{code}{first}".encode(), None)
+
+    def clearances(self, issuer: str | None) -> list[dict[str, Any]]:
+        return [examples.CLEARANCE] if issuer in (None, "hospital-a") else []
+
     async def supervise(self, operation: StandingOperation, persons: Sequence[bytes] = ()) -> Standing:
         if operation.organisation == "nobody":
             raise ServiceRefused("organisation_unknown")

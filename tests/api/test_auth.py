@@ -216,6 +216,8 @@ ADMITTED = {
     "POST /v1/approvals/{approval}": {"cashier@home", "hospital_admin@home", "finance_clerk@home"},
     "POST /v1/approvals/{approval}/withdrawal": {"cashier@home", "hospital_admin@home", "finance_clerk@home"},
     "GET /v1/audit/signed-by": {*anywhere("auditor"), "finance_clerk@home"},
+    "POST /v1/clearances": {"finance_clerk@home"},
+    "GET /v1/clearances": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "GET /v1/seals": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "GET /v1/audit/bills": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/audit/day-totals": {*anywhere("auditor"), "finance_clerk@home"},

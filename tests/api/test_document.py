@@ -112,6 +112,8 @@ ROLE = {
     "resumeOrganisation": ("finance_clerk", "finance-city"),
     "closeOrganisation": ("finance_clerk", "finance-city"),
     "listSignedBy": ("auditor", "audit-office"),
+    "clearLease": ("finance_clerk", "finance-city"),
+    "listClearances": ("auditor", "audit-office"),
     "listRanges": ("finance_clerk", "finance-city"),
     "listSeals": ("auditor", "audit-office"),
     "listKeys": ("operator", "finance"),

@@ -96,7 +96,9 @@ def test_a_gateway_takes_lease_after_lease(chain: Chain) -> None:
     assert chain.lease(count=20, gateway="hospital-a-2", place="A02") == 11
     assert chain.lease(count=5) == 31
 
-    assert chain.body(keyspace.lease("hospital-a", CODE, 11), LeaseBody) == LeaseBody(11, 20, "hospital-a-2", "A02")
+    assert chain.body(keyspace.lease("hospital-a", CODE, 11), LeaseBody) == LeaseBody(
+        11, 20, "hospital-a-2", "A02", False
+    )
     assert chain.body(keyspace.leases("hospital-a", "hospital-a", CODE), LeasesBody).firsts == [1, 31]
     assert chain.body(keyspace.number_range(HOSPITAL), RangeBody).next == 36
 

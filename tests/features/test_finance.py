@@ -1,11 +1,14 @@
-"""The finance bureau's rows: two persons, suspension, what a stolen key signed."""
+"""The finance bureau's rows: two persons, suspension, what a stolen key signed, clearance."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.features.acting import agreed, post, sealed_bill
-from tests.network.running import Network, bill_request
+from chain.operation import RangeRef, ReportUnused, TakeLease
+from tests.features.acting import act, agreed, post, sealed_bill
+from tests.network.running import VALIDATORS, Network, bill_request
 
 pytestmark = pytest.mark.processes
 
@@ -75,3 +78,65 @@ def test_42_a_suspended_hospital_issues_nothing_and_its_stolen_keys_bills_are_li
 def check_of(network: Network, bill: str) -> dict[str, str]:
     page = network.api("hospital-b").get(f"/bills/{bill}").json()
     return {"bill_id": bill, "check_code": page["check_code"]}
+
+
+def short_leases(text: str) -> str:
+    return text.replace("lease_count: 10000", "lease_count: 7").replace("lease_threshold: 5000", "lease_threshold: 1")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """Leases of seven numbers."""
+    network = Network(tmp_path_factory.mktemp("small"), short_leases)
+    try:
+        network.up(*VALIDATORS, "archive", "hospital-a")
+        yield network
+    finally:
+        network.down()
+
+
+def test_44_every_number_of_a_lease_is_explained_before_it_is_cleared(small: Network) -> None:
+    """Normal, reversed, red, void and unused add up to the lease; the counts are the ledger's own."""
+    bills = [sealed_bill(small) for _ in range(4)]
+    code, first = bills[0][:8], int(bills[0][8:])
+    lease = ("numbers", "clear", f"hospital-a/{code}/{first}", "--home", str(small.home))
+    assert "lease_in_use" in small.medbill(*lease, "--json", expect=6)
+    assert post(small, f"/bills/{bills[0]}/void", {"reason": "mistyped"})[0] == 201
+    reversal = {"reason": "wrong payer", "operator": "收费员01"}
+    red = agreed(small, post(small, f"/bills/{bills[1]}/reversal", reversal)[1])[1]
+    assert int(red["bill_id"][8:]) == first + 4
+    later = [sealed_bill(small) for _ in range(2)]
+    assert [int(bill[8:]) for bill in later] == [first + 5, first + 6]
+
+    cleared = small.json(*lease)
+    counts = {name: cleared[name] for name in ("normal", "reversed", "red", "void", "unused")}
+    assert counts == {"normal": 4, "reversed": 1, "red": 1, "void": 1, "unused": 0}
+    assert sum(counts.values()) == cleared["count"] == 7
+    again = small.api("archive", CLERK).post("/clearances", json={"issuer": "hospital-a", "code": code, "first": first})
+    assert again.status_code == 200, again.text
+    assert int(sealed_bill(small)[8:]) > first + 6  # the gateway goes on with another lease
+
+
+def test_44_a_number_that_nothing_explains_stops_it(small: Network) -> None:
+    """A lease that the hospital took by hand, and what it says of its numbers."""
+    code = sealed_bill(small)[:8]
+    ranges = small.api("archive", "auditor").get("/number-ranges", params={"holder": "hospital-a"}).json()["data"]
+    row = next(row for row in ranges if row["code"] == code)
+    first, ref = row["next"], RangeRef("hospital-a", code, row["first"])
+    assert act(small, "hospital-a", TakeLease(ref, first, 3, "by-hand", "A01")) == ["recorded"]
+
+    def unused(*serials: int) -> list[str]:
+        reports = [ReportUnused(f"{code}{serial:010d}", first, "spoilt") for serial in serials]
+        return act(small, "hospital-a", *reports)
+
+    assert unused(first + 1, first + 2) == ["recorded"] * 2
+    asked = {"issuer": "hospital-a", "code": code, "first": first}
+    clerk = small.api("archive", CLERK)
+    answer = clerk.post("/clearances", json=asked)
+    assert (answer.status_code, answer.json()["code"]) == (422, "numbers_unexplained")
+    assert f"{first:010d}" in answer.json()["detail"]
+    assert unused(first) == ["recorded"]
+    answer = clerk.post("/clearances", json=asked, headers={"Prefer": "wait=15"})
+    assert (answer.status_code, answer.json()["status"]) == (201, "recorded")
+    rows = clerk.get("/clearances", params={"issuer": "hospital-a"}).json()["data"]
+    assert [(row["unused"], row["count"]) for row in rows if row["gateway"] == "by-hand"] == [(3, 3)]
