@@ -88,6 +88,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/clearances"): OFFICE,
     ("GET", "/v1/clearances"): SUPERVISING,
     ("GET", "/v1/seals"): SUPERVISING,
+    ("POST", "/v1/seals"): OFFICE,
     ("GET", "/v1/audit/bills"): AUDITING,
     ("GET", "/v1/audit/day-totals"): AUDITING,
     ("GET", "/v1/audit/number-gaps"): AUDITING,

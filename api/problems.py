@@ -102,6 +102,8 @@ PROBLEMS: dict[str, Problem] = {
     "day_book_full": Problem(409, "The day's sums are beyond what a day book holds", "当日合计超出日记账上限"),
     "number_outside_lease": Problem(409, "This number is outside the lease", "票据号码不在领用号段内"),
     "lease_unknown": Problem(409, "No such lease", "领用号段不存在"),
+    "already_sealed": Problem(409, "This bill is sealed already", "票据已监制"),
+    "too_many_withheld": Problem(409, "Too many bills are withheld", "暂缓监制的票据过多"),
     "lease_cleared": Problem(409, "This lease is cleared: its numbers may not be used", "领用号段已核销"),
     "already_cleared": Problem(409, "This lease was cleared with other counts", "领用号段已核销"),
     "lease_in_use": Problem(409, "Numbers of this lease may still be given", "领用号段仍在使用"),

@@ -164,6 +164,7 @@ class BillDesk:
             reversed_by=body.related[0] if body.validity == REVERSED else None,
             reverses=body.related[0] if body.validity == RED else None,
             is_void=body.validity == VOID,
+            withheld=body.withheld,
         )
 
 

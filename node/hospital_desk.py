@@ -136,6 +136,7 @@ class HospitalDesk:
             red.operation.bill if red is not None else None,
             first.original if isinstance(first, ReverseBill) else None,
             bool(shown.void_height),
+            shown.withheld,
         )
         try:
             answer = self._verification.verify(claimed, source, head)

@@ -34,9 +34,10 @@ from node.peers import Peers
 from node.proof_desk import ProofDesk, checked_proof
 from node.seal_index import SealIndex
 from node.sealer import Sealer
-from node.service import Claimed, Head, Page, Reader, Standing, StandingOperation, Status
+from node.service import Claimed, Head, Page, Reader, ServiceRefused, Standing, StandingOperation, Status
 from node.submissions import Submissions
 from node.verification import PublicVerification
+from node.withholdings import Withholdings
 
 
 class Mirror:
@@ -59,12 +60,13 @@ class Mirror:
         unit_key: SigningKey | None = None,
         evidence: EvidenceStore | None = None,
         approvals: Approvals,
+        withholdings: Withholdings,
     ) -> None:
         self.name, self.organisation = name, organisation
         self.chain_id = ledger.chain_id.hex()
         self._ledger, self._feed, self._peers = ledger, feed, peers
         self._submissions, self._sealer = submissions, sealer
-        self.approvals = approvals
+        self.approvals, self._withholdings = approvals, withholdings
         self._clearing = ClearanceDesk(ledger)
         self._office = OfficeDesk(organisation, ledger, unit_key, submissions, self._find)
         self._evidence = evidence
@@ -260,6 +262,21 @@ class Mirror:
                 }
             rows.append(standing)
         return rows
+
+    async def withhold(self, withheld: dict[str, str], released: Sequence[str]) -> None:
+        if self._sealer is None:
+            raise ServiceRefused("unavailable", "this node does not seal")
+        for bill in (*withheld, *released):
+            body = self._ledger.state.get(keyspace.bill(bill), BillBody)
+            if body is not None and body.issuer not in self._sealer.book.lines:
+                raise ServiceRefused("not_supervised", bill)
+            if bill in withheld and body is not None and self._proofs.seal_over(bill, body) is not None:
+                raise ServiceRefused("already_sealed", bill)
+        await self._withholdings.change(withheld, released)
+        for bill in (*withheld, *released):
+            body = self._ledger.state.get(keyspace.bill(bill), BillBody)
+            if body is not None:
+                self._sealer.look_again(body.issuer, bill)
 
     async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int) -> Page:
         return await self._audit.bills(filters, after, limit)

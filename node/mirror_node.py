@@ -46,6 +46,7 @@ from node.seal_index import SealIndex
 from node.sealer import Sealer
 from node.submissions import Submissions, send_to_validators
 from node.transport import Transport
+from node.withholdings import Withholdings
 
 DETAILS_STEP_BACK_S = 2.0  # details wait so long for blocks that are caught up with: both want the processor
 
@@ -84,10 +85,18 @@ class MirrorNode:
         send = send_to_validators(peers)
         self._space = space or boundless()
         self._submissions = Submissions(ledger, self.details.database, self._details_writer, send, space=self._space)
+        withholdings = Withholdings(self.details.database, self._details_writer)
         self.sealer: Sealer | None = None
         if seal_key is not None:
             self.sealer = Sealer(
-                ledger, self.details, self._index, office=organisation, key=seal_key, send=send, thread=self._workers
+                ledger,
+                self.details,
+                self._index,
+                office=organisation,
+                key=seal_key,
+                send=send,
+                thread=self._workers,
+                questioned=withholdings.reason_of,
             )
         self.evidence = EvidenceStore.open(data, ledger.genesis)
         self._watch = EvidenceWatch(self.evidence, peers, self._workers)
@@ -115,6 +124,7 @@ class MirrorNode:
             unit_key=unit_key,
             evidence=self.evidence,
             approvals=Approvals(data, storage_key, ledger.genesis.parameters),
+            withholdings=withholdings,
         )
         self._answers = Answers(ledger, self.feed, self.evidence)
         self._tasks: list[asyncio.Task[None]] = []

@@ -68,6 +68,7 @@ class Sealer:
         key: SigningKey,
         send: Send,
         thread: Executor,
+        questioned: Callable[[str], str | None] = lambda _bill: None,
         details_wait_ms: int = DETAILS_WAIT_MS,
         now_s: Callable[[], float] = time.monotonic,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
@@ -77,6 +78,7 @@ class Sealer:
         self.is_alarmed = False
         self._ledger, self._store, self._index = ledger, store, index
         self._key, self._send, self._thread = key, send, thread
+        self._questioned = questioned  # why a clerk wants no seal on a bill
         self._now_s, self._wall_ms = now_s, wall_ms
         parameters = ledger.genesis.parameters
         self._window = parameters.replay_window
@@ -116,6 +118,13 @@ class Sealer:
         line.heard_s = self._now_s()
         self._delivered.update((bill, issuer) for bill in bills)
         self._wake.set()
+
+    def look_again(self, issuer: str, bill: str) -> None:
+        """A clerk has withheld a bill, or withholds it no more."""
+        if issuer in self.book.lines:
+            self._releasable.pop(bill, None)
+            self._delivered[bill] = issuer
+            self._wake.set()
 
     def _on_seal(self, seal: SealBills, digest: bytes, code: str) -> None:
         for segment in seal.segments:
@@ -270,7 +279,7 @@ class Sealer:
 
     def _examine_all(self, entries: Iterable[OpenBill]) -> list[str]:
         parameters = self._ledger.genesis.parameters
-        return [examine(self._store, entry, parameters) for entry in entries]
+        return [self._questioned(entry.bill) or examine(self._store, entry, parameters) for entry in entries]
 
     def _withheld(self, issuer: str, bill: str) -> OpenBill | None:
         """A bill that an earlier seal withheld, to be looked at again."""

@@ -230,6 +230,11 @@ class Archive(Desk, Protocol):
         """Per issuer: watermark, head, lag in blocks, bills withheld."""
         ...
 
+    async def withhold(self, withheld: dict[str, str], released: Sequence[str]) -> None:
+        """Bills that get no seal (number -> reason), and bills that are to get theirs after all. Raises ServiceRefused
+        `already_sealed`, `not_supervised`, `too_many_withheld`."""
+        ...
+
     async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int) -> Page:
         """Filters: issuer (required), from, to (yyyy-mm-dd), kind, place, validity."""
         ...

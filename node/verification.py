@@ -32,6 +32,7 @@ class FaceOfBill(msgspec.Struct, frozen=True, omit_defaults=True):
     reversed_by: str | None = None  # the red bill of a reversed one
     reverses: str | None = None  # the original of a red one
     is_void: bool = False  # withdrawn before it was delivered
+    withheld: str = ""  # why the office has not sealed it, or empty
 
 
 class FailureCounter:
@@ -78,6 +79,8 @@ class PublicVerification:
             self._failures.add(source)
             return _answer("no_match", answer)
         answer["status"] = face.status
+        if face.withheld:
+            answer["seal_withheld"] = face.withheld
         if face.reverses is not None:
             answer["reverses"] = face.reverses
         if face.reversed_by is not None:

@@ -7,11 +7,12 @@ from starlette.responses import Response
 from api.call import Call
 from api.errors import ApiRefused
 from api.rendering import render, render_page
-from api.route import MIRROR, Given, Parameter, Route
+from api.route import MIRROR, Given, Parameter, Route, Sent
 from api.routes.numbers import own_only
 from api.routes.public import parse_date
 from api.schemas import examples
 from api.schemas.answers import Rows
+from api.schemas.requests import SealsRequest
 from chain.bill import KINDS
 from chain.rules.moves import AXES
 
@@ -25,6 +26,15 @@ VALIDITIES = tuple(AXES["validity"].states.values())
 async def list_seals(call: Call) -> Response:
     visible, issuer = own_only(call, call.parameters("issuer").get("issuer"))
     return render(call, Rows(await call.archive.seals(issuer) if visible else [], False, None))
+
+
+async def withhold_seals(call: Call) -> Response:
+    request = await call.read_json(SealsRequest)
+    withheld = {entry.bill_id: entry.reason for entry in request.exceptions}
+    if len(withheld) != len(request.exceptions) or set(withheld) & set(request.released):
+        raise ApiRefused("invalid_value", "each bill once", "/exceptions")
+    await call.archive.withhold(withheld, request.released)
+    return render(call, {"exceptions": len(withheld), "released": len(request.released)})
 
 
 async def list_audited_bills(call: Call) -> Response:
@@ -113,6 +123,19 @@ ROUTES = (
         None,
         (Parameter("issuer", "organisation id", "hospital-a"),),
         ("parameter_unknown",),
+    ),
+    Route(
+        "POST",
+        "/v1/seals",
+        "withholdSeals",
+        "supervision",
+        "Withhold the seal of bills, by their numbers, or let them have it after all",
+        withhold_seals,
+        {200: Given("The sealer knows", {"exceptions": 1, "released": 0}, dict)},
+        (MIRROR,),
+        Sent({"exceptions": [{"bill_id": examples.BILL_ID, "reason": "under_inquiry"}], "released": []}, SealsRequest),
+        (),
+        ("already_sealed", "not_supervised", "too_many_withheld", "unavailable"),
     ),
     Route(
         "GET",

@@ -84,6 +84,7 @@ class Verification(msgspec.Struct, frozen=True, omit_defaults=True):
     verdict: str
     status: str | None = None
     reversed_by: str | None = None
+    seal_withheld: str | None = None  # why the office has not sealed it
     as_of: dict[str, Any] | None = None
 
 

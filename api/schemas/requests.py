@@ -97,6 +97,20 @@ class RangeRequest(Body, frozen=True):
     holder: Organisation
 
 
+class SealQuestion(Body, frozen=True):
+    """A bill that is to get no seal, and why, as a code."""
+
+    bill_id: BillIdText
+    reason: Code
+
+
+class SealsRequest(Body, frozen=True):
+    """Exceptions of the seals to come, and bills that are to get theirs after all."""
+
+    exceptions: Annotated[list[SealQuestion], msgspec.Meta(max_length=1_000)] = []
+    released: Annotated[list[BillIdText], msgspec.Meta(max_length=1_000)] = []
+
+
 class ClearanceRequest(Body, frozen=True):
     """The lease whose numbers are to be cleared."""
 

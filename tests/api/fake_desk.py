@@ -258,6 +258,9 @@ class FakeMirror(FakeDesk):
     def clearances(self, issuer: str | None) -> list[dict[str, Any]]:
         return [examples.CLEARANCE] if issuer in (None, "hospital-a") else []
 
+    async def withhold(self, withheld: dict[str, str], released: Sequence[str]) -> None:
+        self.calls.append(("withhold", withheld, list(released)))
+
     async def supervise(self, operation: StandingOperation, persons: Sequence[bytes] = ()) -> Standing:
         if operation.organisation == "nobody":
             raise ServiceRefused("organisation_unknown")

@@ -218,6 +218,7 @@ ADMITTED = {
     "GET /v1/audit/signed-by": {*anywhere("auditor"), "finance_clerk@home"},
     "POST /v1/clearances": {"finance_clerk@home"},
     "GET /v1/clearances": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
+    "POST /v1/seals": {"finance_clerk@home"},
     "GET /v1/seals": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "GET /v1/audit/bills": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/audit/day-totals": {*anywhere("auditor"), "finance_clerk@home"},

@@ -112,6 +112,7 @@ ROLE = {
     "resumeOrganisation": ("finance_clerk", "finance-city"),
     "closeOrganisation": ("finance_clerk", "finance-city"),
     "listSignedBy": ("auditor", "audit-office"),
+    "withholdSeals": ("finance_clerk", "finance-city"),
     "clearLease": ("finance_clerk", "finance-city"),
     "listClearances": ("auditor", "audit-office"),
     "listRanges": ("finance_clerk", "finance-city"),

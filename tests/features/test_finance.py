@@ -15,6 +15,36 @@ pytestmark = pytest.mark.processes
 CLERK = "finance_clerk"
 
 
+def test_40_a_clerk_withholds_one_seal_and_its_neighbours_have_theirs(network: Network) -> None:
+    """The holder is told that the seal is withheld, and why; released, the bill gets it by itself."""
+    before = sealed_bill(network)
+    named = f"{before[:8]}{int(before[8:]) + 1:010d}"  # the next number of this counter
+    clerk = network.api("archive", CLERK)
+    body = {"exceptions": [{"bill_id": named, "reason": "under_inquiry"}]}
+    assert clerk.post("/seals", json=body).status_code == 200
+    request = bill_request("features-withheld", 100)
+    answer = network.api("hospital-a").post("/bills", json=request, headers={"Prefer": "wait=1"}).json()
+    assert answer["bill_id"] == named
+    sealed_bill(network)
+    archive = network.api("archive", "auditor")
+    network.until(lambda: archive.get(f"/bills/{named}").json().get("seal_withheld") == "under_inquiry", "withheld")
+    check = {"bill_id": named, "check_code": answer["check_code"]}
+    for via in ("hospital-a", "archive"):
+        network.until(
+            lambda via=via: network.api(via).post("/verifications", json=check).json().get("seal_withheld"), "told"
+        )
+    assert named in str(clerk.get("/seals", params={"issuer": "hospital-a"}).json()["data"])
+
+    network.stop("archive")  # the clerk's word survives the archive
+    network.up("archive")
+    sealed_bill(network)
+    assert archive.get(f"/bills/{named}").json()["seal_withheld"] == "under_inquiry"
+    assert clerk.post("/seals", json={"released": [named]}).status_code == 200
+    network.until(lambda: archive.get(f"/bills/{named}").json()["status"] == "sealed", "sealed after all")
+    late = clerk.post("/seals", json=body)
+    assert (late.status_code, late.json()["code"]) == (409, "already_sealed")
+
+
 def test_41_one_clerk_allots_nothing(network: Network) -> None:
     clerk = network.api("archive", CLERK)
     rows = clerk.get("/number-ranges", params={"holder": "finance-city"}).json()["data"]

@@ -27,6 +27,7 @@ from node.sealer import Sealer
 from node.service import Claimed, Reader, ServiceRefused
 from node.submissions import Submissions, send_to_validators
 from node.verification import FAILURES_MAX
+from node.withholdings import Withholdings
 from tests.chain.making import CODE, Chain, bill_id, details, genesis, issue_bill, key_of, reverse_bill
 from tests.node.following import FakeLink, FakePeers, drop_ledger, make_ledger, open_ledger
 
@@ -89,6 +90,7 @@ class Archive:
             sealer=self.sealer,
             unit_key=key_of("finance-city/unit"),
             approvals=Approvals(self.home, bytes(32), ledger.genesis.parameters),
+            withholdings=Withholdings(self.store.database, self.thread),
         )
 
     def lease(self, issuer: str) -> int:
