@@ -31,6 +31,12 @@ Trust = Annotated[
         "--trust", metavar="FILE", help="What earlier checks have proven: nothing may contradict it; kept up to date."
     ),
 ]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at", metavar="HEIGHT|TIME", help="Invalid unless it shows how things stood then: a block, or RFC 3339."
+    ),
+]
 MaxAge = Annotated[
     str | None, typer.Option("--max-age", metavar="AGE", help="Invalid if its newest block is older, as in 24h.")
 ]
@@ -58,29 +64,29 @@ def fetch(bill_id: BillId, home: Home, via: Via, out: Out = None, show: Show = N
 @app.command()
 @output.reported
 def verify(
-    file: ProofFile, genesis: GenesisFile, trust: Trust = None, max_age: MaxAge = None, as_json: Json = False
+    file: ProofFile,
+    genesis: GenesisFile,
+    trust: Trust = None,
+    max_age: MaxAge = None,
+    at: At = None,
+    as_json: Json = False,
 ) -> ExitCode:
     """Check a proof against the genesis file alone, without any network. Exit 3 if a check fails."""
     from chain.proof_file import PROOF_BYTES_MAX
     from cli import proof_check
-    from cli.durations import parse_duration_ms
+    from cli.durations import parse_duration_ms, parse_moment
 
     max_age_ms = None if max_age is None else parse_duration_ms(max_age)
+    at_height, at_ms = (None, None) if at is None else parse_moment(at)
     trusted = proof_check.read_file(trust, proof_check.FILE_BYTES_MAX) if trust is not None and trust.exists() else None
     verdict = proof_check.verify_proof_bytes(
         proof_check.read_file(file, PROOF_BYTES_MAX),
         proof_check.read_file(genesis, proof_check.FILE_BYTES_MAX),
         trusted,
         max_age_ms,
+        at_height=at_height,
+        at_ms=at_ms,
     )
-    checks = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in verdict.checks]
     if verdict.valid and trust is not None and verdict.newest is not None:
         proof_check.keep_checkpoint(trust, trusted, verdict.newest)
-    if as_json:
-        output.print_json({"valid": verdict.valid, "checks": checks, "bill": verdict.bill or None})
-    else:
-        output.print_checks(checks)
-        if verdict.valid:
-            output.print_fields(verdict.bill)
-        output.print_line("valid" if verdict.valid else "INVALID")
-    return ExitCode.OK if verdict.valid else ExitCode.INVALID
+    return proof_check.show_verdict(verdict, as_json)
