@@ -45,6 +45,7 @@ PROBLEMS: dict[str, Problem] = {
     "duplicate_field": Problem(422, "A field stands twice in one object", "同一对象中字段重复"),
     "wrong_type": Problem(422, "A field has the wrong type", "字段类型错误"),
     "invalid_value": Problem(422, "A field has a value that is not allowed", "字段值不合规定"),
+    "field_not_opened": Problem(422, "The file does not show this field", "文件未公开该字段"),
     "field_unknown": Problem(422, "No bill has such a field to open", "票据没有可公开的该字段"),
     "text_refused": Problem(422, "A text holds characters that cannot be stored", "文本含有不可存储的字符"),
     # who asks

@@ -12,7 +12,9 @@ from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
 from cli.options import Home, Json, Via
 
-app = typer.Typer(no_args_is_help=True, help="Fetch a bill's proof, and check one without any network.")
+app = typer.Typer(
+    no_args_is_help=True, help="Fetch a bill's proof, show a part of it on, and check one without any network."
+)
 
 BillId = Annotated[str, typer.Argument(metavar="BILL_ID", help="18 digits: code and number.")]
 Out = Annotated[
@@ -31,6 +33,10 @@ Trust = Annotated[
         "--trust", metavar="FILE", help="What earlier checks have proven: nothing may contradict it; kept up to date."
     ),
 ]
+Shown = Annotated[
+    str, typer.Option("--show", metavar="FIELD,...", help="What the reader may see: total,date,issuer, payer_name …")
+]
+Presented = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the file that is handed on.")]
 At = Annotated[
     str | None,
     typer.Option(
@@ -57,6 +63,25 @@ def fetch(bill_id: BillId, home: Home, via: Via, out: Out = None, show: Show = N
     out.write_bytes(data)
     if as_json:
         output.print_json({"bill_id": bill_id, "file": str(out), "bytes": len(data)})
+    else:
+        output.print_line(f"{out}: {len(data)} bytes")
+
+
+@app.command()
+@output.reported
+def present(file: ProofFile, show: Shown, out: Presented, as_json: Json = False) -> None:
+    """Keep only the fields that a reader may see, offline. What is on the chain, as total, date and issuer, is always shown.
+
+    Of what is left out nothing is in the new file, neither the value nor a hash that could be found by trying.
+    """
+    from chain.presenting import presented
+    from chain.proof_file import PROOF_BYTES_MAX
+    from cli import proof_check
+
+    data = presented(proof_check.read_file(file, PROOF_BYTES_MAX), [name.strip() for name in show.split(",")])
+    out.write_bytes(data)
+    if as_json:
+        output.print_json({"file": str(out), "bytes": len(data)})
     else:
         output.print_line(f"{out}: {len(data)} bytes")
 
