@@ -51,6 +51,11 @@ READING = Policy(anyone=_roles("cashier", "hospital_admin", "finance_clerk", "au
 SUPERVISING = Policy(anyone=_roles("auditor", "hospital_admin"), own=_roles("finance_clerk"))
 AUDITING = Policy(anyone=_roles("auditor"), own=_roles("finance_clerk"))
 
+# institutions that show who they are; a hospital's people do so at the window
+INSTITUTIONS = Policy(
+    anyone=_roles("insurer_clerk", "employer_clerk", "finance_clerk", "auditor", "hospital_admin", "operator")
+)
+
 # (method, path) -> policy
 POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/bills"): ISSUING,
@@ -78,6 +83,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/audit/day-totals"): AUDITING,
     ("GET", "/v1/audit/number-gaps"): AUDITING,
     ("POST", "/v1/verifications"): PUBLIC,
+    ("POST", "/v1/verifications:batch"): INSTITUTIONS,
     ("POST", "/v1/proofs:check"): PUBLIC,
     ("GET", "/v1/blocks"): PUBLIC,
     # header, certificate and counts are public; bodies go to auditors and to an issuer for its own part

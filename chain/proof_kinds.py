@@ -6,9 +6,11 @@ from chain.certified import Checking
 from chain.genesis import Genesis
 from chain.proof import PROOF_VERSION, BillChecking
 from chain.verdict import Verdict, Wanted
+from chain.verification_manifest import VERIFICATION_MANIFEST, ManifestChecking
 
 KINDS: dict[int, type[Checking]] = {
     PROOF_VERSION: BillChecking,
+    VERIFICATION_MANIFEST: ManifestChecking,
 }
 
 

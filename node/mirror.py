@@ -11,6 +11,7 @@ from typing import Any
 
 from chain import keyspace
 from chain.block import RECORDED, FinalBlock
+from chain.certified import CurrentRecord, SetChange
 from chain.codec import decode, encode
 from chain.errors import ChainError
 from chain.execute import verify_transaction
@@ -20,10 +21,11 @@ from chain.records import UNIT, BillBody, BusinessBody, WatermarkBody
 from chain.rules import RULES, Context, Refused
 from chain.rules.context import HOSPITAL
 from chain.signature import SigningKey
-from chain.state import Overlay
+from chain.state import Overlay, record_of
 from chain.transaction import Entry, receive_transaction, sign_transaction
 from chain.validators import ValidatorSet
 from node.audit_desk import AuditDesk
+from node.batch_verification import BatchVerification
 from node.bill_desk import HOSPITAL_STAFF, BillDesk
 from node.details_store import DetailsStore
 from node.evidence_store import EvidenceStore
@@ -71,6 +73,7 @@ class Mirror:
         self.bills = BillDesk(organisation, ledger, store, index, self._proofs)
         self._audit = AuditDesk(ledger, self.bills.public_page)
         self._verification = PublicVerification(self.bills.face)
+        self.batches = BatchVerification(ledger.chain_id, organisation, unit_key, self._compare, self._prove_key)
 
     # ── the ledger ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -212,6 +215,18 @@ class Mirror:
 
     async def verify_claimed(self, claimed: Claimed, source: str) -> dict[str, Any]:
         return self._verification.verify(claimed, source, self.head())
+
+    async def verify_many(self, claims: list[Claimed]) -> dict[str, Any]:
+        return await self.batches.verify(claims, self.head)
+
+    async def _compare(self, claimed: Claimed) -> dict[str, Any]:
+        return self._verification.compare(claimed)
+
+    async def _prove_key(self, name: bytes) -> tuple[CurrentRecord, list[SetChange]] | None:
+        entry = self._ledger.state.entry(keyspace.key(self.organisation, name))
+        if entry is None:
+            return None
+        return self._proofs.current(entry[0], record_of(entry[1])), self._proofs.changes_of_sets()
 
     # ── finance and audit ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -255,6 +255,7 @@ class MirrorNode:
             "follow_total": dict(self.follower.counts),
             "evidence_watch_total": dict(self._watch.counts),
             "peer_incidents_total": dict(incidents),
+            "batch_verifications_total": dict(self.desk.batches.counts),
         }
         if self.sealer is not None:
             figures["sealer_total"] = dict(self.sealer.counts)

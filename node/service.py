@@ -39,7 +39,7 @@ class Reader(msgspec.Struct, frozen=True):
 
     subject: str
     organisation: str
-    role: str  # cashier, hospital_admin, finance_clerk, auditor, patient, operator
+    role: str  # one of api/auth.py's
 
 
 class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -129,6 +129,10 @@ class Desk(Protocol):
 
     async def verify_claimed(self, claimed: Claimed, source: str) -> dict[str, Any]:
         """{verdict, status?, reversed_by?, as_of}; `source` is counted against for failures only."""
+        ...
+
+    async def verify_many(self, claims: list[Claimed]) -> dict[str, Any]:
+        """{counts, results, manifest} of claims by somebody who showed who it is. Raises ServiceRefused `unavailable`."""
         ...
 
     async def operation(self, digest: str, reader: Reader) -> Standing | None: ...

@@ -197,6 +197,20 @@ GENUINE: dict[str, Any] = {
     "status": "sealed",
     "as_of": {"height": 1043, "time": "2026-03-01T01:30:02.000Z"},
 }
+BATCH_VERIFICATION: dict[str, Any] = {
+    "counts": {"genuine": 1},
+    "results": [{"verdict": "genuine", "status": "sealed"}],
+    "manifest": {
+        "rows": 1,
+        "questions": DIGEST,
+        "results": DIGEST,
+        "as_of": {"height": 1043, "time_ms": 1772328602000},
+        "organisation": "finance-city",
+        "key_id": DIGEST,
+        "signature": DIGEST * 2,
+        "file": "lQU=",  # stands for the canonical bytes, base64
+    },
+}
 PROOF_HEX = "93a670726f6f66"  # stands for a fetched *.proof file
 PROOF_CHECK: dict[str, Any] = {
     "valid": True,

@@ -94,6 +94,12 @@ class FakeDesk:
         self.failures_left -= 1
         return {"verdict": "no_match" if self.failures_left >= 0 else "try_later"}
 
+    async def verify_many(self, claims: list[Claimed]) -> dict[str, Any]:
+        self.calls.append(("verify_many", claims))
+        known = [claim.bill_id in self.bills and claim.check_code == examples.CHECK_CODE for claim in claims]
+        results = [{"verdict": "genuine" if fits else "no_match"} for fits in known]
+        return {**examples.BATCH_VERIFICATION, "results": results}
+
     async def operation(self, digest: str, reader: Reader) -> Standing | None:
         return self.standings.get(digest)
 

@@ -204,6 +204,9 @@ ADMITTED = {
     "GET /v1/bills": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
     "GET /v1/bills/{bill_id}/history": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
     "GET /v1/bills/{bill_id}/proof": EVERYBODY,
+    "POST /v1/verifications:batch": anywhere(
+        "insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "auditor", "operator"
+    ),
     "GET /v1/number-leases": {"cashier@home", "hospital_admin@home", "operator@home"},
     "GET /v1/number-ranges": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "POST /v1/number-ranges": {"finance_clerk@home"},
@@ -236,7 +239,7 @@ def test_the_whole_table_of_roles_and_paths(kind: str) -> None:
     for route in ROUTES:
         if kind not in route.nodes:
             continue
-        path = route.path.format(bill_id=examples.BILL_ID, height=1, digest=examples.DIGEST)
+        path = route.path.format(bill_id=examples.BILL_ID, height=1, digest=examples.DIGEST, claim=examples.DIGEST)
         for reader in sorted(EVERYBODY):
             role, _, where = reader.partition("@")
             organisation = desk.organisation if where == "home" else "hospital-b"

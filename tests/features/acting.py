@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import httpx2
+
 from chain.codec import encode
 from chain.operation import Operation
 from chain.transaction import Entry, sign_transaction
@@ -59,3 +61,8 @@ def verified(network: Network, data: bytes, **wanted: Any) -> dict[str, Any]:
     verdict = verify_proof_bytes(data, (network.home / "genesis.json").read_bytes(), **wanted)
     assert verdict.valid, verdict.checks[-1]
     return verdict.bill
+
+
+def clerk(network: Network, node: str, organisation: str = "insurer-a", role: str = "insurer_clerk") -> httpx2.Client:
+    """Somebody of an insurer or employer at a node."""
+    return network.api(node, role, organisation)
