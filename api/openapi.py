@@ -35,6 +35,7 @@ TAGS = {
     "bills": "A hospital issues, looks up and reverses its bills",
     "a bill's life": "What a hospital does with a bill after its issue",
     "public": "Whoever holds a bill checks it",
+    "claims": "What an insurer keeps of its decisions",
     "numbers": "Number ranges and leases",
     "supervision": "Seals of the supervising finance offices",
     "audit": "Reads over all hospitals",

@@ -82,6 +82,9 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/audit/bills"): AUDITING,
     ("GET", "/v1/audit/day-totals"): AUDITING,
     ("GET", "/v1/audit/number-gaps"): AUDITING,
+    ("GET", "/v1/bills/{bill_id}/version"): READING,
+    # the insurer's own, whoever of it asks
+    ("GET", "/v1/claims/{claim}/evidence"): Policy(anyone=_roles("insurer_clerk", "operator", "auditor")),
     ("POST", "/v1/verifications"): PUBLIC,
     ("POST", "/v1/verifications:batch"): INSTITUTIONS,
     ("POST", "/v1/proofs:check"): PUBLIC,
@@ -93,6 +96,11 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/keys"): Policy(anyone=_roles("hospital_admin", "finance_clerk", "auditor", "operator")),
     ("GET", "/v1/operations/{digest}"): Policy(
         anyone=_roles("cashier", "hospital_admin", "finance_clerk", "auditor", "operator")
+    ),
+    ("GET", "/v1/operations/{digest}/proof"): Policy(
+        anyone=_roles(
+            "cashier", "hospital_admin", "finance_clerk", "auditor", "insurer_clerk", "employer_clerk", "operator"
+        )
     ),
     # the transaction's own signature says for whom it speaks; the token keeps strangers out
     ("POST", "/v1/transactions"): Policy(anyone=_roles("hospital_admin", "finance_clerk", "operator")),

@@ -58,6 +58,7 @@ PROBLEMS: dict[str, Problem] = {
     # what is not there
     "not_found": Problem(404, "There is nothing here", "未找到"),
     "bill_unknown": Problem(404, "No such bill, or not for you", "票据不存在或无权查看"),
+    "not_yet_recorded": Problem(404, "The ledger had no such bill at that moment", "该时点账本中尚无此票据"),
     "block_unknown": Problem(404, "No such block yet", "区块尚不存在"),
     "operation_unknown": Problem(404, "No such operation, or not for you", "操作不存在或无权查看"),
     "organisation_unknown": Problem(422, "No such organisation", "单位不存在"),

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from chain.certified import Checking
+from chain.claim_evidence import CLAIM_EVIDENCE, EvidenceChecking
 from chain.genesis import Genesis
+from chain.operation_proof import OPERATION_PROOF, OperationChecking
 from chain.proof import PROOF_VERSION, BillChecking
+from chain.record_version import VERSION_PROOF, VersionChecking
 from chain.verdict import Verdict, Wanted
 from chain.verification_manifest import VERIFICATION_MANIFEST, ManifestChecking
 
 KINDS: dict[int, type[Checking]] = {
     PROOF_VERSION: BillChecking,
+    OPERATION_PROOF: OperationChecking,
+    VERSION_PROOF: VersionChecking,
+    CLAIM_EVIDENCE: EvidenceChecking,
     VERIFICATION_MANIFEST: ManifestChecking,
 }
 

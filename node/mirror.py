@@ -32,9 +32,11 @@ from node.evidence_store import EvidenceStore
 from node.feed import Feed
 from node.key_page import key_page
 from node.ledger_pages import bill_of, block_page, block_row, network_page, transaction_pages, utc_text
+from node.life_index import LifeIndex
 from node.membership_page import membership_page
 from node.peers import Peers
 from node.proof_desk import ProofDesk, checked_proof
+from node.recorded_operations import find_operation
 from node.seal_index import SealIndex
 from node.sealer import Sealer
 from node.service import Claimed, Head, Page, Reader, ServiceRefused, Standing, Status
@@ -58,6 +60,7 @@ class Mirror:
         peers: Peers,
         store: DetailsStore,
         index: SealIndex,
+        lives: LifeIndex,
         submissions: Submissions,
         *,
         sealer: Sealer | None = None,
@@ -70,7 +73,7 @@ class Mirror:
         self._submissions, self._sealer, self._unit_key = submissions, sealer, unit_key
         self._evidence = evidence
         self._proofs = ProofDesk(ledger, index)
-        self.bills = BillDesk(organisation, ledger, store, index, self._proofs)
+        self.bills = BillDesk(organisation, ledger, store, index, lives, self._proofs)
         self._audit = AuditDesk(ledger, self.bills.public_page)
         self._verification = PublicVerification(self.bills.face)
         self.batches = BatchVerification(ledger.chain_id, organisation, unit_key, self._compare, self._prove_key)
@@ -143,21 +146,16 @@ class Mirror:
 
     def _find(self, digest: bytes) -> tuple[str, Standing] | None:
         """(whose it is, how it stands) of an operation."""
-        place = self._ledger.locate(digest)
-        if place is None:
+        if self._ledger.locate(digest) is None:
             waiting = self._submissions.is_waiting(digest)
             if waiting is None:
                 return None
             asked = [entry.operation for entry in waiting.entries if operation_digest(entry.operation) == digest]
             return waiting.organisation, Standing(digest.hex(), "queued", bill_id=bill_of(asked[0]))
-        height, number, index = place
-        view = self._ledger.final(height)
-        if view is None:
+        found = find_operation(self._ledger, digest)
+        if found is None:
             return None
-        transaction = view.received[number].transaction
-        first = sum(len(received.operation_digests) for received in view.received[:number])
-        operation, code = transaction.entries[index].operation, view.outcomes[first + index].code
-        return transaction.organisation, self._standing(digest, transaction.organisation, operation, height, code)
+        return found.organisation, self._standing(digest, found.organisation, found.operation, found.height, found.code)
 
     def _standing(self, digest: bytes, organisation: str, operation: Operation, height: int, code: str) -> Standing:
         bill = bill_of(operation)
@@ -209,6 +207,15 @@ class Mirror:
 
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
         return self.bills.proof(bill_id, reader, fields, secret)
+
+    async def bill_version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:
+        return self.bills.version(bill_id, at_ms, reader)
+
+    async def operation_proof(self, digest: str, reader: Reader) -> bytes | None:
+        return self.bills.operation_proof(bytes.fromhex(digest), reader)
+
+    async def claim_evidence(self, insurer: str, claim: str, reader: Reader) -> bytes | None:
+        return self.bills.claim_evidence(insurer, bytes.fromhex(claim), reader)
 
     def check_proof(self, data: bytes) -> dict[str, Any]:
         return checked_proof(data, self._ledger.genesis)

@@ -28,6 +28,7 @@ from node.evidence_store import EvidenceStore
 from node.evidence_watch import EvidenceWatch
 from node.feed import Feed
 from node.follow import BlockFollower
+from node.life_index import LifeIndex
 from node.link import Link
 from node.messages import (
     CONSENSUS,
@@ -80,6 +81,7 @@ class MirrorNode:
         issuers = [entry.id for entry in ledger.genesis.organisations if entry.supervisor == organisation]
         self.details = DetailsStore.open(data, storage_key, issuers, self._body_of, self._details_writer)
         self._index = SealIndex(self.details.database, ledger)
+        self._lives = LifeIndex(self.details.database, ledger)
         send = send_to_validators(peers)
         self._space = space or boundless()
         self._submissions = Submissions(ledger, self.details.database, self._details_writer, send, space=self._space)
@@ -94,6 +96,7 @@ class MirrorNode:
         followed: list[Callable[[FinalView], None]] = [
             self.details.on_final,
             self._index.on_final,
+            self._lives.on_final,
             self._submissions.on_final,
         ]
         if self.sealer is not None:
@@ -109,6 +112,7 @@ class MirrorNode:
             peers,
             self.details,
             self._index,
+            self._lives,
             self._submissions,
             sealer=self.sealer,
             unit_key=unit_key,
@@ -146,6 +150,7 @@ class MirrorNode:
             thread.shutdown(wait=True, cancel_futures=True)
         if not self._is_failed:
             self._index.close()
+            self._lives.close()
             self.details.close()
             self.ledger.close()
 

@@ -184,6 +184,18 @@ class Counter(Desk, Protocol):
 class Archive(Desk, Protocol):
     """A mirror: reads over all hospitals, for finance, auditors and the public."""
 
+    async def bill_version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:
+        """The file that proves what the ledger said of a bill at a moment. Raises ServiceRefused `not_yet_recorded`."""
+        ...
+
+    async def operation_proof(self, digest: str, reader: Reader) -> bytes | None:
+        """The file that proves an operation; `digest` is hex. For whoever may read the bill that it is about."""
+        ...
+
+    async def claim_evidence(self, insurer: str, claim: str, reader: Reader) -> bytes | None:
+        """The file that an insurer keeps of a decision; `claim` is hex. Raises ServiceRefused `claim_undecided`."""
+        ...
+
     def keys(self, organisation: str | None) -> list[dict[str, Any]]:
         """Those that have not ended, with the blocks from and until which they may sign."""
         ...

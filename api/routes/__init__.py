@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.route import Route
-from api.routes import audit, bills, institutions, ledger, life, numbers, public
+from api.routes import audit, bills, files, institutions, ledger, life, numbers, public
 
 ROUTES: tuple[Route, ...] = (
     *bills.ROUTES,
@@ -13,4 +13,5 @@ ROUTES: tuple[Route, ...] = (
     *audit.ROUTES,
     *ledger.ROUTES,
     *institutions.ROUTES,
+    *files.ROUTES,
 )

@@ -96,7 +96,10 @@ def verify(
     at: At = None,
     as_json: Json = False,
 ) -> ExitCode:
-    """Check a proof against the genesis file alone, without any network. Exit 3 if a check fails."""
+    """Check a proof against the genesis file alone, without any network. Exit 3 if a check fails.
+
+    Of a bill, of an operation in its history, of an earlier version of its record, or a claim's evidence.
+    """
     from chain.proof_file import PROOF_BYTES_MAX
     from cli import proof_check
     from cli.durations import parse_duration_ms, parse_moment

@@ -204,8 +204,13 @@ ADMITTED = {
     "GET /v1/bills": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
     "GET /v1/bills/{bill_id}/history": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
     "GET /v1/bills/{bill_id}/proof": EVERYBODY,
+    "GET /v1/bills/{bill_id}/version": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
+    "GET /v1/claims/{claim}/evidence": anywhere("insurer_clerk", "operator", "auditor"),
     "POST /v1/verifications:batch": anywhere(
         "insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "auditor", "operator"
+    ),
+    "GET /v1/operations/{digest}/proof": anywhere(
+        "cashier", "hospital_admin", "finance_clerk", "auditor", "insurer_clerk", "employer_clerk", "operator"
     ),
     "GET /v1/number-leases": {"cashier@home", "hospital_admin@home", "operator@home"},
     "GET /v1/number-ranges": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},

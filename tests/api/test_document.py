@@ -116,6 +116,7 @@ ROLE = {
     "listNumberGaps": ("auditor", "audit-office"),
     "submitTransaction": ("operator", "finance"),
     "verifyBills": ("operator", "finance"),
+    "proveDecision": ("auditor", "audit-office"),
 }
 
 

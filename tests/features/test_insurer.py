@@ -6,12 +6,15 @@ import json
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from chain.operation import BookBill, DecideClaim, LockClaim, PayClaim
+from chain.operation import BookBill, DecideClaim, LockClaim, PayClaim, ReleaseClaim
 from chain.records import PAYER
-from tests.features.acting import act, life, post, sealed_bill
+from cli.exit_codes import ExitCode
+from cli.proof_check import verdict_exit_code
+from tests.features.acting import act, clerk, life, post, sealed_bill, verified
 from tests.network.running import Network
 
 pytestmark = pytest.mark.processes
@@ -92,3 +95,58 @@ def test_claims_and_accounting_from_the_command_line(network: Network) -> None:
         "bill", "void", bill, "--reason", "mistyped", *through, "--json", expect=6
     )
     network.medbill("bill", "reverse", bill, "--reason", "wrong payer", "--operator", "x", *through)
+
+
+def test_56_evidence_of_a_decision_outlives_what_came_after(network: Network, tmp_path: Path) -> None:
+    """Normal and unclaimed when decided, though it was paid, released and reversed since: one file, without a network."""
+    bill, home = sealed_bill(network, own_fen=100), ("--home", str(network.home))
+    earlier = lock(bill, 30)  # another insurer grants a part before, and takes it back afterwards
+    assert act(network, "insurer-b", earlier) == ["recorded"]
+    assert act(network, "insurer-b", DecideClaim(earlier.claim, 30)) == ["recorded"]
+    claim = ("--organisation", "insurer-a", "--claim", "K-56", *home)
+    network.medbill("claim", "lock", bill, "--amount-fen", "70", *claim)
+    file, genesis = tmp_path / "k-56.proof", ("--genesis", str(network.home / "genesis.json"))
+    evidence = ("claim", "evidence", *claim, "--out", str(file), "--json")
+    assert "claim_undecided" in network.medbill(*evidence, expect=6)
+    assert not file.exists()
+    network.medbill("claim", "decide", "--approved-fen", "60", *claim)
+    network.medbill("claim", "pay", "--payment", "P-56", *claim)
+    network.medbill("claim", "release", "--reason", "paid_back", *claim)
+    assert act(network, "insurer-b", ReleaseClaim(earlier.claim, "withdrawn")) == ["recorded"]
+    status, answer = post(network, f"/bills/{bill}/reversal", {"reason": "x", "operator": "y"})
+    assert status == 201, answer
+    network.until(
+        lambda: network.api("archive", "auditor").get(f"/bills/{bill}").json()["validity"] == "reversed", "it is there"
+    )
+
+    facts = json.loads(network.medbill(*evidence))["bill"]
+    assert (facts["bill_id"], facts["status"], facts["insurer"]) == (bill, "normal", "insurer-a")
+    assert (facts["locked_fen"], facts["approved_fen"]) == (70, 60)
+    assert facts["other_claims"] == [{"insurer": "insurer-b", "claim": earlier.claim.hex()}]
+    decided = facts["decided_height"]
+    network.medbill("proof", "verify", str(file), *genesis, "--at", str(decided))
+    network.medbill("proof", "verify", str(file), *genesis)
+    for at in (facts["locked_height"] - 1, answer["height"], answer["height"] + 1_000):
+        network.medbill("proof", "verify", str(file), *genesis, "--at", str(at), expect=3)
+    data, trusted = file.read_bytes(), (network.home / "genesis.json").read_bytes()
+    for place in range(0, len(data), 3):
+        changed = bytearray(data)
+        changed[place] ^= 1 << place % 8
+        assert verdict_exit_code(bytes(changed), trusted) is ExitCode.INVALID, place
+
+    # it is the insurer's own
+    path = f"/claims/{facts['claim']}/evidence"
+    assert clerk(network, "archive").get(path).status_code == 200
+    assert clerk(network, "archive", "insurer-b").get(path).status_code == 404
+    assert clerk(network, "archive", "insurer-b").get(path, params={"insurer": "insurer-a"}).status_code == 404
+    assert network.api("archive", "cashier", "hospital-a").get(path).status_code == 403
+    auditor = network.api("archive", "auditor")
+    assert auditor.get(path, params={"insurer": "insurer-a"}).status_code == 200
+
+    # a rejection has its evidence too, of a list that no longer names it
+    other = sealed_bill(network, own_fen=100)
+    rejected = lock(other, 100)
+    assert act(network, "insurer-a", rejected) == ["recorded"]
+    assert act(network, "insurer-a", DecideClaim(rejected.claim, 0)) == ["recorded"]
+    told = clerk(network, "archive").get(f"/claims/{rejected.claim.hex()}/evidence").content
+    assert (verified(network, told)["approved_fen"], verified(network, told)["other_claims"]) == (0, [])
