@@ -36,6 +36,7 @@ TAGS = {
     "a bill's life": "What a hospital does with a bill after its issue",
     "public": "Whoever holds a bill checks it",
     "claims": "What an insurer keeps of its decisions",
+    "accounting": "Units that pay or refund bills book them",
     "numbers": "Number ranges and leases",
     "supervision": "Seals of the supervising finance offices",
     "audit": "Reads over all hospitals",

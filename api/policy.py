@@ -85,6 +85,10 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/bills/{bill_id}/version"): READING,
     # the insurer's own, whoever of it asks
     ("GET", "/v1/claims/{claim}/evidence"): Policy(anyone=_roles("insurer_clerk", "operator", "auditor")),
+    # the transaction's own signature says for whom it speaks, here too
+    ("POST", "/v1/bills/{bill_id}/accounting"): Policy(
+        anyone=_roles("insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "operator")
+    ),
     ("POST", "/v1/verifications"): PUBLIC,
     ("POST", "/v1/verifications:batch"): INSTITUTIONS,
     ("POST", "/v1/proofs:check"): PUBLIC,

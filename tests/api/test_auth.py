@@ -206,6 +206,9 @@ ADMITTED = {
     "GET /v1/bills/{bill_id}/proof": EVERYBODY,
     "GET /v1/bills/{bill_id}/version": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
     "GET /v1/claims/{claim}/evidence": anywhere("insurer_clerk", "operator", "auditor"),
+    "POST /v1/bills/{bill_id}/accounting": anywhere(
+        "insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "operator"
+    ),
     "POST /v1/verifications:batch": anywhere(
         "insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "auditor", "operator"
     ),

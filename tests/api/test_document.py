@@ -115,6 +115,7 @@ ROLE = {
     "listDayTotals": ("auditor", "audit-office"),
     "listNumberGaps": ("auditor", "audit-office"),
     "submitTransaction": ("operator", "finance"),
+    "bookBill": ("operator", "finance"),
     "verifyBills": ("operator", "finance"),
     "proveDecision": ("auditor", "audit-office"),
 }
