@@ -25,7 +25,16 @@ from chain.signature import SigningKey, verify_public_key
 from node.service import Reader
 from node.token_issuers import TokenIssuer
 
-ROLES = ("cashier", "hospital_admin", "finance_clerk", "auditor", "patient", "operator")
+ROLES = (
+    "cashier",
+    "hospital_admin",
+    "finance_clerk",
+    "auditor",
+    "patient",
+    "insurer_clerk",
+    "employer_clerk",
+    "operator",
+)
 
 ALGORITHMS = ("Ed25519", "EdDSA")  # the name of RFC 9864, and the older one that many sign-ons still write
 LIFETIME_S_MAX = 12 * 3600

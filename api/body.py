@@ -93,6 +93,29 @@ def decode_typed(data: bytes, kind: type[T]) -> T:
     return value  # type: ignore[no-any-return]
 
 
+class Opaque(msgspec.Struct, frozen=True, gc=False):
+    """Any JSON object. Counts a list's entries in little memory before they are kept."""
+
+
+def split_list(data: bytes, kind: type[Any], name: str, most: int) -> list[bytes]:
+    """The bytes of each entry of the only field of `data`, 1 to `most` of them, so that each is decoded by itself.
+
+    `kind` is a struct with that field as `msgspec.Raw`. Raises ApiRefused for what is wrong with the list itself.
+    """
+    raw = bytes(getattr(decode_typed(data, kind), name))
+    try:
+        shape = decode_typed(raw, list[Opaque])
+    except ApiRefused as refusal:
+        pointer = None if refusal.pointer is None else f"/{name}{refusal.pointer}"
+        raise ApiRefused(refusal.code, refusal.detail, pointer) from None
+    begin = data.find(b"[")
+    if data[begin : begin + len(raw)] != raw or data[begin + len(raw) :].strip() != b"}":
+        raise ApiRefused("duplicate_field", f"{name} stands twice in one object", f"/{name}")
+    if not 1 <= len(shape) <= most:
+        raise ApiRefused("invalid_value", f"1 to {most} {name}", f"/{name}")
+    return [bytes(entry) for entry in decode_typed(raw, list[msgspec.Raw])]
+
+
 def verify_readable(data: bytes) -> None:
     """Check that the whole is JSON, without building anything of it. Raises ApiRefused `malformed_json`."""
     try:

@@ -14,6 +14,7 @@ import msgspec
 from api.policy import POLICIES
 from api.problems import PROBLEMS, ProblemBody, build_problem
 from api.route import BOTH, Given, Route, Sent
+from api.schemas.requests import BATCH_MAX, VERIFICATIONS_MAX, VerificationRequest
 from chain.bill import BillRequest
 
 VERSION = "1.0"
@@ -24,10 +25,18 @@ BODY_PROBLEMS = ("media_type_unsupported", "body_too_large", "body_too_slow")
 JSON_PROBLEMS = ("malformed_json", "unknown_field", "missing_field", "duplicate_field", "wrong_type", "invalid_value")
 TOKEN_PROBLEMS = ("token_missing", "token_invalid", "token_expired", "role_forbidden")
 
+# bodies whose list is split before it is decoded -> field, most entries, kind of each
+LISTS: dict[str, tuple[str, int, type[Any]]] = {
+    "Batch": ("bills", BATCH_MAX, BillRequest),
+    "Verifications": ("rows", VERIFICATIONS_MAX, VerificationRequest),
+}
+
 TAGS = {
     "bills": "A hospital issues, looks up and reverses its bills",
     "a bill's life": "What a hospital does with a bill after its issue",
     "public": "Whoever holds a bill checks it",
+    "claims": "What an insurer keeps of its decisions",
+    "accounting": "Units that pay or refund bills book them",
     "numbers": "Number ranges and leases",
     "organisations": "Who takes part, and who is suspended or closed",
     "approvals": "Steps that two people have to agree on",
@@ -107,12 +116,13 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _request_content(body: Sent) -> dict[str, Any]:
-    if body.kind == "Batch":
-        bills = {"type": "array", "minItems": 1, "maxItems": 1000, "items": _reference(BillRequest)}
+    if body.kind in LISTS:
+        name, most, kind = LISTS[body.kind]
+        entries = {"type": "array", "minItems": 1, "maxItems": most, "items": _reference(kind)}
         schema = {
             "type": "object",
-            "properties": {"bills": bills},
-            "required": ["bills"],
+            "properties": {name: entries},
+            "required": [name],
             "additionalProperties": False,
         }
         return {"application/json": {"schema": schema, "example": body.example}}

@@ -53,6 +53,11 @@ OFFICE = Policy(own=_roles("finance_clerk"))
 AGREEING = Policy(own=_roles("cashier", "hospital_admin", "finance_clerk"))
 AUDITING = Policy(anyone=_roles("auditor"), own=_roles("finance_clerk"))
 
+# institutions that show who they are; a hospital's people do so at the window
+INSTITUTIONS = Policy(
+    anyone=_roles("insurer_clerk", "employer_clerk", "finance_clerk", "auditor", "hospital_admin", "operator")
+)
+
 # (method, path) -> policy
 POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/bills"): ISSUING,
@@ -93,7 +98,15 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/audit/day-totals"): AUDITING,
     ("GET", "/v1/audit/number-gaps"): AUDITING,
     ("GET", "/v1/audit/signed-by"): AUDITING,
+    ("GET", "/v1/bills/{bill_id}/version"): READING,
+    # the insurer's own, whoever of it asks
+    ("GET", "/v1/claims/{claim}/evidence"): Policy(anyone=_roles("insurer_clerk", "operator", "auditor")),
+    # the transaction's own signature says for whom it speaks, here too
+    ("POST", "/v1/bills/{bill_id}/accounting"): Policy(
+        anyone=_roles("insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "operator")
+    ),
     ("POST", "/v1/verifications"): PUBLIC,
+    ("POST", "/v1/verifications:batch"): INSTITUTIONS,
     ("POST", "/v1/proofs:check"): PUBLIC,
     ("GET", "/v1/blocks"): PUBLIC,
     # header, certificate and counts are public; bodies go to auditors and to an issuer for its own part
@@ -103,6 +116,11 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/keys"): Policy(anyone=_roles("hospital_admin", "finance_clerk", "auditor", "operator")),
     ("GET", "/v1/operations/{digest}"): Policy(
         anyone=_roles("cashier", "hospital_admin", "finance_clerk", "auditor", "operator")
+    ),
+    ("GET", "/v1/operations/{digest}/proof"): Policy(
+        anyone=_roles(
+            "cashier", "hospital_admin", "finance_clerk", "auditor", "insurer_clerk", "employer_clerk", "operator"
+        )
     ),
     # the transaction's own signature says for whom it speaks; the token keeps strangers out
     ("POST", "/v1/transactions"): Policy(anyone=_roles("hospital_admin", "finance_clerk", "operator")),

@@ -45,6 +45,7 @@ PROBLEMS: dict[str, Problem] = {
     "duplicate_field": Problem(422, "A field stands twice in one object", "同一对象中字段重复"),
     "wrong_type": Problem(422, "A field has the wrong type", "字段类型错误"),
     "invalid_value": Problem(422, "A field has a value that is not allowed", "字段值不合规定"),
+    "field_not_opened": Problem(422, "The file does not show this field", "文件未公开该字段"),
     "field_unknown": Problem(422, "No bill has such a field to open", "票据没有可公开的该字段"),
     "text_refused": Problem(422, "A text holds characters that cannot be stored", "文本含有不可存储的字符"),
     # who asks
@@ -57,6 +58,7 @@ PROBLEMS: dict[str, Problem] = {
     # what is not there
     "not_found": Problem(404, "There is nothing here", "未找到"),
     "bill_unknown": Problem(404, "No such bill, or not for you", "票据不存在或无权查看"),
+    "not_yet_recorded": Problem(404, "The ledger had no such bill at that moment", "该时点账本中尚无此票据"),
     "block_unknown": Problem(404, "No such block yet", "区块尚不存在"),
     "operation_unknown": Problem(404, "No such operation, or not for you", "操作不存在或无权查看"),
     "organisation_unknown": Problem(422, "No such organisation", "单位不存在"),

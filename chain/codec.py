@@ -101,3 +101,12 @@ def verify_text(text: str) -> None:
             raise TextRefused(f"character U+{ord(character):04X}")
     if not unicodedata.is_normalized("NFC", text):
         raise TextRefused("not in Unicode normal form C")
+
+
+def plain(value: Any) -> Any:
+    """A struct as an object with its field names, bytes as hex: for people, never for a hash."""
+    if isinstance(value, Wire):
+        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, list):
+        return [plain(entry) for entry in value]
+    return value.hex() if isinstance(value, bytes) else value

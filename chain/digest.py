@@ -30,6 +30,9 @@ KEY = _prefix("key")
 RECORD = _prefix("record")
 CONTENT = _prefix("content")
 BUSINESS = _prefix("business")
+VERIFICATION_ROWS = _prefix("verification-rows")
+VERIFICATION_RESULTS = _prefix("verification-results")
+VERIFICATION = _prefix("verification")
 
 
 def digest(prefix: bytes, parts: Wire | list[Any] | tuple[Any, ...]) -> bytes:

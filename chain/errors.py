@@ -11,6 +11,7 @@ ChainError
 ├── ProofRefused           a proof that does not prove
 │   ├── ProofMalformed     a path whose length cannot be right
 │   └── ProofMismatch      it leads elsewhere
+├── FieldRefused           a field of a bill that cannot be shown
 ├── ContentRefused         a bill whose own figures disagree
 ├── GenesisRefused         a genesis file that cannot start a ledger
 ├── TrustRefused           a trust file that cannot be read, or contradicts itself
@@ -70,6 +71,14 @@ class ProofMalformed(ProofRefused):
 
 class ProofMismatch(ProofRefused):
     code = "proof_mismatch"
+
+
+class FieldRefused(ChainError):
+    """`field_unknown`: no bill has such a field. `field_not_opened`: the file does not show it, so nobody can show it on."""
+
+    def __init__(self, code: str, name: str, detail: str) -> None:
+        super().__init__(f"{name}: {detail}")
+        self.code, self.name = code, name
 
 
 class ContentRefused(ChainError):

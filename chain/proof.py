@@ -13,28 +13,23 @@ The check, in its order (each step is a line of `medbill proof verify`):
 10 opened fields   each shown field leads to the bill's `details_root`
 11 trust           nothing contradicts the checkpoints that the holder kept from earlier checks
 12 age             the newest header is young enough
+Where the holder names a block or a moment, `in force` follows step 9: the record stood so then.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
-
-import msgspec
-
 from chain import keyspace
-from chain.block import RECORDED, Header, history_leaf
-from chain.codec import Count, Digest, Wire, decode, encode
+from chain.block import Header, history_leaf
+from chain.certified import Checking, CurrentRecord, SetChange, headers_of
+from chain.codec import Count, Digest, Wire, decode
 from chain.details import FIELDS, OpenedField, verify_opened
-from chain.errors import CertificateRefused, ChainError, ProofMismatch, ProofRefused
+from chain.errors import ProofMismatch
 from chain.genesis import Genesis
 from chain.merkle import verify_inclusion
 from chain.operation import IssueBill, ReverseBill, SealBills
 from chain.recorded import Recorded, verify_entry, verify_outcome, verify_signed
-from chain.records import COVERED, NORMAL, RED, REVERSED, SEAL, UNIT, VOID, BillBody, Record, state_leaf
-from chain.state import genesis_change
-from chain.validators import COMMIT, Certificate, ValidatorSet, verify_certificate
+from chain.records import COVERED, NORMAL, RED, REVERSED, SEAL, UNIT, VOID, BillBody
+from chain.verdict import Check, Checkpoint, Verdict, Wanted
 
 PROOF_VERSION = 1
 VALIDITY_NAMES = {NORMAL: "normal", REVERSED: "reversed", RED: "red", VOID: "void"}
@@ -48,24 +43,6 @@ class SealProof(Wire, frozen=True):
     history_path: list[Digest]  # of the bill's block in the history that `sealed` covers
 
 
-class CurrentRecord(Wire, frozen=True):
-    """A record as it stands under a final header."""
-
-    place: Count
-    record: Record
-    path: list[Digest]
-    header: Header
-    certificate: Certificate
-
-
-class SetChange(Wire, frozen=True):
-    """The last header of one validator set, which names the next one."""
-
-    header: Header
-    certificate: Certificate
-    members: ValidatorSet
-
-
 class Proof(Wire, frozen=True):
     version: Count
     set_changes: list[SetChange]  # as far as the newest header in this file
@@ -73,33 +50,6 @@ class Proof(Wire, frozen=True):
     seal: SealProof | None
     current: CurrentRecord | None
     opened: list[OpenedField]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at. `ok` is None for what the file does not contain."""
-
-    name: str
-    ok: bool | None
-    detail: str
-
-
-class Checkpoint(msgspec.Struct, frozen=True):
-    """A header that the holder has seen proven: of this height there can be no other."""
-
-    chain_id: str
-    height: int
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """`valid` only if every check that was made holds."""
-
-    valid: bool
-    checks: list[Check]
-    bill: dict[str, Any]  # what is proven, in the words of the API; empty when nothing is
-    newest: Checkpoint | None
 
 
 def check_proof(
@@ -110,144 +60,44 @@ def check_proof(
     max_age_ms: int | None = None,
     now_ms: int | None = None,
 ) -> Verdict:
-    """Check a proof file. Never raises for any bytes.
+    """Check a proof file of a bill. Never raises for any bytes.
 
     `now_ms` is needed with `max_age_ms`; one without the other is the caller's fault: ValueError.
     """
-    if (max_age_ms is None) != (now_ms is None):
-        raise ValueError("max_age_ms and now_ms go together")
-    checks: list[Check] = []
-    facts: dict[str, Any] = {}
-    try:
-        newest = _Checker(data, genesis, checks, facts).run(trusted or [], max_age_ms, now_ms)
-    except _Failed:
-        return Verdict(False, checks, {}, None)
-    return Verdict(True, checks, facts, newest)
+    wanted = Wanted(trusted or [], max_age_ms, now_ms)
+    return BillChecking(data, genesis).verdict(wanted)
 
 
-class _Failed(Exception):
-    """A check did not hold; it is the last of the list."""
-
-
-class _Checker:
-    def __init__(self, data: bytes, genesis: Genesis, checks: list[Check], facts: dict[str, Any]) -> None:
-        self.data, self.genesis, self.checks, self.facts = data, genesis, checks, facts
-        self.chain_id = genesis.digest()
-        self.sets = [genesis.validator_set()]
-
-    def run(self, trusted: list[Checkpoint], max_age_ms: int | None, now_ms: int | None) -> Checkpoint:
-        proof: Proof = self._step("form", self._form)  # 1
-        self._step("ledger", lambda: self._ledger(proof))  # 2
-        self._step("validators", lambda: self._validators(proof))  # 3
+class BillChecking(Checking):
+    def run(self, wanted: Wanted) -> Checkpoint:
+        proof = self.form(Proof, PROOF_VERSION, "a proof")  # 1
+        self.ledger(proof.bill.header)  # 2
+        self.step("validators", lambda: self.walk(proof.set_changes))  # 3
         bill = proof.bill
-        self._step("block", lambda: self._block(bill.header, bill.certificate))  # 4
-        self._step("outcome", lambda: self._outcome(bill))  # 5
-        self._step("transaction", lambda: self._transaction(bill))  # 6
-        self._step("unit signature", lambda: self._signature(bill, UNIT))  # 7
-        self._step("bill", lambda: self._bill(proof))
+        self.step("block", lambda: self.block(bill.header, bill.certificate))  # 4
+        self.step("outcome", lambda: self.outcome(bill))  # 5
+        self.step("transaction", lambda: self.transaction(bill))  # 6
+        self.step("unit signature", lambda: self.signature(bill, UNIT))  # 7
+        self.step("bill", lambda: self._bill(proof))
         newest = bill.header
         if proof.seal is None:  # 8
-            self.checks.append(Check("seal", None, "not in this file: the bill may not be sealed yet"))
+            self.missing("seal", "not in this file: the bill may not be sealed yet")
             self.facts["sealed"] = False
         else:
             seal = proof.seal
-            self._step("seal", lambda: self._seal(proof, seal))
+            self.step("seal", lambda: self._seal(proof, seal))
             newest = max(newest, seal.recorded.header, key=lambda header: header.height)
         if proof.current is None:  # 9
-            self.checks.append(Check("current record", None, "not in this file: a later reversal would not show"))
+            self.missing("current record", "not in this file: a later reversal would not show")
         else:
             current = proof.current
-            self._step("current record", lambda: self._current(proof, current))
+            self.step("current record", lambda: self._current(proof, current))
             newest = max(newest, current.header, key=lambda header: header.height)
+        if wanted.at_height is not None or wanted.at_ms is not None:
+            self.step("in force", lambda: _in_force(proof, wanted))
         if proof.opened:  # 10
-            self._step("opened fields", lambda: self._opened(proof))
-        if trusted:  # 11
-            self._step("trust", lambda: self._trust(proof, trusted))
-        if max_age_ms is not None and now_ms is not None:  # 12
-            self._step("age", lambda: self._age(proof, max_age_ms, now_ms))
-        self.facts["as_of"] = {"height": newest.height, "time_ms": newest.time_ms}
-        return Checkpoint(self.chain_id.hex(), newest.height, newest.digest().hex())
-
-    def _step(self, name: str, check: Any) -> Any:
-        """Run one check: it returns its detail (or a value, for `form`) and raises a ChainError if it does not hold."""
-        try:
-            result = check()
-        except (ChainError, msgspec.MsgspecError, LookupError, ValueError, ArithmeticError, RecursionError) as error:
-            self.checks.append(Check(name, False, str(error)[:200]))
-            raise _Failed from None
-        self.checks.append(Check(name, True, result if isinstance(result, str) else "canonical bytes of a proof"))
-        return result
-
-    def _form(self) -> Proof:
-        proof = decode(self.data, Proof)
-        if proof.version != PROOF_VERSION:
-            raise ProofRefused(f"version {proof.version}, this program knows {PROOF_VERSION}")
-        return proof
-
-    def _ledger(self, proof: Proof) -> str:
-        if proof.bill.header.chain_id != self.chain_id:
-            raise ProofMismatch(f"of ledger {proof.bill.header.chain_id.hex()[:16]}, not {self.chain_id.hex()[:16]}")
-        return f"{self.genesis.name}, {self.chain_id.hex()[:16]}"
-
-    def _validators(self, proof: Proof) -> str:
-        for change in proof.set_changes:
-            if change.members.epoch != change.header.height + 1:
-                raise ProofMismatch("a set that begins at another height than its header says")
-            self._block(change.header, change.certificate)
-            if change.header.next_validators != change.members.digest():
-                raise ProofMismatch("the header names another set")
-            if change.members.epoch <= self.sets[-1].epoch:
-                raise ProofMismatch("sets out of order")
-            self.sets.append(change.members)
-        current = self.sets[-1]
-        said = f"{current.n} members, a quorum is {current.quorum}, {len(self.sets) - 1} changes since genesis"
-        walked = [_step_of(former, later) for former, later in pairwise(self.sets)]
-        return ": ".join([said, "; ".join(walked)]) if walked else said
-
-    def _set_at(self, height: int) -> ValidatorSet:
-        return next(members for members in reversed(self.sets) if members.epoch <= height)
-
-    def _block(self, header: Header, certificate: Certificate) -> str:
-        if header.height < 1:
-            raise CertificateRefused("genesis has no certificate")
-        if header.chain_id != self.chain_id:
-            raise ProofMismatch("a header of another ledger")
-        members = self._set_at(header.height)
-        if header.validators != members.digest():
-            raise ProofMismatch(f"block {header.height} names another validator set")
-        verify_certificate(certificate, members, COMMIT, self.chain_id, header.height, header.digest())
-        names = ", ".join(members.members[entry.seat].organisation for entry in certificate.signatures)
-        return f"block {header.height}, signed by {names}"
-
-    def _outcome(self, recorded: Recorded) -> str:
-        verify_outcome(recorded)
-        return f"{RECORDED} in block {recorded.header.height}"
-
-    def _transaction(self, recorded: Recorded) -> str:
-        verify_entry(recorded)
-        head = recorded.head
-        return f"operation {recorded.index + 1} of {head.operations_count} of {head.organisation}"
-
-    def _signature(self, recorded: Recorded, purpose: int) -> str:
-        head = recorded.head
-        if head.chain_id != self.chain_id:
-            raise ProofMismatch("a transaction for another ledger")
-        root, count = self._parent_state(recorded)
-        verify_signed(
-            head, recorded.suite, recorded.signature, recorded.key, (purpose,), recorded.header.height, root, count
-        )
-        return f"{head.organisation}, key {head.key_id.hex()[:16]}"
-
-    def _parent_state(self, recorded: Recorded) -> tuple[bytes, int]:
-        parent, header = recorded.parent, recorded.header
-        if header.height == 1:
-            if parent is not None:
-                raise ProofMismatch("block 1 follows genesis, which has no header")
-            change = genesis_change(self.genesis)
-            return change.root, change.count
-        if parent is None or parent.digest() != header.parent:
-            raise ProofMismatch("the header before is missing or another")
-        return parent.state_root, parent.state_count
+            self.step("opened fields", lambda: self._opened(proof))
+        return self.finish(_headers(proof), newest, proof.current.header if proof.current else None, wanted)  # 11, 12
 
     def _bill(self, proof: Proof) -> str:
         operation = proof.bill.entry.operation
@@ -261,7 +111,7 @@ class _Checker:
             issuer=proof.bill.head.organisation,
             issuer_name=names.get(proof.bill.head.organisation, ""),
             place_code=operation.place,
-            business_date=_iso(operation.business_date),
+            business_date=iso_day(operation.business_date),
             total_fen=operation.total_fen,
             height=header.height,
             recorded_ms=header.time_ms,
@@ -275,10 +125,7 @@ class _Checker:
         operation = recorded.entry.operation
         if not isinstance(operation, SealBills):
             raise ProofMismatch("the operation is not a seal")
-        self._block(recorded.header, recorded.certificate)
-        self._outcome(recorded)
-        self._transaction(recorded)
-        self._signature(recorded, SEAL)
+        self.operation(recorded, SEAL)
         number = self.facts["bill_id"]
         if number not in operation.released:
             self._covered(bill, seal, operation)
@@ -306,10 +153,7 @@ class _Checker:
 
     def _current(self, proof: Proof, current: CurrentRecord) -> str:
         header, record = current.header, current.record
-        self._block(header, current.certificate)
-        key = keyspace.bill(self.facts["bill_id"])
-        leaf = state_leaf(key, encode(record))
-        verify_inclusion(leaf, current.place, header.state_count, current.path, header.state_root)
+        self.record(keyspace.bill(self.facts["bill_id"]), current)
         if record.origin != proof.bill.outcome.operation or header.height < proof.bill.header.height:
             raise ProofMismatch("the record was made by another operation")
         body = decode(record.body, BillBody)
@@ -336,44 +180,31 @@ class _Checker:
         self.facts["opened"] = shown
         return ", ".join(shown)
 
-    def _trust(self, proof: Proof, trusted: list[Checkpoint]) -> str:
-        known = {point.height: point.digest for point in trusted if point.chain_id == self.chain_id.hex()}
-        headers = [proof.bill.header, proof.bill.parent, *(change.header for change in proof.set_changes)]
-        if proof.seal:
-            headers += [proof.seal.recorded.header, proof.seal.recorded.parent, proof.seal.sealed]
-        if proof.current:
-            headers.append(proof.current.header)
-        for header in filter(None, headers):
-            if known.get(header.height, header.digest().hex()) != header.digest().hex():
-                raise ProofMismatch(f"two different blocks {header.height}: the ledger forked, keep both files")
-        return f"agrees with {len(known)} checkpoints kept earlier"
 
-    def _age(self, proof: Proof, max_age_ms: int, now_ms: int) -> str:
-        if proof.current is None:
-            raise ProofRefused("stale: the file holds no current record")
-        age = now_ms - proof.current.header.time_ms
-        if age > max_age_ms:
-            raise ProofRefused(f"stale: {age // 1000} s old, at most {max_age_ms // 1000} s are asked for")
-        return f"{max(age, 0) // 1000} s old"
+def _in_force(proof: Proof, wanted: Wanted) -> str:
+    current = proof.current
+    if current is None:
+        raise ProofMismatch("not in this file: it holds no current record")
+    made = current.record.height
+    if wanted.at_height is not None and not made <= wanted.at_height <= current.header.height:
+        raise ProofMismatch(f"it stands so from block {made} to {current.header.height}, as far as this file knows")
+    if wanted.at_ms is not None:
+        if made != proof.bill.header.height:
+            raise ProofMismatch(f"it stands so from block {made} on, whose time is not in this file")
+        if not proof.bill.header.time_ms <= wanted.at_ms <= current.header.time_ms:
+            raise ProofMismatch("at that moment this file knows nothing of it")
+    return f"stands so from block {made} to {current.header.height}"
 
 
-# ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _headers(proof: Proof) -> list[Header | None]:
+    headers = [*headers_of(proof.bill), *(change.header for change in proof.set_changes)]
+    if proof.seal:
+        headers += [*headers_of(proof.seal.recorded), proof.seal.sealed]
+    return [*headers, proof.current.header if proof.current else None]
 
 
-def _step_of(former: ValidatorSet, later: ValidatorSet) -> str:
-    """What a change of set did, in words: who came, who left, who votes with another key."""
-    before = {member.organisation: member.key for member in former.members}
-    after = {member.organisation: member.key for member in later.members}
-    parts = {
-        "with": [name for name in after if name not in before],
-        "without": [name for name in before if name not in after],
-        "a new key of": [name for name in after if name in before and before[name] != after[name]],
-    }
-    words = [f"{word} {', '.join(names)}" for word, names in parts.items() if names]
-    return f"from block {later.epoch} {' and '.join(words) or 'the same members'}"
-
-
-def _iso(day: int) -> str:
+def iso_day(day: int) -> str:
+    """yyyymmdd as yyyy-mm-dd."""
     return f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"
 
 
@@ -384,6 +215,7 @@ __all__ = [
     "Proof",
     "Recorded",
     "SealProof",
+    "SetChange",
     "Verdict",
     "check_proof",
     "verify_entry",

@@ -15,7 +15,8 @@ import msgspec
 
 from chain.errors import TrustRefused
 from chain.genesis import Genesis, genesis_from_json
-from chain.proof import Check, Checkpoint, Verdict, check_proof
+from chain.proof_kinds import check_any
+from chain.verdict import Check, Checkpoint, Verdict, Wanted
 
 PROOF_BYTES_MAX = 2 << 20  # a proof has some 5 kB, 1 kB more per change of the set; decoded it may take 70 times that
 GENESES_MAX = 4  # kept parsed
@@ -40,10 +41,12 @@ def check_file(
     trusted_json: bytes | None = None,
     max_age_ms: int | None = None,
     now_ms: int | None = None,
+    at_height: int | None = None,
+    at_ms: int | None = None,
 ) -> Verdict:
-    """Check a proof file's bytes against a genesis file's, and against a trust file's if there is one.
+    """Check a proof file's bytes, of whatever kind, against a genesis file's, and against a trust file's if there is one.
 
-    Whatever the proof's bytes, it returns a verdict. Raises GenesisRefused for a genesis file that does not read,
+    `at_height`, or `at_ms`: as of when it has to speak. Whatever the proof's bytes, it returns a verdict. Raises GenesisRefused for a genesis file that does not read,
     TrustRefused for such a trust file; ValueError if only one of `max_age_ms` and `now_ms` is given.
     """
     genesis = _parsed(genesis_json)
@@ -51,7 +54,7 @@ def check_file(
     if len(data) > PROOF_BYTES_MAX:
         refusal = f"{len(data)} bytes, a proof has at most {PROOF_BYTES_MAX}"
         return Verdict(False, [Check("form", False, refusal)], {}, None)
-    return check_proof(data, genesis, trusted=trusted, max_age_ms=max_age_ms, now_ms=now_ms)
+    return check_any(data, genesis, Wanted(trusted, max_age_ms, now_ms, at_height, at_ms))
 
 
 @functools.lru_cache(maxsize=GENESES_MAX)

@@ -48,21 +48,25 @@ class Unreachable(CommandFailed):
 class Client:
     """A node's REST service, asked in one role. Use as a context manager."""
 
-    def __init__(self, home: Path, entry: NodeEntry, chain_id: str, role: str, subject: str) -> None:
+    def __init__(
+        self, home: Path, entry: NodeEntry, chain_id: str, role: str, subject: str, organisation: str | None = None
+    ) -> None:
+        """`organisation`: for whom it asks, the node's own if none is named."""
         if entry.api_port is None:
             raise CommandFailed(
                 "argument_refused", f"{entry.name} is a {entry.kind} without REST; name a gateway or mirror"
             )
-        self.node, self.organisation = entry.name, entry.organisation
+        self.node, self.organisation = entry.name, organisation or entry.organisation
         self.url = f"{'https' if entry.api_tls else 'http'}://{_bracketed(entry.host)}:{entry.api_port}"
-        self._keys = NetworkHome(home).organisation(entry.organisation)
+        self._token_key = NetworkHome(home).organisation(self.organisation).token_key
         self._chain_id, self._role, self._subject = chain_id, role, subject
         self._token, self._token_at = "", float("-inf")
         verify: Any = False  # plain HTTP on loopback: there is nothing to verify, and loading authorities takes 0.1 s
         if entry.api_tls:
             import ssl
 
-            verify = ssl.create_default_context(cafile=str(self._keys.ca_certificate))
+            authority = NetworkHome(home).organisation(entry.organisation).ca_certificate
+            verify = ssl.create_default_context(cafile=str(authority))
         timeout = httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
         self._http = httpx2.Client(base_url=self.url, timeout=timeout, verify=verify, trust_env=False)
 
@@ -114,17 +118,23 @@ class Client:
     def _bearer(self) -> str:
         if time.monotonic() - self._token_at > TOKEN_RENEWED_S:
             self._token = make_token(
-                self._keys.token_key, self._chain_id, self.organisation, self._subject, self._role, TOKEN_LIFETIME_S
+                self._token_key, self._chain_id, self.organisation, self._subject, self._role, TOKEN_LIFETIME_S
             )
             self._token_at = time.monotonic()
         return self._token
 
 
-def open_client(home: Path, via: str | None, role: str, subject: str = "medbill-cli") -> Client:
-    """A client of the node `via`, or of the network's first mirror. A hospital's key makes no auditors or clerks of the
+def open_client(
+    home: Path, via: str | None, role: str, subject: str = "medbill-cli", organisation: str | None = None
+) -> Client:
+    """A client of the node `via`, or of the network's first mirror, that asks for `organisation`, the node's own if none is
+    named. A hospital's key makes no auditors or clerks of the
     finance bureau: at its gateway one asks as the hospital's administrator instead."""
     network = load_network_file(home)
-    return _client(home, network, network.node(via) if via else mirrors(network)[0], role, subject)
+    entry = network.node(via) if via else mirrors(network)[0]
+    if organisation is not None and organisation != entry.organisation:
+        return Client(home, entry, network.chain_id, role, subject, organisation)
+    return _client(home, network, entry, role, subject)
 
 
 def _client(home: Path, network: NetworkFile, entry: NodeEntry, role: str, subject: str) -> Client:

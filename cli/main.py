@@ -31,6 +31,7 @@ from cli.commands import (
     token,
     validators,
     verify,
+    verify_file,
 )
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
@@ -94,6 +95,8 @@ for name, group in (
     app.add_typer(group, name=name)
 app.command("blocks")(blocks.blocks)
 app.command("verify")(verify.verify)
+app.command("verify-file")(verify_file.verify_file)
+app.command("verify-result")(verify_file.verify_result)
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from chain import keyspace
 from chain.bill import KIND_NAMES, KINDS
+from chain.codec import plain
 from chain.ledger import Ledger
 from chain.records import BillBody, DayBookBody, LeaseBody, RangeBody
 from chain.rules.context import HOSPITAL
 from chain.state import body_of, record_of
 from chain.stored_record import entry_of
 from node.lease_numbers import spent_of
-from node.ledger_pages import VALIDITIES, plain
+from node.ledger_pages import VALIDITIES
 from node.service import Page, ServiceRefused
 from node.verification import iso_date
 

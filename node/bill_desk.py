@@ -16,12 +16,17 @@ from chain import keyspace
 from chain.details import FIELD_IDS, Details, check_code, open_fields, token
 from chain.genesis import Genesis
 from chain.ledger import Ledger
+from chain.operation import SealBills
 from chain.records import RED, REVERSED, VOID, BillBody, Record
 from chain.state import body_of
+from node.bill_history import BillHistory
 from node.details_store import DetailsStore
-from node.ledger_pages import bill_page, details_page, utc_text
+from node.ledger_pages import bill_of, bill_page, details_page
+from node.life_index import LifeIndex
 from node.life_pages import life_page
+from node.life_proofs import LifeProofs
 from node.proof_desk import ProofDesk
+from node.recorded_operations import RecordedOperation, find_operation
 from node.seal_index import SealIndex
 from node.service import Reader, ServiceRefused
 from node.verification import FaceOfBill, is_check_code, iso_date
@@ -32,10 +37,20 @@ HOSPITAL_STAFF = frozenset({"cashier", "hospital_admin"})
 class BillDesk:
     """`office` is the organisation that runs this mirror. Nothing here waits, so an answer is of one height."""
 
-    def __init__(self, office: str, ledger: Ledger, store: DetailsStore, index: SealIndex, proofs: ProofDesk) -> None:
+    def __init__(
+        self,
+        office: str,
+        ledger: Ledger,
+        store: DetailsStore,
+        index: SealIndex,
+        lives: LifeIndex,
+        proofs: ProofDesk,
+    ) -> None:
         self.details_read = 0  # by auditors and clerks: for metrics
         self._office, self._ledger, self._store = office, ledger, store
-        self._index, self._proofs = index, proofs
+        self._lives, self._proofs = lives, proofs
+        self._history = BillHistory(ledger, index, lives, proofs)
+        self._life_proofs = LifeProofs(ledger, index, lives, proofs)
         audit_offices = (entry.id for entry in ledger.genesis.organisations if entry.kind == "audit")
         self._supervising = frozenset([*supervisors_of(office, ledger.genesis), *audit_offices])
         self._log = structlog.get_logger("mirror")
@@ -102,34 +117,48 @@ class BillDesk:
         return pages
 
     def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
-        """What happened to a bill, oldest first; `version` where its record changed."""
+        """What happened to a bill, oldest first; see `bill_history.py`."""
         found = self._record(bill_id)
         if found is None or not self._may_read(reader, found[1]):
             return None
-        record, body = found
-        validity = "red" if body.validity == RED else "normal"
-        origin = record.origin.hex()
-        events: list[dict[str, Any]] = [
-            {"event": "recorded", "height": body.height, "operation": origin, "validity": validity}
-        ]
-        for change in self._index.changes_of(bill_id):
-            event = {"event": "seal_withheld", "reason": change.reason} if change.reason else {"event": "seal_released"}
-            events.append({**event, "height": change.height, "operation": change.operation.hex()})
-        red = self._record(body.related[0]) if body.validity == REVERSED else None
-        if red is not None:
-            reversal = {"event": "reversed", "height": red[1].height, "operation": red[0].origin.hex()}
-            events.append({**reversal, "by": body.related[0], "validity": "reversed"})
-        versions = {height: number for number, height in enumerate(sorted({e["height"] for e in events}), 1)}
-        rows = [{"version": versions[event["height"]], **event} for event in events]
-        seal = self._proofs.seal_over(bill_id, body)
-        if seal is not None:
-            rows.append({"event": "sealed", "height": seal.height, "operation": seal.operation.hex()})
-        rows.sort(key=lambda row: row["height"])
-        return [{**row, **self._time_of(row["height"])} for row in rows]
+        return self._history.rows(bill_id, *found)
 
-    def _time_of(self, height: int) -> dict[str, str]:
-        view = self._ledger.final(height)
-        return {"at": utc_text(view.header.time_ms)} if view else {}
+    def version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:
+        """The file that proves what the ledger said of a bill at a moment. Raises ServiceRefused `not_yet_recorded` for
+        a moment before its issue."""
+        found = self._record(bill_id)
+        if found is None or not self._may_read(reader, found[1]):
+            return None
+        data = self._life_proofs.version(bill_id, at_ms)
+        if data is None:
+            raise ServiceRefused("not_yet_recorded", f"the ledger has it since block {found[1].height}")
+        return data
+
+    def operation_proof(self, digest: bytes, reader: Reader) -> bytes | None:
+        """For whoever did it, and whoever may read the bill that it is about; a seal is about its segments' bills."""
+        found = find_operation(self._ledger, digest)
+        if found is None or not self._may_see(reader, found):
+            return None
+        return self._life_proofs.operation(digest)
+
+    def _may_see(self, reader: Reader, found: RecordedOperation) -> bool:
+        if reader.role == "auditor" or (reader.role == "finance_clerk" and reader.organisation == self._office):
+            return True
+        if reader.organisation == found.organisation and reader.role != "patient":
+            return True
+        operation = found.operation
+        if isinstance(operation, SealBills):
+            sealed = {segment.issuer for segment in operation.segments}
+            return reader.role in HOSPITAL_STAFF and reader.organisation in sealed
+        bill = bill_of(operation) or self._lives.bill_of(operation, found.organisation)
+        about = self._record(bill) if bill else None
+        return about is not None and self._may_read(reader, about[1])
+
+    def claim_evidence(self, insurer: str, claim: bytes, reader: Reader) -> bytes | None:
+        """For the insurer's own people, and auditors. Raises ServiceRefused `claim_undecided`."""
+        if reader.role != "auditor" and reader.organisation != insurer:
+            return None
+        return self._life_proofs.evidence(insurer, claim)
 
     def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
         found = self._record(bill_id)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from chain.codec import plain
 from chain.genesis import Genesis
 from node.gateway_follow import GatewayFollow
 from node.gateway_store import CertifiedHeader, GatewayStore
-from node.ledger_pages import certificate_page, network_page, plain, utc_text
+from node.ledger_pages import certificate_page, network_page, utc_text
 from node.messages import OwnTransaction
 from node.own_outcomes import outcomes_of
 from node.service import Page

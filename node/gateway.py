@@ -14,13 +14,16 @@ from typing import Any
 import msgspec
 import structlog
 
+from chain import keyspace
 from chain.bill import BillRequest
+from chain.certified import CurrentRecord, SetChange
 from chain.details import check_code
 from chain.errors import ChainError, StorageDamaged, StorageFailed
 from chain.failpoint import failpoint
 from chain.genesis import Genesis
 from chain.signature import SigningKey
 from node.approvals import Approvals
+from node.batch_verification import BatchVerification
 from node.bill_life import BillLife
 from node.bill_pages import BillPages
 from node.block_pages import BlockPages
@@ -149,13 +152,17 @@ class Gateway:
         )
         self._submitting = Submitting(genesis, self.ledger, store, self._sender, self._follow, keys, self._space)
         self._blocks = BlockPages(genesis, store, self._follow)
+        self._proofs = ProofMaker(store, self._follow, self._standings)
         self._desk = HospitalDesk(
             config.organisation,
             store,
             self._standings,
             self._post,
             BillPages(self.ledger, parameters, store, self._standings),
-            ProofMaker(store, self._follow, self._standings),
+            self._proofs,
+        )
+        self._batches = BatchVerification(
+            self.ledger.chain_id, config.organisation, unit_key, self._desk.compare, self._prove_key
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -244,7 +251,7 @@ class Gateway:
         }
 
     def labelled_figures(self) -> dict[str, dict[str, float]]:
-        return {"alarms_total": dict(self._settling.alarms)}
+        return {"alarms_total": dict(self._settling.alarms), "batch_verifications_total": dict(self._batches.counts)}
 
     # ── the counter ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -352,6 +359,13 @@ class Gateway:
 
     async def verify_claimed(self, claimed: Claimed, source: str) -> dict[str, Any]:
         return await self._desk.verify_claimed(claimed, source, self.head())
+
+    async def verify_many(self, claims: list[Claimed]) -> dict[str, Any]:
+        return await self._batches.verify(claims, self.head)
+
+    async def _prove_key(self, name: bytes) -> tuple[CurrentRecord, list[SetChange]] | None:
+        current = await self._follow.record(keyspace.key(self.organisation, name))
+        return None if current is None else (current, self._proofs.changes_of_sets(current.header.height))
 
     # ── the ledger ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -53,4 +53,4 @@ class GatewayNode:
     def labelled_figures(self) -> dict[str, dict[str, float]]:
         transport = self._peers.transport
         incidents = transport.incidents if transport else Counter[str]()
-        return {"peer_incidents_total": dict(incidents), "alarms_total": dict(self.gateway.status()["alarms"])}
+        return {"peer_incidents_total": dict(incidents), **self.gateway.labelled_figures()}

@@ -6,6 +6,7 @@ To all others a bill does not exist. Where another bill stands for one (`superse
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from typing import Any
 
 from chain.block import RECORDED
@@ -119,13 +120,23 @@ class HospitalDesk:
 
     async def verify_claimed(self, claimed: Claimed, source: str, head: Head) -> dict[str, Any]:
         """As `verification.py` says; a bill that is not recorded yet, or whose details are out of reach, `try_later`."""
+        away = {"verdict": "try_later", "as_of": {"height": head.height, "time_ms": head.time_ms}}
+        return await self._compared(claimed, lambda: self._verification.verify(claimed, source, head), away)
+
+    async def compare(self, claimed: Claimed) -> dict[str, Any]:
+        """The same for those who show who they are: no failure counts."""
+        return await self._compared(claimed, lambda: self._verification.compare(claimed), {"verdict": "try_later"})
+
+    async def _compared(
+        self, claimed: Claimed, verify: Callable[[], dict[str, Any]], away: dict[str, Any]
+    ) -> dict[str, Any]:
         row = self._store.bill(claimed.bill_id)
         details = await self._post.details(row) if row is not None else None
         shown = self._standing_for(row) if row is not None else None
         if row is None or shown is None or self._standings.status_of(shown) == "refused":
-            return self._verification.verify(claimed, source, head)
+            return verify()
         if details is None:
-            return {"verdict": "try_later", "as_of": {"height": head.height, "time_ms": head.time_ms}}
+            return away
         red = self._pages.reversal(shown)
         first = shown.operation
         self._faces[claimed.bill_id] = FaceOfBill(
@@ -139,7 +150,7 @@ class HospitalDesk:
             shown.withheld,
         )
         try:
-            answer = self._verification.verify(claimed, source, head)
+            answer = verify()
         finally:
             del self._faces[claimed.bill_id]
         if row.superseded_by and answer["verdict"] != "no_match":

@@ -7,7 +7,7 @@ from typing import Any
 
 from chain.bill import KIND_NAMES, Charge, Item
 from chain.block import FinalBlock
-from chain.codec import Wire
+from chain.codec import plain
 from chain.details import Details, check_code, field_values
 from chain.final_view import FinalView
 from chain.genesis import Genesis
@@ -26,15 +26,6 @@ def utc_text(time_ms: int) -> str:
     """RFC 3339 in UTC, to the millisecond."""
     moment = datetime.fromtimestamp(time_ms // 1000, UTC).replace(tzinfo=None)
     return f"{moment.isoformat()}.{time_ms % 1000:03d}Z"
-
-
-def plain(value: Any) -> Any:
-    """A struct as an object with its field names, bytes as hex."""
-    if isinstance(value, Wire):
-        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, list):
-        return [plain(entry) for entry in value]
-    return value.hex() if isinstance(value, bytes) else value
 
 
 def network_page(

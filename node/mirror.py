@@ -12,15 +12,18 @@ from typing import Any
 
 from chain import keyspace
 from chain.block import RECORDED, FinalBlock
+from chain.certified import CurrentRecord, SetChange
 from chain.codec import decode
 from chain.ledger import Ledger
 from chain.operation import IssueBill, Operation, operation_digest
 from chain.records import BillBody, BusinessBody, WatermarkBody
 from chain.rules.context import HOSPITAL
 from chain.signature import SigningKey
+from chain.state import record_of
 from chain.validators import ValidatorSet
 from node.approvals import Approvals
 from node.audit_desk import AuditDesk
+from node.batch_verification import BatchVerification
 from node.bill_desk import HOSPITAL_STAFF, BillDesk
 from node.clearance_desk import ClearanceDesk
 from node.details_store import DetailsStore
@@ -28,10 +31,12 @@ from node.evidence_store import EvidenceStore
 from node.feed import Feed
 from node.key_page import key_page
 from node.ledger_pages import bill_of, block_page, block_row, network_page, transaction_pages, utc_text
+from node.life_index import LifeIndex
 from node.membership_page import membership_page
 from node.office_desk import OfficeDesk
 from node.peers import Peers
 from node.proof_desk import ProofDesk, checked_proof
+from node.recorded_operations import find_operation
 from node.seal_index import SealIndex
 from node.sealer import Sealer
 from node.service import Claimed, Head, Page, Reader, ServiceRefused, Standing, StandingOperation, Status
@@ -54,6 +59,7 @@ class Mirror:
         peers: Peers,
         store: DetailsStore,
         index: SealIndex,
+        lives: LifeIndex,
         submissions: Submissions,
         *,
         sealer: Sealer | None = None,
@@ -71,9 +77,10 @@ class Mirror:
         self._office = OfficeDesk(organisation, ledger, unit_key, submissions, self._find)
         self._evidence = evidence
         self._proofs = ProofDesk(ledger, index)
-        self.bills = BillDesk(organisation, ledger, store, index, self._proofs)
+        self.bills = BillDesk(organisation, ledger, store, index, lives, self._proofs)
         self._audit = AuditDesk(ledger, self.bills.public_page)
         self._verification = PublicVerification(self.bills.face)
+        self.batches = BatchVerification(ledger.chain_id, organisation, unit_key, self._compare, self._prove_key)
 
     # ── the ledger ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -143,21 +150,16 @@ class Mirror:
 
     def _find(self, digest: bytes) -> tuple[str, Standing] | None:
         """(whose it is, how it stands) of an operation."""
-        place = self._ledger.locate(digest)
-        if place is None:
+        if self._ledger.locate(digest) is None:
             waiting = self._submissions.is_waiting(digest)
             if waiting is None:
                 return None
             asked = [entry.operation for entry in waiting.entries if operation_digest(entry.operation) == digest]
             return waiting.organisation, Standing(digest.hex(), "queued", bill_id=bill_of(asked[0]))
-        height, number, index = place
-        view = self._ledger.final(height)
-        if view is None:
+        found = find_operation(self._ledger, digest)
+        if found is None:
             return None
-        transaction = view.received[number].transaction
-        first = sum(len(received.operation_digests) for received in view.received[:number])
-        operation, code = transaction.entries[index].operation, view.outcomes[first + index].code
-        return transaction.organisation, self._standing(digest, transaction.organisation, operation, height, code)
+        return found.organisation, self._standing(digest, found.organisation, found.operation, found.height, found.code)
 
     def _standing(self, digest: bytes, organisation: str, operation: Operation, height: int, code: str) -> Standing:
         bill = bill_of(operation)
@@ -210,11 +212,32 @@ class Mirror:
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
         return self.bills.proof(bill_id, reader, fields, secret)
 
+    async def bill_version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:
+        return self.bills.version(bill_id, at_ms, reader)
+
+    async def operation_proof(self, digest: str, reader: Reader) -> bytes | None:
+        return self.bills.operation_proof(bytes.fromhex(digest), reader)
+
+    async def claim_evidence(self, insurer: str, claim: str, reader: Reader) -> bytes | None:
+        return self.bills.claim_evidence(insurer, bytes.fromhex(claim), reader)
+
     def check_proof(self, data: bytes) -> dict[str, Any]:
         return checked_proof(data, self._ledger.genesis)
 
     async def verify_claimed(self, claimed: Claimed, source: str) -> dict[str, Any]:
         return self._verification.verify(claimed, source, self.head())
+
+    async def verify_many(self, claims: list[Claimed]) -> dict[str, Any]:
+        return await self.batches.verify(claims, self.head)
+
+    async def _compare(self, claimed: Claimed) -> dict[str, Any]:
+        return self._verification.compare(claimed)
+
+    async def _prove_key(self, name: bytes) -> tuple[CurrentRecord, list[SetChange]] | None:
+        entry = self._ledger.state.entry(keyspace.key(self.organisation, name))
+        if entry is None:
+            return None
+        return self._proofs.current(entry[0], record_of(entry[1])), self._proofs.changes_of_sets()
 
     # ── finance and audit ────────────────────────────────────────────────────────────────────────────────────────────
 

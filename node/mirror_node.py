@@ -29,6 +29,7 @@ from node.evidence_store import EvidenceStore
 from node.evidence_watch import EvidenceWatch
 from node.feed import Feed
 from node.follow import BlockFollower
+from node.life_index import LifeIndex
 from node.link import Link
 from node.messages import (
     CONSENSUS,
@@ -82,6 +83,7 @@ class MirrorNode:
         issuers = [entry.id for entry in ledger.genesis.organisations if entry.supervisor == organisation]
         self.details = DetailsStore.open(data, storage_key, issuers, self._body_of, self._details_writer)
         self._index = SealIndex(self.details.database, ledger)
+        self._lives = LifeIndex(self.details.database, ledger)
         send = send_to_validators(peers)
         self._space = space or boundless()
         self._submissions = Submissions(ledger, self.details.database, self._details_writer, send, space=self._space)
@@ -104,6 +106,7 @@ class MirrorNode:
         followed: list[Callable[[FinalView], None]] = [
             self.details.on_final,
             self._index.on_final,
+            self._lives.on_final,
             self._submissions.on_final,
         ]
         if self.sealer is not None:
@@ -119,6 +122,7 @@ class MirrorNode:
             peers,
             self.details,
             self._index,
+            self._lives,
             self._submissions,
             sealer=self.sealer,
             unit_key=unit_key,
@@ -158,6 +162,7 @@ class MirrorNode:
             thread.shutdown(wait=True, cancel_futures=True)
         if not self._is_failed:
             self._index.close()
+            self._lives.close()
             self.details.close()
             self.ledger.close()
 
@@ -267,6 +272,7 @@ class MirrorNode:
             "follow_total": dict(self.follower.counts),
             "evidence_watch_total": dict(self._watch.counts),
             "peer_incidents_total": dict(incidents),
+            "batch_verifications_total": dict(self.desk.batches.counts),
         }
         if self.sealer is not None:
             figures["sealer_total"] = dict(self.sealer.counts)

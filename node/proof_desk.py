@@ -14,7 +14,8 @@ from chain.final_view import FinalView
 from chain.genesis import FIRST_EPOCH, Genesis
 from chain.ledger import Ledger
 from chain.operation import SealBills
-from chain.proof import PROOF_VERSION, CurrentRecord, Proof, SealProof, SetChange, check_proof
+from chain.proof import PROOF_VERSION, CurrentRecord, Proof, SealProof, SetChange
+from chain.proof_kinds import check_any
 from chain.proving import recorded_at, set_changes
 from chain.recorded import Recorded
 from chain.records import COVERED, BillBody, OrganisationBody, Record, SealBody, WatermarkBody
@@ -77,64 +78,66 @@ class ProofDesk:
         place, data = entry
         record = record_of(data)
         body = body_of(record, BillBody)
-        recorded = self._recorded(record.origin)
+        recorded = self.recorded(record.origin)
         seal = self.seal_over(bill, body)
         proof = Proof(
             version=PROOF_VERSION,
-            set_changes=self._changes_of_sets(),
+            set_changes=self.changes_of_sets(),
             bill=recorded,
             seal=self._seal(seal, recorded.header) if seal else None,
-            current=self._current(place, record),
+            current=self.current(place, record),
             opened=opened,
         )
         return encode(proof)
 
-    def _changes_of_sets(self) -> list[SetChange]:
-        """As far as the head, which the current record stands under. They never change, so none is read twice."""
+    def changes_of_sets(self) -> list[SetChange]:
+        """Of every file that holds something current. As far as the head, which the current record stands under. They never change, so none is read twice."""
         known = self._set_changes[-1].members.epoch if self._set_changes else FIRST_EPOCH
-        self._set_changes += set_changes(self._ledger.sets(known + 1), self._certified, self._ledger.head.height)
+        self._set_changes += set_changes(self._ledger.sets(known + 1), self.certified, self._ledger.head.height)
         return list(self._set_changes)
 
-    def _certified(self, height: int) -> tuple[Header, Certificate]:
+    def certified(self, height: int) -> tuple[Header, Certificate]:
         """Without working out the block's transactions: at a first proof there may be many of these."""
         final = decode(self._ledger.log.read(height), FinalBlock)
         return final.block.header, final.certificate
 
-    def _recorded(self, operation: bytes) -> Recorded:
+    def recorded(self, operation: bytes) -> Recorded:
+        """What shows that a block recorded an operation. Raises StorageDamaged if none is known."""
         found = self._ledger.locate(operation)
         if found is None:
             raise StorageDamaged("state", f"operation {operation.hex()} is not in the index")
         height, transaction, index = found
-        (recorded,) = recorded_at(self._view(height), self._parent(height), transaction, [index])
+        (recorded,) = recorded_at(self.view(height), self._parent(height), transaction, [index])
         return recorded
 
     def _seal(self, found: SealFound, covered: Header) -> SealProof:
-        recorded = self._recorded(found.operation)
+        recorded = self.recorded(found.operation)
         seal = recorded.entry.operation
         if not isinstance(seal, SealBills):
             raise StorageDamaged("state", f"operation {found.operation.hex()} is not a seal")
         if found.is_release or seal.header == covered.digest():
             return SealProof(recorded, None, [])
         highest = max(segment.upto for segment in seal.segments)
-        return SealProof(recorded, self._view(highest).header, self._ledger.history_path(covered.height, highest))
+        return SealProof(recorded, self.view(highest).header, self._ledger.history_path(covered.height, highest))
 
-    def _current(self, place: int, record: Record) -> CurrentRecord:
-        newest = self._view(self._ledger.head.height)
+    def current(self, place: int, record: Record) -> CurrentRecord:
+        """A record under the head's state root."""
+        newest = self.view(self._ledger.head.height)
         return CurrentRecord(place, record, self._ledger.state.path(place), newest.header, newest.certificate)
 
-    def _view(self, height: int) -> FinalView:
+    def view(self, height: int) -> FinalView:
         view = self._ledger.final(height)
         if view is None:
             raise StorageDamaged("block log", f"no block {height}")
         return view
 
     def _parent(self, height: int) -> Header | None:
-        return self._view(height - 1).header if height > 1 else None
+        return self.view(height - 1).header if height > 1 else None
 
 
 def checked_proof(data: bytes, genesis: Genesis) -> dict[str, Any]:
     """What `medbill proof verify` says of a file: {valid, checks [{name, ok, detail}], bill}; keeps nothing."""
-    verdict = check_proof(data, genesis)
+    verdict = check_any(data, genesis)
     return {
         "valid": verdict.valid,
         "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in verdict.checks],

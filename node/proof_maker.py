@@ -14,7 +14,7 @@ from chain.errors import StorageDamaged
 from chain.genesis import FIRST_EPOCH
 from chain.merkle import hash_leaf, path_from_nodes, paths_of_hashes
 from chain.operation import SealBills
-from chain.proof import PROOF_VERSION, Proof, SealProof
+from chain.proof import PROOF_VERSION, Proof, SealProof, SetChange
 from chain.proving import set_changes
 from chain.recorded import Recorded
 from chain.validators import Certificate
@@ -42,8 +42,11 @@ class ProofMaker:
             seal.recorded.header.height if seal else 0,
             current.header.height if current else 0,
         )
-        changes = set_changes(self._follow.sets.since(FIRST_EPOCH), self._certified, newest)
-        return encode(Proof(PROOF_VERSION, changes, bill, seal, current, opened))
+        return encode(Proof(PROOF_VERSION, self.changes_of_sets(newest), bill, seal, current, opened))
+
+    def changes_of_sets(self, newest: int) -> list[SetChange]:
+        """As far as the highest header of a file."""
+        return set_changes(self._follow.sets.since(FIRST_EPOCH), self._certified, newest)
 
     def _seal(self, row: BillRow) -> SealProof | None:
         if row.released_height:

@@ -48,7 +48,7 @@ class Reader(msgspec.Struct, frozen=True):
 
     subject: str
     organisation: str
-    role: str  # cashier, hospital_admin, finance_clerk, auditor, patient, operator
+    role: str  # one of api/auth.py's
 
 
 class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -141,6 +141,10 @@ class Desk(Protocol):
         """{verdict, status?, reversed_by?, as_of}; `source` is counted against for failures only."""
         ...
 
+    async def verify_many(self, claims: list[Claimed]) -> dict[str, Any]:
+        """{counts, results, manifest} of claims by somebody who showed who it is. Raises ServiceRefused `unavailable`."""
+        ...
+
     async def operation(self, digest: str, reader: Reader) -> Standing | None: ...
 
     async def submit(self, transaction: bytes) -> list[Standing]:
@@ -192,6 +196,18 @@ class Counter(Desk, Protocol):
 
 class Archive(Desk, Protocol):
     """A mirror: reads over all hospitals, for finance, auditors and the public."""
+
+    async def bill_version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:
+        """The file that proves what the ledger said of a bill at a moment. Raises ServiceRefused `not_yet_recorded`."""
+        ...
+
+    async def operation_proof(self, digest: str, reader: Reader) -> bytes | None:
+        """The file that proves an operation; `digest` is hex. For whoever may read the bill that it is about."""
+        ...
+
+    async def claim_evidence(self, insurer: str, claim: str, reader: Reader) -> bytes | None:
+        """The file that an insurer keeps of a decision; `claim` is hex. Raises ServiceRefused `claim_undecided`."""
+        ...
 
     def keys(self, organisation: str | None) -> list[dict[str, Any]]:
         """Those that have not ended, with the blocks from and until which they may sign."""

@@ -15,8 +15,15 @@ import msgspec
 ROLES_BY_KIND: dict[str, tuple[str, ...]] = {
     "hospital": ("cashier", "hospital_admin", "operator"),
     "finance": ("finance_clerk", "auditor", "patient", "operator"),
+    "insurance": ("insurer_clerk", "auditor", "operator"),
+    "health": ("auditor", "operator"),
+    "bigdata": ("auditor", "operator"),
+    "audit": ("auditor", "operator"),
+    # who pays or refunds bills reads nobody's: it verifies what it is shown, and sees what it did itself
+    "insurer": ("insurer_clerk", "operator"),
+    "employer": ("employer_clerk", "operator"),
 }
-ROLES_OF_OTHERS = ("auditor", "operator")
+ROLES_OF_OTHERS = ("operator",)
 
 
 class TokenIssuer(msgspec.Struct, frozen=True):

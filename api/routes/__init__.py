@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.route import Route
-from api.routes import approvals, audit, bills, ledger, life, numbers, organisations, public
+from api.routes import approvals, audit, bills, files, institutions, ledger, life, numbers, organisations, public
 
 ROUTES: tuple[Route, ...] = (
     *bills.ROUTES,
@@ -14,4 +14,6 @@ ROUTES: tuple[Route, ...] = (
     *approvals.ROUTES,
     *audit.ROUTES,
     *ledger.ROUTES,
+    *institutions.ROUTES,
+    *files.ROUTES,
 )

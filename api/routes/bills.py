@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from api.body import JSON, decode_json, decode_typed
+from api.body import JSON, decode_json, split_list
 from api.call import Call
 from api.errors import ApiRefused
 from api.rendering import found, render, status_of_code
 from api.route import BOTH, GATEWAY, Given, Parameter, Route, Sent
 from api.schemas import examples
 from api.schemas.answers import Answer, Correction, Outcome, Outcomes, Rows
-from api.schemas.requests import BATCH_MAX, Batch, CorrectionRequest, Opaque, ReversalRequest
+from api.schemas.requests import BATCH_MAX, Batch, CorrectionRequest, ReversalRequest
 from api.second_person import perform_or_ask
 from api.standing import (
     answer_standing,
@@ -43,7 +43,7 @@ async def issue_bill(call: Call) -> Response:
 
 
 async def issue_batch(call: Call) -> Response:
-    entries = _split_batch(await call.read_raw(JSON))
+    entries = split_list(await call.read_raw(JSON), Batch, "bills", BATCH_MAX)
     kept: list[Standing | ServiceRefused | ApiRefused | None] = [None] * len(entries)
     requests: list[BillRequest] = []
     places: list[int] = []
@@ -72,22 +72,6 @@ async def issue_batch(call: Call) -> Response:
     _refuse_if_nothing_could_be_kept(outcomes)
     status = 202 if any(outcome.status == "queued" for outcome in outcomes) else 200
     return render(call, Outcomes(outcomes), status, headers=headers)
-
-
-def _split_batch(data: bytes) -> list[bytes]:
-    """The bytes of each bill. Raises ApiRefused for what is wrong with the list itself."""
-    raw = bytes(decode_typed(data, Batch).bills)
-    try:
-        shape = decode_typed(raw, list[Opaque])
-    except ApiRefused as refusal:
-        pointer = None if refusal.pointer is None else f"/bills{refusal.pointer}"
-        raise ApiRefused(refusal.code, refusal.detail, pointer) from None
-    begin = data.find(b"[")
-    if data[begin : begin + len(raw)] != raw or data[begin + len(raw) :].strip() != b"}":
-        raise ApiRefused("duplicate_field", "bills stands twice in one object", "/bills")
-    if not 1 <= len(shape) <= BATCH_MAX:
-        raise ApiRefused("invalid_value", f"1 to {BATCH_MAX} bills", "/bills")
-    return [bytes(entry) for entry in decode_typed(raw, list[msgspec.Raw])]
 
 
 def _refuse_if_nothing_could_be_kept(outcomes: list[Outcome]) -> None:

@@ -15,6 +15,7 @@ from api.routes.bills import BILL_ID
 from api.schemas import examples
 from api.schemas.answers import ProofCheck, Verification
 from api.schemas.requests import VerificationRequest
+from chain.presenting import OPEN_TO_ALL
 from node.service import Claimed
 
 OPENED_FIELDS_MAX = 64
@@ -39,7 +40,8 @@ async def verify_bill(call: Call) -> Response:
 async def fetch_proof(call: Call) -> Response:
     bill_id = call.bill_id()
     parameters = call.parameters("fields", "check_code")
-    fields = _opened_fields(parameters.get("fields", ""))
+    # what is on the chain stands in every proof: asking for it opens nothing
+    fields = [name for name in _opened_fields(parameters.get("fields", "")) if name not in OPEN_TO_ALL]
     proof = None
     if call.reader is not None:
         proof = await call.desk.proof(bill_id, call.reader, fields, None)
@@ -127,7 +129,10 @@ ROUTES = (
         None,
         (
             BILL_ID,
-            Parameter("fields", "details to open, separated by commas"),
+            Parameter(
+                "fields",
+                "what to open, separated by commas: details, or `total,date,issuer` and the like, which always are",
+            ),
             Parameter(
                 "check_code", "of the bill, for a holder without a token; better sent as header", examples.CHECK_CODE
             ),

@@ -88,6 +88,14 @@ class Verification(msgspec.Struct, frozen=True, omit_defaults=True):
     as_of: dict[str, Any] | None = None
 
 
+class BatchVerification(msgspec.Struct, frozen=True):
+    """`results` in the order of the rows; `manifest.file` is checked as a proof is: it signs questions and results."""
+
+    counts: dict[str, int]  # by verdict
+    results: list[dict[str, Any]]
+    manifest: dict[str, Any]
+
+
 class ProofCheck(msgspec.Struct, frozen=True):
     valid: bool
     checks: list[dict[str, Any]]

@@ -249,6 +249,20 @@ GENUINE: dict[str, Any] = {
     "status": "sealed",
     "as_of": {"height": 1043, "time": "2026-03-01T01:30:02.000Z"},
 }
+BATCH_VERIFICATION: dict[str, Any] = {
+    "counts": {"genuine": 1},
+    "results": [{"verdict": "genuine", "status": "sealed"}],
+    "manifest": {
+        "rows": 1,
+        "questions": DIGEST,
+        "results": DIGEST,
+        "as_of": {"height": 1043, "time_ms": 1772328602000},
+        "organisation": "finance-city",
+        "key_id": DIGEST,
+        "signature": DIGEST * 2,
+        "file": "lQU=",  # stands for the canonical bytes, base64
+    },
+}
 PROOF_HEX = "93a670726f6f66"  # stands for a fetched *.proof file
 PROOF_CHECK: dict[str, Any] = {
     "valid": True,
@@ -256,6 +270,12 @@ PROOF_CHECK: dict[str, Any] = {
     "bill": {"bill_id": BILL_ID, "total_fen": 12850},
 }
 TRANSACTION_HEX = "96a66f72672d61"  # stands for a signed transaction in canonical MessagePack
+BOOKING_HEX = (  # a transaction of employer-a that books the bill
+    "96aa656d706c6f7965722d61c4207508d15d4824f86680bc1c86920f09485ba1f3ea7b5a718ffd239a502710b13fcd044c91"
+    "92c295cd0258b233333036303132363030303030303030303102cd3232c42022222222222222222222222222222222222222"
+    "2222222222222222222222222201c4400c2f19295b002f584c966052badfc068f6636d81ee6a8afce31ad8c564d79769121e"
+    "41ba443a6b06056bca71dec619671511c18a63e2c30606d6f9f57491ca0c"
+)
 
 PAPER = "330600010000000001"
 LIFE_QUEUED: dict[str, Any] = {

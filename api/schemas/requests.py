@@ -11,6 +11,7 @@ from chain.codec import PlaceCode
 from chain.operation import PAPERS_MAX
 
 BATCH_MAX = 1_000  # bills in one request
+VERIFICATIONS_MAX = 10_000  # rows in one request
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 BillIdText = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{18}\Z")]
@@ -26,10 +27,6 @@ class Batch(Body, frozen=True):
     """Bills as they came: each is decoded by itself, so that a bad one spoils no other."""
 
     bills: msgspec.Raw
-
-
-class Opaque(msgspec.Struct, frozen=True, gc=False):
-    """Any JSON object. Counts a list's entries in little memory before they are kept."""
 
 
 class ReversalRequest(Body, frozen=True):
@@ -126,3 +123,9 @@ class VerificationRequest(Body, frozen=True):
     check_code: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
     business_date: DateText | None = None
     total_fen: Annotated[int, msgspec.Meta(ge=-(10**15), le=10**15)] | None = None
+
+
+class Verifications(Body, frozen=True):
+    """Rows as they came, each as one verification."""
+
+    rows: msgspec.Raw

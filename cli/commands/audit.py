@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli import output
+from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
 from cli.options import FromDate, Home, Json, ToDate, ViaMirror
 
@@ -27,6 +29,9 @@ Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="64 hex digits; 'medbill keys show' tells them.")]
 FromHeight = Annotated[int, typer.Option("--from", min=1, metavar="HEIGHT", help="First block to look at.")]
 SIGNED_COLUMNS = ("height", "time", "organisation", "kind", "bill_id", "code")
+BillId = Annotated[str, typer.Argument(metavar="BILL_ID", help="18 digits: code and number.")]
+AtTime = Annotated[str, typer.Option("--at", metavar="TIME", help="The moment, as in 2026-03-01T10:00+08:00.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Keep the file that proves it.")]
 
 DAY_COLUMNS = (
     "issuer",
@@ -40,6 +45,7 @@ DAY_COLUMNS = (
     "void_count",
     "void_sum_fen",
 )
+HISTORY_COLUMNS = ("at", "event", "organisation", "role", "height", "operation")
 BILL_COLUMNS = ("bill_id", "kind", "place_code", "business_date", "total_fen", "validity", "status", "height")
 
 
@@ -95,6 +101,46 @@ def bills(
         output.print_json({"from": first, "to": last, "data": rows})
     else:
         output.print_table(BILL_COLUMNS, [[row.get(column) for column in BILL_COLUMNS] for row in rows])
+
+
+@app.command()
+@output.reported
+def show(
+    bill_id: BillId, at: AtTime, home: Home, via: ViaMirror = None, out: Out = None, as_json: Json = False
+) -> ExitCode:
+    """What the ledger said of a bill at an earlier moment, checked here against genesis. Exit 3 if it does not hold.
+
+    The version of its record that was in force, the operation that made it, and the path from the current record to it.
+    """
+    from cli import proof_check
+    from cli.client import open_client, quoted
+    from cli.durations import parse_time_ms
+    from node.home import NetworkHome
+
+    at_ms = parse_time_ms(at)
+    genesis = proof_check.read_file(NetworkHome(home).genesis, proof_check.FILE_BYTES_MAX)
+    with open_client(home, via, ROLE) as client:
+        data = client.get_bytes(f"/v1/bills/{quoted(bill_id)}/version", at=at)
+    if out is not None:
+        out.write_bytes(data)
+    verdict = proof_check.verify_proof_bytes(data, genesis, at_ms=at_ms)
+    if verdict.valid and verdict.bill.get("bill_id") != bill_id:
+        raise CommandFailed("proof_refused", "the node sent the file of another bill")
+    return proof_check.show_verdict(verdict, as_json)
+
+
+@app.command()
+@output.reported
+def history(bill_id: BillId, home: Home, via: ViaMirror = None, as_json: Json = False) -> None:
+    """Everything that happened to a bill: when, who, in which role; each leads to a proof of its own."""
+    from cli.client import open_client, quoted
+
+    with open_client(home, via, ROLE) as client:
+        rows = client.get(f"/v1/bills/{quoted(bill_id)}/history")["data"]
+    if as_json:
+        output.print_json({"data": rows})
+    else:
+        output.print_table(HISTORY_COLUMNS, [[row.get(column) for column in HISTORY_COLUMNS] for row in rows])
 
 
 def _sums(rows: list[dict[str, Any]]) -> dict[str, int]:

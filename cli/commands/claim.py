@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,6 +34,7 @@ Payment = Annotated[
     str, typer.Option("--payment", metavar="NO", help="The payment's number; the ledger has a keyed digest of it only.")
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="CODE", help="withdrawn, paid_back …")]
+Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to keep it.")]
 
 
 @app.command()
@@ -123,3 +125,26 @@ def release(
         return ReleaseClaim(signing.keyed_name(key, "claim", claim), reason)
 
     return signing.act(home, organisation, make, via, wait, as_json)
+
+
+@app.command()
+@output.reported
+def evidence(
+    organisation: Organisation, claim: Number, out: Out, home: Home, via: ViaMirror = None, as_json: Json = False
+) -> ExitCode:
+    """Keep what proves that the bill was normal, and claimed by nobody beyond its own part, when a claim was decided.
+
+    Checked here before it is written; later 'proof verify --at HEIGHT' does so without any network. Exit 3 if it does not hold.
+    """
+    from cli import proof_check, signing
+    from cli.client import open_client
+    from node.home import NetworkHome
+
+    name = signing.keyed_name(signing.organisation_key(home, organisation), "claim", claim)
+    genesis = proof_check.read_file(NetworkHome(home).genesis, proof_check.FILE_BYTES_MAX)
+    with open_client(home, via, "operator", organisation=organisation) as client:
+        data = client.get_bytes(f"/v1/claims/{name.hex()}/evidence")
+    verdict = proof_check.verify_proof_bytes(data, genesis)
+    if verdict.valid:
+        out.write_bytes(data)
+    return proof_check.show_verdict(verdict, as_json)

@@ -12,7 +12,9 @@ from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
 from cli.options import Home, Json, Via
 
-app = typer.Typer(no_args_is_help=True, help="Fetch a bill's proof, and check one without any network.")
+app = typer.Typer(
+    no_args_is_help=True, help="Fetch a bill's proof, show a part of it on, and check one without any network."
+)
 
 BillId = Annotated[str, typer.Argument(metavar="BILL_ID", help="18 digits: code and number.")]
 Out = Annotated[
@@ -29,6 +31,16 @@ Trust = Annotated[
     Path | None,
     typer.Option(
         "--trust", metavar="FILE", help="What earlier checks have proven: nothing may contradict it; kept up to date."
+    ),
+]
+Shown = Annotated[
+    str, typer.Option("--show", metavar="FIELD,...", help="What the reader may see: total,date,issuer, payer_name …")
+]
+Presented = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the file that is handed on.")]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at", metavar="HEIGHT|TIME", help="Invalid unless it shows how things stood then: a block, or RFC 3339."
     ),
 ]
 MaxAge = Annotated[
@@ -57,30 +69,52 @@ def fetch(bill_id: BillId, home: Home, via: Via, out: Out = None, show: Show = N
 
 @app.command()
 @output.reported
-def verify(
-    file: ProofFile, genesis: GenesisFile, trust: Trust = None, max_age: MaxAge = None, as_json: Json = False
-) -> ExitCode:
-    """Check a proof against the genesis file alone, without any network. Exit 3 if a check fails."""
+def present(file: ProofFile, show: Shown, out: Presented, as_json: Json = False) -> None:
+    """Keep only the fields that a reader may see, offline. What is on the chain, as total, date and issuer, is always shown.
+
+    Of what is left out nothing is in the new file, neither the value nor a hash that could be found by trying.
+    """
+    from chain.presenting import presented
     from chain.proof_file import PROOF_BYTES_MAX
     from cli import proof_check
-    from cli.durations import parse_duration_ms
+
+    data = presented(proof_check.read_file(file, PROOF_BYTES_MAX), [name.strip() for name in show.split(",")])
+    out.write_bytes(data)
+    if as_json:
+        output.print_json({"file": str(out), "bytes": len(data)})
+    else:
+        output.print_line(f"{out}: {len(data)} bytes")
+
+
+@app.command()
+@output.reported
+def verify(
+    file: ProofFile,
+    genesis: GenesisFile,
+    trust: Trust = None,
+    max_age: MaxAge = None,
+    at: At = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Check a proof against the genesis file alone, without any network. Exit 3 if a check fails.
+
+    Of a bill, of an operation in its history, of an earlier version of its record, or a claim's evidence.
+    """
+    from chain.proof_file import PROOF_BYTES_MAX
+    from cli import proof_check
+    from cli.durations import parse_duration_ms, parse_moment
 
     max_age_ms = None if max_age is None else parse_duration_ms(max_age)
+    at_height, at_ms = (None, None) if at is None else parse_moment(at)
     trusted = proof_check.read_file(trust, proof_check.FILE_BYTES_MAX) if trust is not None and trust.exists() else None
     verdict = proof_check.verify_proof_bytes(
         proof_check.read_file(file, PROOF_BYTES_MAX),
         proof_check.read_file(genesis, proof_check.FILE_BYTES_MAX),
         trusted,
         max_age_ms,
+        at_height=at_height,
+        at_ms=at_ms,
     )
-    checks = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in verdict.checks]
     if verdict.valid and trust is not None and verdict.newest is not None:
         proof_check.keep_checkpoint(trust, trusted, verdict.newest)
-    if as_json:
-        output.print_json({"valid": verdict.valid, "checks": checks, "bill": verdict.bill or None})
-    else:
-        output.print_checks(checks)
-        if verdict.valid:
-            output.print_fields(verdict.bill)
-        output.print_line("valid" if verdict.valid else "INVALID")
-    return ExitCode.OK if verdict.valid else ExitCode.INVALID
+    return proof_check.show_verdict(verdict, as_json)

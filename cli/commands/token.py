@@ -15,7 +15,11 @@ Organisation = Annotated[
     str, typer.Option("--organisation", metavar="NAME", help="For whom it speaks; its token.key signs.")
 ]
 Role = Annotated[
-    str, typer.Option("--role", help="cashier, hospital_admin, finance_clerk, auditor, patient, operator.")
+    str,
+    typer.Option(
+        "--role",
+        help="cashier, hospital_admin, finance_clerk, auditor, patient, insurer_clerk, employer_clerk, operator.",
+    ),
 ]
 Subject = Annotated[str, typer.Option("--subject", help="Who it is: a staff number, never a name.")]
 Lifetime = Annotated[str, typer.Option("--lifetime", metavar="AGE", help="How long it holds, at most 12h.")]

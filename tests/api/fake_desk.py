@@ -126,6 +126,12 @@ class FakeDesk:
         self.failures_left -= 1
         return {"verdict": "no_match" if self.failures_left >= 0 else "try_later"}
 
+    async def verify_many(self, claims: list[Claimed]) -> dict[str, Any]:
+        self.calls.append(("verify_many", claims))
+        known = [claim.bill_id in self.bills and claim.check_code == examples.CHECK_CODE for claim in claims]
+        results = [{"verdict": "genuine" if fits else "no_match"} for fits in known]
+        return {**examples.BATCH_VERIFICATION, "results": results}
+
     async def operation(self, digest: str, reader: Reader) -> Standing | None:
         return self.standings.get(digest)
 
@@ -235,6 +241,21 @@ class FakeMirror(FakeDesk):
     def __init__(self) -> None:
         super().__init__("archive", "mirror", "finance-city")
         self.bills[examples.BILL_ID] = {**examples.BILL_VIEW, "business_no": examples.BILL["business_no"]}
+
+    async def bill_version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:
+        self.calls.append(("bill_version", bill_id, at_ms))
+        if at_ms < 1_000_000_000_000:
+            raise ServiceRefused("not_yet_recorded")
+        return b"version" if self._sees(bill_id, reader) else None
+
+    async def operation_proof(self, digest: str, reader: Reader) -> bytes | None:
+        return b"operation" if digest == examples.DIGEST else None
+
+    async def claim_evidence(self, insurer: str, claim: str, reader: Reader) -> bytes | None:
+        self.calls.append(("claim_evidence", insurer, claim))
+        if reader.role != "auditor" and reader.organisation != insurer:
+            return None
+        return b"evidence" if claim == examples.DIGEST else None
 
     def keys(self, organisation: str | None) -> list[dict[str, Any]]:
         rows = [examples.KEY, {**examples.KEY, "organisation": "hospital-b"}]

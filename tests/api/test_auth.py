@@ -204,6 +204,17 @@ ADMITTED = {
     "GET /v1/bills": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
     "GET /v1/bills/{bill_id}/history": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
     "GET /v1/bills/{bill_id}/proof": EVERYBODY,
+    "GET /v1/bills/{bill_id}/version": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
+    "GET /v1/claims/{claim}/evidence": anywhere("insurer_clerk", "operator", "auditor"),
+    "POST /v1/bills/{bill_id}/accounting": anywhere(
+        "insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "operator"
+    ),
+    "POST /v1/verifications:batch": anywhere(
+        "insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "auditor", "operator"
+    ),
+    "GET /v1/operations/{digest}/proof": anywhere(
+        "cashier", "hospital_admin", "finance_clerk", "auditor", "insurer_clerk", "employer_clerk", "operator"
+    ),
     "GET /v1/number-leases": {"cashier@home", "hospital_admin@home", "operator@home"},
     "GET /v1/number-ranges": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "POST /v1/number-ranges": {"finance_clerk@home"},
@@ -248,7 +259,12 @@ def test_the_whole_table_of_roles_and_paths(kind: str) -> None:
         if kind not in route.nodes:
             continue
         path = route.path.format(
-            bill_id=examples.BILL_ID, height=1, digest=examples.DIGEST, name="hospital-b", approval=examples.APPROVAL
+            bill_id=examples.BILL_ID,
+            height=1,
+            digest=examples.DIGEST,
+            name="hospital-b",
+            approval=examples.APPROVAL,
+            claim=examples.DIGEST,
         )
         for reader in sorted(EVERYBODY):
             role, _, where = reader.partition("@")

@@ -122,6 +122,9 @@ ROLE = {
     "listDayTotals": ("auditor", "audit-office"),
     "listNumberGaps": ("auditor", "audit-office"),
     "submitTransaction": ("operator", "finance"),
+    "bookBill": ("operator", "finance"),
+    "verifyBills": ("operator", "finance"),
+    "proveDecision": ("auditor", "audit-office"),
 }
 
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import httpx2
+
 from chain.codec import encode
 from chain.operation import Operation
 from chain.transaction import Entry, sign_transaction
+from cli.proof_check import verify_proof_bytes
 from cli.signing import TRANSACTION_WINDOW_BLOCKS, organisation_key
 from tests.network.running import Network, bill_request
 
 _numbers = itertools.count(1)
 
 
-def sealed_bill(network: Network, total_fen: int = 10_000, own_fen: int = 0, via: str = "hospital-a") -> str:
-    """A new bill's number, once its office has sealed it."""
+def sealed_bill(
+    network: Network, total_fen: int = 10_000, own_fen: int = 0, via: str = "hospital-a", **changes: Any
+) -> str:
+    """A new bill's number, once its office has sealed it. `changes` are fields of the request."""
     place = "B01" if via == "hospital-b" else "A01"
     number = f"features-{via}-{next(_numbers)}"
-    request = bill_request(number, total_fen, self_paid_fen=own_fen, place_code=place)
+    request = bill_request(number, total_fen, self_paid_fen=own_fen, place_code=place, **changes)
     answer = network.api(via).post("/bills", json=request, headers={"Prefer": "wait=20"}).json()
     assert answer["status"] == "sealed", answer
     return str(answer["bill_id"])
@@ -57,3 +62,15 @@ def act(network: Network, organisation: str, *operations: Operation) -> list[str
 def life(network: Network, bill: str) -> dict[str, Any]:
     """Where a bill stands, as the archive shows its auditors."""
     return dict(network.api("archive", "auditor").get(f"/bills/{bill}").json()["life"])
+
+
+def verified(network: Network, data: bytes, **wanted: Any) -> dict[str, Any]:
+    """What a file of any kind proves, by the genesis file alone; the test fails if it does not hold."""
+    verdict = verify_proof_bytes(data, (network.home / "genesis.json").read_bytes(), **wanted)
+    assert verdict.valid, verdict.checks[-1]
+    return verdict.bill
+
+
+def clerk(network: Network, node: str, organisation: str = "insurer-a", role: str = "insurer_clerk") -> httpx2.Client:
+    """Somebody of an insurer or employer at a node."""
+    return network.api(node, role, organisation)

@@ -4,17 +4,50 @@ from __future__ import annotations
 
 import secrets
 import time
+from pathlib import Path
 
 import pytest
 
 from chain.operation import AcknowledgeReversal, BookBill, DecideClaim, LockClaim, PayClaim, ReleaseClaim
 from chain.records import PAYER
-from tests.features.acting import act, agreed, life, post, sealed_bill
+from tests.features.acting import act, agreed, life, post, sealed_bill, verified
 from tests.network.running import Network, bill_request
 
 pytestmark = pytest.mark.processes
 
 OWN_FEN = 4_000
+KINDS = {"outpatient": "01", "inpatient": "02", "registration": "03", "checkup": "04"}
+
+
+def test_01_the_answer_leads_to_a_proof_without_a_network(network: Network, tmp_path: Path) -> None:
+    """Every kind of bill, one by one and many at once; the link in the answer gives the file."""
+    api = network.api("hospital-a")
+    for kind, code in KINDS.items():
+        body = bill_request(f"features-01-{kind}-{secrets.token_hex(4)}", kind=kind)
+        answer = api.post("/bills", json=body, headers={"Prefer": "wait=5"})
+        said = answer.json()
+        assert (answer.status_code, said["status"]) == (201, "sealed"), said
+        assert said["bill_id"][4:6] == code
+        assert len(said["check_code"]) == 6
+        proof = api.get(said["links"]["proof"].removeprefix("/v1"))
+        assert (proof.status_code, proof.headers["content-type"]) == (200, "application/octet-stream")
+        file = tmp_path / f"{kind}.proof"
+        file.write_bytes(proof.content)
+        verdict = network.json("proof", "verify", str(file), "--genesis", str(network.home / "genesis.json"))
+        assert verdict["valid"]
+        facts = verdict["bill"]
+        assert (facts["bill_id"], facts["height"], facts["sealed"]) == (said["bill_id"], said["height"], True)
+
+    bills = [bill_request(f"features-01-{secrets.token_hex(6)}", 100 + number) for number in range(20)]
+    bills[7]["total_fen"] += 1
+    answer = api.post("/bills:batch", json={"bills": bills}, headers={"Prefer": "wait=15"})
+    outcomes = answer.json()["outcomes"]
+    assert [outcome["index"] for outcome in outcomes] == list(range(20))
+    assert (outcomes[7]["status"], outcomes[7]["code"]) == ("refused", "sum_mismatch")
+    for outcome in outcomes[:7] + outcomes[8:]:
+        assert outcome["status"] == "sealed", outcome
+    last = api.get(outcomes[-1]["links"]["proof"].removeprefix("/v1")).content
+    assert verified(network, last)["total_fen"] == 119
 
 
 def test_10_a_cashier_alone_reverses_nothing(network: Network) -> None:

@@ -21,6 +21,7 @@ from chain.transaction import Entry, Transaction, key_id, sign_transaction
 from node.approvals import Approvals
 from node.details_store import DetailsStore
 from node.feed import Feed
+from node.life_index import LifeIndex
 from node.mirror import Mirror
 from node.seal_index import SealIndex
 from node.sealer import Sealer
@@ -64,6 +65,7 @@ class Archive:
             self.thread,
         )
         self.index = SealIndex(self.store.database, ledger)
+        self.lives = LifeIndex(self.store.database, ledger)
         peers = FakePeers(self.link)
         send = send_to_validators(peers)
         self.sealer = Sealer(
@@ -86,6 +88,7 @@ class Archive:
             peers,
             self.store,
             self.index,
+            self.lives,
             self.submissions,
             sealer=self.sealer,
             unit_key=key_of("finance-city/unit"),
@@ -100,8 +103,8 @@ class Archive:
 
     def block(self, *transactions: Transaction) -> list[str]:
         view = self.chain.block(list(transactions))
-        for heard in (self.store.on_final, self.index.on_final, self.sealer.on_final, self.submissions.on_final):
-            heard(view)
+        for part in (self.store, self.index, self.lives, self.sealer, self.submissions):
+            part.on_final(view)
         self.feed.publish(self.chain.height)
         return [outcome.code for outcome in view.outcomes]
 

@@ -100,3 +100,13 @@ def test_the_memory_of_sources_is_bounded() -> None:
         counter.add(str(number))
 
     assert len(counter._failures) == SOURCES_MAX
+
+
+def test_who_shows_who_it_is_is_never_locked_out_and_locks_nobody_out() -> None:
+    """A batch compares without counting: a thousand wrong rows change nothing for the public."""
+    desk = verification()
+    for _ in range(FAILURES_MAX * 100):
+        assert desk.compare(Claimed(BILL, "000000")) == {"verdict": "no_match"}
+
+    assert desk.compare(Claimed(BILL, "ab12cd")) == {"verdict": "genuine", "status": "sealed"}
+    assert verdict(desk) == "genuine"

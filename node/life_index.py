@@ -1,0 +1,112 @@
+"""What happened to each bill after its issue, operation by operation, derived from final blocks.
+
+It lies in the database of the details, beside the index of seals, and can be derived again: after a crash it is, from the
+height that it has come to. Keys:  l/bill/height (12 digits)/place in the block (8 digits) -> digest of the operation
+m/lives -> height (8)
+Not in it: issue, reversal and seals, which the bill's own record and the index of seals lead to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from chain import keyspace
+from chain.block import RECORDED
+from chain.final_view import FinalView
+from chain.ledger import Ledger
+from chain.operation import (
+    AcknowledgeReversal,
+    BookBill,
+    DecideClaim,
+    DeliverBill,
+    HoldBill,
+    LockClaim,
+    MakeUpPayment,
+    Operation,
+    PayClaim,
+    PrintPaper,
+    ReleaseClaim,
+    TakeBackPaper,
+    VoidBill,
+    operation_digest,
+)
+from chain.records import ClaimBody
+from chain.state import Store
+from chain.transaction import Transaction
+from node.recorded_operations import block_at, codes_at
+
+SAVE_BLOCKS = 256  # the height is written so many blocks apart: as many are looked at again after a crash
+OPERATIONS_MAX = 10_000  # told of one bill
+_INDEXED = b"m/lives"
+
+_OF_A_BILL = (
+    VoidBill,
+    DeliverBill,
+    HoldBill,
+    MakeUpPayment,
+    PrintPaper,
+    TakeBackPaper,
+    BookBill,
+    AcknowledgeReversal,
+    LockClaim,
+)
+_OF_A_CLAIM = (DecideClaim, PayClaim, ReleaseClaim)
+_STEPS = frozenset(_OF_A_BILL + _OF_A_CLAIM)
+
+
+class LifeIndex:
+    """Fed with final blocks in order, each once. Its writes are not flushed: what is lost is derived again."""
+
+    def __init__(self, database: Store, ledger: Ledger) -> None:
+        self._database, self._ledger = database, ledger
+        value = database.get(_INDEXED)
+        self.indexed = min(int.from_bytes(value, "big") if value else 0, ledger.head.height)
+        self._saved = self.indexed
+        for height in range(self.indexed + 1, ledger.head.height + 1):
+            _header, transactions = block_at(ledger, height)
+            self._index(height, transactions, partial(codes_at, ledger, height))
+
+    def on_final(self, view: FinalView) -> None:
+        self._index(view.header.height, view.block.transactions, lambda: [outcome.code for outcome in view.outcomes])
+
+    def _index(self, height: int, transactions: Sequence[Transaction], codes: Callable[[], list[str]]) -> None:
+        """`codes` is asked for only where the block holds a step: in nearly all of an old ledger's it holds bills alone."""
+        steps: list[tuple[int, str, Operation]] = []
+        number = 0
+        for transaction in transactions:
+            for entry in transaction.entries:
+                if type(entry.operation) in _STEPS:
+                    steps.append((number, transaction.organisation, entry.operation))
+                number += 1
+        became = codes() if steps else []
+        puts: dict[bytes, bytes] = {}
+        for number, organisation, operation in steps:
+            bill = self.bill_of(operation, organisation) if became[number] == RECORDED else ""
+            if bill:
+                puts[f"l/{bill}/{height:012d}/{number:08d}".encode()] = operation_digest(operation)
+        self.indexed = height
+        if puts or self.indexed >= self._saved + SAVE_BLOCKS:
+            self._save(puts)
+
+    def bill_of(self, operation: Operation, organisation: str) -> str:
+        """Which bill a step is about; empty if it is about none."""
+        if isinstance(operation, _OF_A_BILL):
+            return operation.bill
+        if isinstance(operation, _OF_A_CLAIM):
+            claim = self._ledger.state.get(keyspace.claim(organisation, operation.claim), ClaimBody)
+            return claim.bill if claim else ""
+        return ""
+
+    def operations_of(self, bill: str) -> list[bytes]:
+        """Digests of the steps that the ledger recorded, in their order."""
+        return [value for _key, value in self._database.scan(f"l/{bill}/".encode(), limit=OPERATIONS_MAX)]
+
+    def close(self) -> None:
+        """Remember how far it came."""
+        self._save({})
+
+    def _save(self, puts: dict[bytes, bytes]) -> None:
+        puts[_INDEXED] = self.indexed.to_bytes(8, "big")
+        self._database.write(puts, [], sync=False)
+        self._saved = self.indexed

@@ -1,0 +1,142 @@
+"""Rows of the patient: what a holder shows, and to whom."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chain.codec import decode, encode
+from chain.details import FIELD_IDS, FIELDS, LISTS, SALT_BYTES, SCHEMA, expand
+from chain.proof import Proof
+from cli.exit_codes import ExitCode
+from cli.proof_check import verdict_exit_code
+from tests.features.acting import sealed_bill
+from tests.network.running import Network
+
+pytestmark = pytest.mark.processes
+
+DETAILS = {
+    "payer": {"type": "person", "name": "示范丙", "id_type": "passport", "id_number": "990000197001019999"},
+    "visit": {"department": "肿瘤内科", "diagnosis": "示范病症", "outpatient_no": "OP-5502-77"},
+    "remark": "复诊",
+    "charges": [
+        {"code": "05", "name": "化疗费", "quantity_milli": 1000, "unit": "次", "amount_fen": 9_100},
+        {"code": "02", "name": "专家诊察费", "quantity_milli": 1000, "unit": "次", "amount_fen": 900},
+    ],
+}
+AMOUNTS = range(10_001)  # fen: a charge is not more than the total, which everybody sees
+
+
+def windows(data: bytes, length: int) -> set[bytes]:
+    """Every string of so many bytes that a file holds, wherever it begins."""
+    return {data[place : place + length] for place in range(len(data) - length + 1)}
+
+
+def unsalted(field: int, index: int, bill: str, value: object) -> Iterator[bytes]:
+    """What a careless design would leave of a value: hashes that trying all values finds."""
+    texts = [encode(value), *([value.encode()] if isinstance(value, str) else [str(value).encode()])]
+    for text in texts:
+        yield hashlib.sha256(text).digest()
+        yield hashlib.sha256(b"\0" + text).digest()
+    for salt in ([], [b""], [bytes(SALT_BYTES)]):
+        yield hashlib.sha256(b"\0" + encode([SCHEMA, bill, field, index, *salt, value])).digest()
+
+
+def found_by_trying(data: bytes, bill: str, field: int, index: int, values: Iterable[object]) -> list[object]:
+    """Values of a small domain whose unsalted hash is somewhere in the file."""
+    held = windows(data, 32)
+    return [value for value in values if any(trace in held for trace in unsalted(field, index, bill, value))]
+
+
+def found_with_salts(data: bytes, bill: str, field: int, values: Iterable[object]) -> list[object]:
+    """The same with every 16 bytes of the file tried as the salt: finds what a file tells beside a leaf's hash."""
+    held, salts = windows(data, 32), windows(data, SALT_BYTES)
+    return [
+        value
+        for value in values
+        if any(hashlib.sha256(b"\0" + encode([SCHEMA, bill, field, 0, salt, value])).digest() in held for salt in salts)
+    ]
+
+
+def test_30_what_is_not_shown_cannot_be_found(network: Network, tmp_path: Path) -> None:
+    """Of a file with every field opened three public ones are shown, then one more; all others are looked for in vain."""
+    bill = sealed_bill(network, **DETAILS)
+    api, home = network.api("hospital-a"), ("--home", str(network.home))
+    names = [name for name in FIELD_IDS if name != "reason"]
+    opened, shown, named = (tmp_path / f"{name}.proof" for name in ("opened", "shown", "named"))
+    every = api.get(f"/bills/{bill}/proof", params={"fields": ",".join(names)})
+    assert every.status_code == 200
+    opened.write_bytes(every.content)
+    network.medbill("proof", "present", str(opened), "--show", "total,date,issuer", "--out", str(shown))
+    network.medbill("proof", "present", str(opened), "--show", "total,date,issuer,payer_name", "--out", str(named))
+
+    genesis = (network.home / "genesis.json").read_bytes()
+    for file, seen in ((opened, set(names)), (shown, set()), (named, {"payer_name"})):
+        verdict = json.loads(
+            network.medbill("proof", "verify", str(file), "--genesis", str(network.home / "genesis.json"), "--json")
+        )
+        assert verdict["valid"]
+        facts = verdict["bill"]
+        assert (facts["total_fen"], facts["issuer"], facts["status"]) == (10_000, "hospital-a", "normal")
+        assert facts["business_date"]
+        assert set(facts.get("opened", {})) == seen
+
+    whole = decode(opened.read_bytes(), Proof)
+    for file, kept in ((shown, set()), (named, {"payer_name"})):
+        data = file.read_bytes()
+        hidden = [field for field in whole.opened if FIELDS[field.field] not in kept]
+        assert len(hidden) == len(names) - len(kept)
+        assert [FIELDS[field.field] for field in decode(data, Proof).opened] == sorted(kept)
+        short, long = windows(data, SALT_BYTES), windows(data, 32)
+        for field in hidden:
+            assert not short & set(field.salts), FIELDS[field.field]
+            rows = field.value if isinstance(field.value, list) else [[field.value]]
+            for index, row in enumerate(rows):
+                for value in filter(None, row):
+                    if isinstance(value, str) and len(value.encode()) > 4:
+                        assert value.encode() not in data, FIELDS[field.field]
+                    for trace in unsalted(field.field, index, bill, value):
+                        assert trace not in long, FIELDS[field.field]
+                for trace in (*unsalted(field.field, index + 1, bill, row), *unsalted(field.field, index, bill, row)):
+                    assert trace not in long, FIELDS[field.field]
+            for trace in unsalted(field.field, 0, bill, field.value):
+                assert trace not in long, FIELDS[field.field]
+        # no 32 bytes of it are the seed that all salts come from
+        salts = {FIELDS[field.field]: field.salts[0] for field in whole.opened}
+        stream = f"medbill/1/salt/{bill}/slots/0".encode()
+        at = SALT_BYTES * FIELD_IDS["payer_type"]
+        assert not [seed for seed in long if expand(seed, stream, at + SALT_BYTES)[at:] == salts["payer_type"]]
+        # a type of two, and amounts up to the total
+        types, slot = ["person", "unit", ""], FIELD_IDS["payer_type"]
+        assert found_by_trying(data, bill, slot, 0, types) == []
+        assert found_with_salts(data, bill, slot, types) == []
+        assert found_by_trying(data, bill, FIELD_IDS["charges"], 0, AMOUNTS) == []
+        assert found_by_trying(data + hashlib.sha256(b"9100").digest(), bill, 0, 0, AMOUNTS) == [
+            9_100
+        ]  # it can find one
+
+    # the searcher does find what a file tells: the opened one has the salt, and its leaf beside the payer's name
+    assert found_with_salts(opened.read_bytes(), bill, FIELD_IDS["payer_type"], ["unit", "person"]) == ["person"]
+    altered = bytes([*named.read_bytes()[:-1], named.read_bytes()[-1] ^ 1])
+    assert verdict_exit_code(altered, genesis) is ExitCode.INVALID
+
+    # what the file does not show nobody can show on, and what no bill has, neither
+    again = ("--out", str(tmp_path / "again.proof"), "--json")
+    assert "field_not_opened" in network.medbill(
+        "proof", "present", str(named), "--show", "total,charges", *again, expect=6
+    )
+    assert "field_unknown" in network.medbill(
+        "proof", "present", str(named), "--show", "total,blood_group", *again, expect=2
+    )
+    assert not (tmp_path / "again.proof").exists()
+
+    # the hospital may leave the choice to its holder, or make it: what is on the chain needs no opening
+    fetched = tmp_path / "fetched.proof"
+    choice = ("--show", "total,date,issuer,payer_name", "--out", str(fetched))
+    network.medbill("proof", "fetch", bill, *home, "--via", "hospital-a", *choice)
+    assert [FIELDS[field.field] for field in decode(fetched.read_bytes(), Proof).opened] == ["payer_name"]
+    assert {"charges", "items", "visit"} == set(LISTS)  # all of them were among the hidden ones
