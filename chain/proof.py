@@ -18,23 +18,23 @@ The check, in its order (each step is a line of `medbill proof verify`):
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import msgspec
 
 from chain import keyspace
 from chain.block import RECORDED, Header, history_leaf
+from chain.certified import CertifiedBlocks, SetChange
 from chain.codec import Count, Digest, Wire, decode, encode
 from chain.details import FIELDS, OpenedField, verify_opened
-from chain.errors import CertificateRefused, ChainError, ProofMismatch, ProofRefused
+from chain.errors import ChainError, ProofMismatch, ProofRefused
 from chain.genesis import Genesis
 from chain.merkle import verify_inclusion
 from chain.operation import IssueBill, ReverseBill, SealBills
 from chain.recorded import Recorded, verify_entry, verify_outcome, verify_signed
 from chain.records import COVERED, NORMAL, RED, REVERSED, SEAL, UNIT, VOID, BillBody, Record, state_leaf
 from chain.state import genesis_change
-from chain.validators import COMMIT, Certificate, ValidatorSet, verify_certificate
+from chain.validators import Certificate
 
 PROOF_VERSION = 1
 VALIDITY_NAMES = {NORMAL: "normal", REVERSED: "reversed", RED: "red", VOID: "void"}
@@ -56,14 +56,6 @@ class CurrentRecord(Wire, frozen=True):
     path: list[Digest]
     header: Header
     certificate: Certificate
-
-
-class SetChange(Wire, frozen=True):
-    """The last header of one validator set, which names the next one."""
-
-    header: Header
-    certificate: Certificate
-    members: ValidatorSet
 
 
 class Proof(Wire, frozen=True):
@@ -133,14 +125,14 @@ class _Checker:
     def __init__(self, data: bytes, genesis: Genesis, checks: list[Check], facts: dict[str, Any]) -> None:
         self.data, self.genesis, self.checks, self.facts = data, genesis, checks, facts
         self.chain_id = genesis.digest()
-        self.sets = [genesis.validator_set()]
+        self.blocks = CertifiedBlocks(genesis)
 
     def run(self, trusted: list[Checkpoint], max_age_ms: int | None, now_ms: int | None) -> Checkpoint:
         proof: Proof = self._step("form", self._form)  # 1
         self._step("ledger", lambda: self._ledger(proof))  # 2
-        self._step("validators", lambda: self._validators(proof))  # 3
+        self._step("validators", lambda: self.blocks.follow(proof.set_changes))  # 3
         bill = proof.bill
-        self._step("block", lambda: self._block(bill.header, bill.certificate))  # 4
+        self._step("block", lambda: self.blocks.verify(bill.header, bill.certificate))  # 4
         self._step("outcome", lambda: self._outcome(bill))  # 5
         self._step("transaction", lambda: self._transaction(bill))  # 6
         self._step("unit signature", lambda: self._signature(bill, UNIT))  # 7
@@ -188,36 +180,6 @@ class _Checker:
         if proof.bill.header.chain_id != self.chain_id:
             raise ProofMismatch(f"of ledger {proof.bill.header.chain_id.hex()[:16]}, not {self.chain_id.hex()[:16]}")
         return f"{self.genesis.name}, {self.chain_id.hex()[:16]}"
-
-    def _validators(self, proof: Proof) -> str:
-        for change in proof.set_changes:
-            if change.members.epoch != change.header.height + 1:
-                raise ProofMismatch("a set that begins at another height than its header says")
-            self._block(change.header, change.certificate)
-            if change.header.next_validators != change.members.digest():
-                raise ProofMismatch("the header names another set")
-            if change.members.epoch <= self.sets[-1].epoch:
-                raise ProofMismatch("sets out of order")
-            self.sets.append(change.members)
-        current = self.sets[-1]
-        said = f"{current.n} members, a quorum is {current.quorum}, {len(self.sets) - 1} changes since genesis"
-        walked = [_step_of(former, later) for former, later in pairwise(self.sets)]
-        return ": ".join([said, "; ".join(walked)]) if walked else said
-
-    def _set_at(self, height: int) -> ValidatorSet:
-        return next(members for members in reversed(self.sets) if members.epoch <= height)
-
-    def _block(self, header: Header, certificate: Certificate) -> str:
-        if header.height < 1:
-            raise CertificateRefused("genesis has no certificate")
-        if header.chain_id != self.chain_id:
-            raise ProofMismatch("a header of another ledger")
-        members = self._set_at(header.height)
-        if header.validators != members.digest():
-            raise ProofMismatch(f"block {header.height} names another validator set")
-        verify_certificate(certificate, members, COMMIT, self.chain_id, header.height, header.digest())
-        names = ", ".join(members.members[entry.seat].organisation for entry in certificate.signatures)
-        return f"block {header.height}, signed by {names}"
 
     def _outcome(self, recorded: Recorded) -> str:
         verify_outcome(recorded)
@@ -275,7 +237,7 @@ class _Checker:
         operation = recorded.entry.operation
         if not isinstance(operation, SealBills):
             raise ProofMismatch("the operation is not a seal")
-        self._block(recorded.header, recorded.certificate)
+        self.blocks.verify(recorded.header, recorded.certificate)
         self._outcome(recorded)
         self._transaction(recorded)
         self._signature(recorded, SEAL)
@@ -306,7 +268,7 @@ class _Checker:
 
     def _current(self, proof: Proof, current: CurrentRecord) -> str:
         header, record = current.header, current.record
-        self._block(header, current.certificate)
+        self.blocks.verify(header, current.certificate)
         key = keyspace.bill(self.facts["bill_id"])
         leaf = state_leaf(key, encode(record))
         verify_inclusion(leaf, current.place, header.state_count, current.path, header.state_root)
@@ -360,19 +322,6 @@ class _Checker:
 # ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _step_of(former: ValidatorSet, later: ValidatorSet) -> str:
-    """What a change of set did, in words: who came, who left, who votes with another key."""
-    before = {member.organisation: member.key for member in former.members}
-    after = {member.organisation: member.key for member in later.members}
-    parts = {
-        "with": [name for name in after if name not in before],
-        "without": [name for name in before if name not in after],
-        "a new key of": [name for name in after if name in before and before[name] != after[name]],
-    }
-    words = [f"{word} {', '.join(names)}" for word, names in parts.items() if names]
-    return f"from block {later.epoch} {' and '.join(words) or 'the same members'}"
-
-
 def _iso(day: int) -> str:
     return f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"
 
@@ -384,6 +333,7 @@ __all__ = [
     "Proof",
     "Recorded",
     "SealProof",
+    "SetChange",
     "Verdict",
     "check_proof",
     "verify_entry",
