@@ -69,6 +69,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/bills/{bill_id}/history"): READING,
     # a holder without a token shows the bill's check code
     ("GET", "/v1/bills/{bill_id}/proof"): Policy(token="optional", anyone=READING.anyone),
+    ("GET", "/v1/bills/{bill_id}/fhir"): Policy(token="optional", anyone=READING.anyone),
     ("GET", "/v1/number-leases"): Policy(own=_roles("cashier", "hospital_admin", "operator")),
     # a hospital's administrator sees its own hospital's only: routes/numbers.py, routes/audit.py
     ("GET", "/v1/number-ranges"): SUPERVISING,
@@ -76,6 +77,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/seals"): SUPERVISING,
     ("GET", "/v1/audit/bills"): AUDITING,
     ("GET", "/v1/audit/day-totals"): AUDITING,
+    ("GET", "/v1/audit/day-books"): AUDITING,
     ("GET", "/v1/audit/number-gaps"): AUDITING,
     ("POST", "/v1/verifications"): PUBLIC,
     ("POST", "/v1/proofs:check"): PUBLIC,

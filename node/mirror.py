@@ -23,13 +23,14 @@ from chain.signature import SigningKey
 from chain.state import Overlay
 from chain.transaction import Entry, receive_transaction, sign_transaction
 from chain.validators import ValidatorSet
-from node.audit_desk import AuditDesk
+from node.audit_desk import AuditDesk, day_number
 from node.bill_desk import HOSPITAL_STAFF, BillDesk
 from node.details_store import DetailsStore
 from node.evidence_store import EvidenceStore
 from node.feed import Feed
 from node.key_page import key_page
 from node.ledger_pages import bill_of, block_page, block_row, network_page, transaction_pages, utc_text
+from node.life_pages import life_page
 from node.membership_page import membership_page
 from node.peers import Peers
 from node.proof_desk import ProofDesk, checked_proof
@@ -281,6 +282,13 @@ class Mirror:
 
     async def number_gaps(self, issuer: str | None, year: int) -> list[dict[str, Any]]:
         return await self._audit.number_gaps(issuer, year)
+
+    async def day_books(self, issuer: str, from_date: str, to_date: str) -> bytes:
+        return self._proofs.day_books(issuer, day_number(from_date), day_number(to_date))
+
+    async def claims(self, bill_id: str) -> list[dict[str, Any]]:
+        page: list[dict[str, Any]] = life_page(self._ledger.state, bill_id, self._ledger.head.time_ms)["claims"]
+        return page
 
     async def day_totals(self, issuer: str | None, from_date: str, to_date: str) -> list[dict[str, Any]]:
         return await self._audit.day_totals(issuer, from_date, to_date)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from api.route import Route
-from api.routes import audit, bills, ledger, life, numbers, public
+from api.routes import audit, bills, fhir, ledger, life, numbers, public
 
 ROUTES: tuple[Route, ...] = (
     *bills.ROUTES,
     *public.ROUTES,
     *life.ROUTES,
+    *fhir.ROUTES,
     *numbers.ROUTES,
     *audit.ROUTES,
     *ledger.ROUTES,
