@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from cli import output
 from cli.commands import (
     accounting,
+    archive,
     audit,
     bench,
     bill,
@@ -84,6 +85,7 @@ for name, group in (
     ("token", token.app),
     ("validators", validators.app),
     ("audit", audit.app),
+    ("archive", archive.app),
     ("evidence", evidence.app),
     ("block", blocks.app),
 ):
