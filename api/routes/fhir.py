@@ -28,6 +28,8 @@ async def export_fhir(call: Call) -> Response:
     network = call.desk.network()
     titles = {entry["name"]: entry.get("title", "") for entry in network["organisations"]}
     bill = read_proven(proof, titles, network["parameters"]["utc_offset_minutes"])
+    if not bill.validity:
+        raise ApiRefused("unavailable", "nobody proves now where this bill stands: it might be reversed")
     claims = [] if kind == fhir.INVOICE else await call.desk.claims(bill.bill_id)
     bundle = fhir.build_bundle(bill, kind, claims, titles)
     if bundle is None:

@@ -64,6 +64,8 @@ def _bill(business_no: str, rows: list[Row], width: int, now: str, oldest: str, 
     total = fen(bill["total"].decimal(written=True)) if "total" in bill else None
     if total is None:
         raise FormatRefused("member_missing", f"{first.pointer}/total")
+    if total <= 0:
+        raise FormatRefused("total_not_positive", bill["total"].pointer)
     payments = {f"{name}_fen": _fen(bill, name) for name in ("insurance_fund", "personal_account", "other")}
     payments["cash_fen"] = _fen(bill, "cash") if "cash" in bill else total - sum(payments.values())
     if payments["cash_fen"] < 0:

@@ -28,8 +28,8 @@ ANY_BILL = {examples.BILL_ID}
 TOKEN = "0123456789abcdef" * 2  # of the known bill
 
 
-@functools.lru_cache(maxsize=1)
-def proven() -> bytes:
+@functools.lru_cache(maxsize=2)
+def proven(current: bool = True) -> bytes:
     """A proof of the bill of the examples, its details opened."""
     chain = Chain()
     chain.lease("hospital-a")
@@ -38,7 +38,8 @@ def proven() -> bytes:
     seal = chain.seal(["hospital-a"])
     chain.run_seal(seal)
     opened = details(bill.bill, business_no="B-1")
-    return encode(chain.proof(bill.bill, seal=operation_digest(seal), opened=opened, fields=list(fhir.OPENED)))
+    shown = {"opened": opened, "fields": list(fhir.OPENED)}
+    return encode(chain.proof(bill.bill, seal=operation_digest(seal), current=current, **shown))
 
 
 class FakeDesk:
@@ -57,6 +58,7 @@ class FakeDesk:
         self.waits: list[float] = []
         self.calls: list[tuple[Any, ...]] = []
         self.claimed: list[dict[str, Any]] = []
+        self.proves_current = True  # whether its proofs show where a bill stands
         self.failures_left = 10
         self.fault: Callable[[], None] = lambda: None
 
@@ -102,7 +104,9 @@ class FakeDesk:
         entitled = secret in (examples.CHECK_CODE, TOKEN) if reader is None else self._sees(bill_id, reader)
         if bill_id not in self.bills or not entitled:
             return None
-        return proven() if fields == list(fhir.OPENED) else f"proof of {bill_id} with {fields}".encode()
+        return (
+            proven(self.proves_current) if fields == list(fhir.OPENED) else f"proof of {bill_id} with {fields}".encode()
+        )
 
     async def claims(self, bill_id: str) -> list[dict[str, Any]]:
         return self.claimed

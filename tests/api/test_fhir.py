@@ -52,6 +52,13 @@ def test_claims_and_benefits_only_where_the_ledger_knows_one(mirror: TestClient,
     assert shown.json()["entry"][0]["resource"]["payment"]["amount"]["value"] == 0.2
 
 
+def test_a_gateway_that_cannot_say_where_the_bill_stands_says_so(gateway: TestClient, desk: FakeGateway) -> None:
+    """A reversed bill must not go out as issued."""
+    gateway.post("/v1/bills", json=bill(), headers=CASHIER)
+    desk.proves_current = False
+    problem(gateway.get(PATH, headers=ADMINISTRATOR), 503, "unavailable")
+
+
 def test_parameters_are_strict(mirror: TestClient) -> None:
     problem(mirror.get(PATH, params={"kind": "Patient"}, headers=AUDITOR), 400, "parameter_invalid")
     problem(mirror.get(PATH, params={"fields": "token"}, headers=AUDITOR), 400, "parameter_unknown")

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from api.intake.errors import FormatRefused
 from chain.bill import BillRequest
 from cli.csv_import import import_csv, whole_files
 from cli.failures import CommandFailed
 from cli.formats.csv_columns import BY_HEADING, COLUMNS
-from cli.formats.csv_file import load_csv
-from cli.formats.csv_rows import read
+from cli.formats.csv_file import load_csv, parse_csv
+from cli.formats.csv_rows import bills_of, read
 from docs import csv_columns as page
 from tests.cli.conftest import Ran
 from tests.cli.nodes import Asked, FakeNode
@@ -112,6 +115,7 @@ def test_a_bad_row_refuses_its_own_bill_and_no_other(tmp_path: Path) -> None:
         ("CSV-1,,,,,,01", "CSV-1,住院,,,,,01", "rows_differ", "/3/kind"),
         ("128.50,80", "一百,80", "wrong_type", "/2/total"),
         ("128.50,80", ",80", "member_missing", "/2/total"),
+        ("128.50,80", "-128.50,80", "total_not_positive", "/2/total"),
         ("128.50,80", "128.50,800", "sum_mismatch", "/2/total"),
         ("2026-03-01 09:30:00", "March 1", "time_malformed", "/2/business_time"),
         ("门诊", "牙科", "field_refused", "/2"),
@@ -214,6 +218,37 @@ def test_the_command_takes_files_or_a_folder(
     assert "left for the next run" in ran.err
     for wrong in ((), (file, "--folder", folder), ("--folder", folder, "--format", "his"), ("--folder", file)):
         assert medbill("bill", "import", *wrong, *through).code == 2
+
+
+CELLS = st.one_of(
+    st.sampled_from(
+        ["", "CSV-1", "门诊", "0", "-1", "0.001", "9999999999999.999999999999", "1e9", "2026-02-30 25:61", "月"]
+    ),
+    st.decimals(allow_nan=False, allow_infinity=False).map(str),
+    st.text(max_size=12),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(CELLS, min_size=1, max_size=15), max_size=6), st.sampled_from(["utf-8", "gb18030"]))
+def test_hostile_rows_are_refused_one_by_one_and_nothing_else(rows: list[list[str]], encoding: str) -> None:
+    """Whatever stands in the cells: a request or a refusal for each business number."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([HEADING.split(","), *rows])
+    file = parse_csv(Path("day.csv"), text.getvalue().encode(encoding, "replace"))
+    for _number, bill in bills_of(file, NOW, "A01"):
+        assert isinstance(bill, BillRequest | FormatRefused)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_file_or_a_refusal(content: bytes) -> None:
+    for data in (content, HEADING.encode() + b"\n" + content):
+        try:
+            file = parse_csv(Path("day.csv"), data)
+        except FormatRefused:
+            continue
+        assert all(isinstance(bill, BillRequest | FormatRefused) for _number, bill in bills_of(file, NOW, "A01"))
 
 
 def test_the_page_shows_the_columns_as_they_are() -> None:
