@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from chain.genesis import Genesis, genesis_from_json
 from exports.dat95.document import xml_of
 from exports.proven_bill import read_proven
 
+DAYS_AT_ONCE = 7  # of day books in one question: of a thousand issuing points they still fit in a file
 ATTEMPTS_MAX = 5  # at a day that changes while it is read
 
 Told = Callable[[int, str], None]  # (days done since, text)
@@ -40,9 +42,7 @@ class Mirror(Protocol):
 
     def network(self) -> dict[str, Any]: ...
 
-    def day_totals(self, issuer: str, year: int) -> list[dict[str, Any]]: ...
-
-    def bills(self, issuer: str, date: str) -> Iterator[str]:
+    def bills(self, issuer: str, day: str) -> Iterator[str]:
         """Numbers of a day's bills."""
         ...
 
@@ -50,7 +50,9 @@ class Mirror(Protocol):
         """With the details of table B.10 opened; without, if the node no longer has them."""
         ...
 
-    def day_books(self, issuer: str, date: str) -> bytes: ...
+    def day_books(self, issuer: str, first: str, last: str) -> bytes:
+        """The file that proves them, of up to `DAYS_AT_ONCE` days."""
+        ...
 
 
 class Report(msgspec.Struct):
@@ -87,16 +89,26 @@ class Archivist:
         head = head_of(self._year, self._genesis.digest().hex(), issuers)
         self._begin(head)
         for issuer in issuers:
-            versions: dict[str, dict[str, int]] = {}  # date -> issuing point -> version of its day book
-            for row in self._mirror.day_totals(issuer, self._year):
-                versions.setdefault(row["date"], {})[row["place"]] = row["version"]
-            for date in sorted(versions):
-                if self._is_whole(issuer, date, versions[date]):
+            versions = self._versions(issuer)
+            for day in sorted(versions):
+                if self._is_whole(issuer, day, versions[day]):
                     self._report.days_kept += 1
                 else:
-                    self._make_day(issuer, date)
-                self._told(1, f"{issuer} {date}, {self._report.bills} bills")
+                    self._make_day(issuer, day)
+                self._told(1, f"{issuer} {day}, {self._report.bills} bills")
         return self._report
+
+    def _versions(self, issuer: str) -> dict[str, dict[str, int]]:
+        """Date -> issuing point -> version of its day book, as proven: the days that the year has."""
+        found: dict[str, dict[str, int]] = {}
+        first, end = date(self._year, 1, 1), date(self._year, 12, 31)
+        while first <= end:
+            last = min(first + timedelta(days=DAYS_AT_ONCE - 1), end)
+            books = self._checked(self._mirror.day_books(issuer, first.isoformat(), last.isoformat()))
+            for (point, day), version in books.versions.items():
+                found.setdefault(f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}", {})[point] = version
+            first = last + timedelta(days=1)
+        return found
 
     def _chosen(self, wanted: list[str] | None) -> list[str]:
         network = self._mirror.network()
@@ -127,11 +139,11 @@ class Archivist:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
 
-    def _day_folder(self, issuer: str, date: str) -> Path:
-        return self._folder / "bills" / issuer / date
+    def _day_folder(self, issuer: str, day: str) -> Path:
+        return self._folder / "bills" / issuer / day
 
-    def _is_whole(self, issuer: str, date: str, versions: dict[str, int]) -> bool:
-        file = self._day_folder(issuer, date) / DAY_BOOKS
+    def _is_whole(self, issuer: str, day: str, versions: dict[str, int]) -> bool:
+        file = self._day_folder(issuer, day) / DAY_BOOKS
         if not file.exists():
             return False
         try:
@@ -140,25 +152,25 @@ class Archivist:
             return False
         return {point: version for (point, _date), version in books.versions.items()} == versions
 
-    def _make_day(self, issuer: str, date: str) -> None:
+    def _make_day(self, issuer: str, day: str) -> None:
         """Bills first, then the day books: as long as these say otherwise, the day went on while it was read."""
-        folder, day = self._day_folder(issuer, date), int(date.replace("-", ""))
+        folder, number_of_day = self._day_folder(issuer, day), int(day.replace("-", ""))
         said: list[str] = []
         for _attempt in range(ATTEMPTS_MAX):
             shutil.rmtree(folder, ignore_errors=True)
             counts, figures = Report(), Figures()
-            for number in self._mirror.bills(issuer, date):
+            for number in self._mirror.bills(issuer, day):
                 self._write_bill(folder, number, figures, counts)
-                self._told(0, f"{issuer} {date}, {self._report.bills + counts.bills} bills")
-            data = self._mirror.day_books(issuer, date)
-            said = list(differences(figures, self._checked(data), issuer, day))
+                self._told(0, f"{issuer} {day}, {self._report.bills + counts.bills} bills")
+            data = self._mirror.day_books(issuer, day, day)
+            said = list(differences(figures, self._checked(data), issuer, number_of_day))
             if not said:
                 partial = folder / f"{DAY_BOOKS}.partial"
                 self._write(partial, data)
                 partial.replace(folder / DAY_BOOKS)
                 self._enter(counts)
                 return
-        raise MakingFailed("day_moves", f"{issuer} {date}: {said[0]}; run the same command again")
+        raise MakingFailed("day_moves", f"{issuer} {day}: {said[0]}; run the same command again")
 
     def _enter(self, counts: Report) -> None:
         self._report.days += 1

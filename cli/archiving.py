@@ -20,15 +20,10 @@ class MirrorRead:
         page: dict[str, Any] = self._client.get("/v1/network")
         return page
 
-    def day_totals(self, issuer: str, year: int) -> list[dict[str, Any]]:
-        span = {"from": f"{year}-01-01", "to": f"{year}-12-31"}
-        rows: list[dict[str, Any]] = self._client.get("/v1/audit/day-totals", issuer=issuer, **span)["data"]
-        return rows
-
-    def bills(self, issuer: str, date: str) -> Iterator[str]:
+    def bills(self, issuer: str, day: str) -> Iterator[str]:
         cursor: str | None = None
         while True:
-            asked = {"from": date, "to": date, "limit": PAGE_ROWS, "cursor": cursor}
+            asked = {"from": day, "to": day, "limit": PAGE_ROWS, "cursor": cursor}
             page = self._client.get("/v1/audit/bills", issuer=issuer, **asked)
             for row in page["data"]:
                 yield row["bill_id"]
@@ -45,5 +40,5 @@ class MirrorRead:
                 raise
         return self._client.get_bytes(path)  # erased, or never delivered: the public part is what there is
 
-    def day_books(self, issuer: str, date: str) -> bytes:
-        return self._client.get_bytes("/v1/audit/day-books", issuer=issuer, **{"from": date})
+    def day_books(self, issuer: str, first: str, last: str) -> bytes:
+        return self._client.get_bytes("/v1/audit/day-books", issuer=issuer, **{"from": first, "to": last})

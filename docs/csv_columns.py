@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cli.formats.csv_columns import COLUMNS, OUTCOME
+from cli.formats.csv_columns import COLUMNS, OUTCOME, REFUSED
 
 PAGE = Path(__file__).parent / "csv-import.md"
 EXAMPLE = """\
@@ -50,6 +50,8 @@ def page() -> str:
         parts.append(f"| `{column.name}` | {column.title} | {column.of} | {must} | {column.means} |")
     parts += ["", "| Column of the outcome file | Means |", "| --- | --- |"]
     parts += [f"| `{name}` | {means} |" for name, means in OUTCOME]
+    parts += ["", "| Code | Means |", "| --- | --- |"]
+    parts += [f"| `{code}` | {means} |" for code, means in REFUSED]
     return "\n".join([*parts, ""])
 
 

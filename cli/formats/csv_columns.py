@@ -76,6 +76,20 @@ OUTCOME = (  # columns that an outcome file has more
     ("code", "why it was refused; those of bills are in docs/problems.md"),
     ("detail", "where: line of the file and column, or the place in the bill"),
 )
+REFUSED = (  # codes of files, beside those of bills
+    ("encoding_unknown", "the file is neither UTF-8 nor GB18030"),
+    ("file_damaged", "no CSV, or no header"),
+    ("column_unknown", "a heading that names no column"),
+    ("column_repeated", "a column stands twice"),
+    ("column_missing", "a column that must be there is not"),
+    ("row_malformed", "more cells than the header has"),
+    ("rows_differ", "two rows of one bill state something of the bill differently"),
+    ("member_missing", "a cell that must be filled is empty; or a charge has rows with and without details"),
+    ("wrong_type", "no decimal number"),
+    ("amount_out_of_range", "ten thousand billion yuan, or more"),
+    ("time_malformed", "no such time"),
+    ("field_refused", "a value that no bill may have"),
+)
 
 KINDS = {"门诊": "outpatient", "住院": "inpatient", "挂号": "registration", "体检": "checkup"}
 PAYER_TYPES = {"个人": "person", "单位": "unit"}

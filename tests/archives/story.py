@@ -9,13 +9,11 @@ from typing import Any, cast
 
 from archives.making import Archivist, Report
 from archives.packing import pack, write_manifest
-from chain import keyspace
 from chain.codec import encode
 from chain.details import Details, reversal_details
 from chain.genesis import genesis_to_json
 from chain.operation import IssueBill, ReverseBill, VoidBill, operation_digest
 from exports.dat95.document import OPENED
-from node.audit_desk import AuditDesk
 from node.proof_desk import ProofDesk
 from tests.chain.making import Chain, at, details, issue_bill, reverse_bill
 
@@ -76,11 +74,6 @@ class MemoryMirror:
     def network(self) -> dict[str, Any]:
         return {"chain_id": self.story.chain.chain_id.hex(), "node": {"organisation": "finance-city"}}
 
-    def day_totals(self, issuer: str, year: int) -> list[dict[str, Any]]:
-        desk = AuditDesk(self.story.chain.ledger, cast(Any, None))
-        coroutine = desk.day_totals(issuer, f"{year}-01-01", f"{year}-12-31")
-        return cast(list[dict[str, Any]], _result(coroutine))
-
     def bills(self, issuer: str, date: str) -> Iterator[str]:
         return iter(sorted(self.story.bills.get((issuer, date), [])))
 
@@ -89,18 +82,8 @@ class MemoryMirror:
         opened = None if bill in self.erased else self.story.details[bill]
         return encode(self.story.chain.proof(bill, seal=self.story.seals[bill], opened=opened, fields=list(OPENED)))
 
-    def day_books(self, issuer: str, date: str) -> bytes:
-        day = int(date.replace("-", ""))
-        return self.desk.day_books(issuer, day, day)
-
-
-def _result(coroutine: Any) -> Any:
-    """Of a coroutine that waits for nothing but its turn."""
-    try:
-        while True:
-            coroutine.send(None)
-    except StopIteration as done:
-        return done.value
+    def day_books(self, issuer: str, first: str, last: str) -> bytes:
+        return self.desk.day_books(issuer, int(first.replace("-", "")), int(last.replace("-", "")))
 
 
 def told() -> Story:
@@ -135,6 +118,3 @@ def packed(folder: Path) -> Path:
     out.unlink(missing_ok=True)
     pack(folder, out)
     return out
-
-
-__all__ = ["MemoryMirror", "Story", "genesis_json", "keyspace", "made", "packed", "told"]

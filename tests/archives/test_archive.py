@@ -16,11 +16,11 @@ import pytest
 
 from archives import bill_check, checker
 from archives.checker import check_archive, manifest_line
-from archives.making import MakingFailed
-from archives.packing import names_in
+from archives.making import Archivist, MakingFailed
+from archives.packing import names_in, write_manifest
 from chain.genesis import genesis_to_json
 from chain.merkle import EMPTY_ROOT, GrowingRoot, root
-from tests.archives.story import MemoryMirror, Story, genesis_json, made, packed, told
+from tests.archives.story import YEAR, MemoryMirror, Story, genesis_json, made, packed, told
 from tests.chain.making import at, genesis
 
 BILLS, DAYS = 7, 3
@@ -190,13 +190,13 @@ def test_a_day_that_goes_on_while_it_is_read_is_read_again(tmp_path: Path) -> No
     class Busy(MemoryMirror):
         left = 2
 
-        def day_books(self, issuer: str, date: str) -> bytes:
-            if self.left and date == "2026-06-02":
+        def day_books(self, issuer: str, first: str, last: str) -> bytes:
+            if self.left and (first, last) == ("2026-06-02", "2026-06-02"):
                 self.left -= 1
                 number = 10 + self.left
                 story.issue(f"B-{number}", serial=number, business_date=20260602, issued_ms=at("2026-06-02 09:30:00"))
                 story.seal()
-            return super().day_books(issuer, date)
+            return super().day_books(issuer, first, last)
 
     assert made(story, folder, Busy(story)).bills == BILLS + 2
     assert check_archive(folder, genesis_json(story)).valid
@@ -222,6 +222,44 @@ def test_a_folder_of_something_else_is_left_alone(story: Story, tmp_path: Path) 
         made(story, tmp_path)
     assert caught.value.code == "archive_differs"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.txt"]
+
+
+def test_an_archive_of_one_hospital_is_of_that_hospital(story: Story, tmp_path: Path) -> None:
+    folder = tmp_path / "year"
+    report = Archivist(MemoryMirror(story), genesis_json(story), YEAR, folder).make(["hospital-b"])
+    assert (report.bills, report.days) == (1, 1)
+    write_manifest(folder)
+    verdict = check_archive(folder, genesis_json(story))
+    assert (verdict.valid, verdict.head["issuers"]) == (True, ["hospital-b"])
+    with pytest.raises(MakingFailed) as caught:
+        Archivist(MemoryMirror(story), genesis_json(story), YEAR, folder).make(["hospital-a", "hospital-b"])
+    assert caught.value.code == "archive_differs"
+
+
+def test_what_a_mirror_answers_is_not_believed(story: Story, tmp_path: Path) -> None:
+    """A proof that does not hold is never written; a node of another ledger, an unknown hospital."""
+
+    class Lying(MemoryMirror):
+        def proof(self, bill: str) -> bytes:
+            return super().proof(bill)[:-1] + b"\x01"
+
+    other = genesis_to_json(genesis(name="another")).encode()
+    for mirror, trusted, issuers, code in (
+        (Lying(story), genesis_json(story), None, "proof_refused"),
+        (MemoryMirror(story), other, None, "foreign_genesis"),
+        (MemoryMirror(story), genesis_json(story), ["hospital-z"], "issuer_unknown"),
+    ):
+        with pytest.raises(MakingFailed) as caught:
+            Archivist(mirror, trusted, YEAR, tmp_path / code).make(issuers)
+        assert caught.value.code == code
+        assert not list(tmp_path.glob(f"{code}/bills/**/*.xml"))
+
+
+def test_a_year_without_bills_is_an_empty_archive(story: Story, tmp_path: Path) -> None:
+    report = Archivist(MemoryMirror(story), genesis_json(story), YEAR + 1, tmp_path / "empty").make()
+    assert (report.bills, report.days) == (0, 0)
+    write_manifest(tmp_path / "empty")
+    assert check_archive(tmp_path / "empty", genesis_json(story)).valid
 
 
 def test_equal_folders_make_equal_files(folder: Path) -> None:
