@@ -7,6 +7,7 @@ Needs the standard library, `bill_check.py` and the package `chain`. An archive 
  3 ledger      the archive's genesis is the one that is trusted
  4 bills       each proof holds, and the XML beside it says what the proof says, element by element
  5 day books   of each hospital and day, certified; their counts and sums are those of the bills here: none is missing
+ 6 reversals   a bill whose red bill is here says itself that it is reversed
 """
 
 from __future__ import annotations
@@ -133,9 +134,7 @@ class Archive:
     def __init__(self, path: Path, verdict: Verdict) -> None:
         self._zip = zipfile.ZipFile(path)
         said = COMMENT.fullmatch(self._zip.comment)
-        if said is None:
-            verdict.blame(path.name, "its comment is not the digest of an archive")
-        elif said[1].decode() != digest_before_comment(path, len(self._zip.comment)):
+        if said is None or said[1].decode() != digest_before_comment(path, len(self._zip.comment)):
             verdict.blame(path.name, "its bytes are not those that were written")
 
     def count(self) -> int:
@@ -175,6 +174,10 @@ class _Check:
         self._figures: Figures = {}
         self._proof: tuple[str, ProvenBill] | None = None  # path without ending; its XML comes next
         self._year, self._issuers = "", frozenset[str]()  # of archive.json, which comes before all bills
+        self._reversed, self._red = (
+            set[str](),
+            dict[str, str](),
+        )  # reversed bills; originals of red bills -> the red one's path
         self._leases: dict[tuple[str, str, int], list[int]] = {}  # (hospital, code, first) -> [bills, highest number]
 
     def run(self) -> None:
@@ -192,6 +195,8 @@ class _Check:
             verdict.blame(MANIFEST, f"lists {count} files, there are {self._files.count() - 2}")
         if not verdict.head:
             verdict.blame(HEAD, "missing")
+        for number in sorted(self._red.keys() - self._reversed):
+            verdict.blame(f"{self._red[number]}.proof", f"takes back {number}, whose own proof is older than that")
         verdict.files = count
         verdict.numbers_open = sum(
             highest - first + 1 - bills for (_, _, first), (bills, highest) in self._leases.items()
@@ -283,6 +288,10 @@ class _Check:
             raise ArchiveRefused("the proof of another bill, hospital or day")
         self._proof = (stem, bill)
         enter_figures(self._figures, bill)
+        if bill.facts["red"] and bill.facts["original"][6:8] == self._year[2:]:
+            self._red[bill.facts["original"]] = stem
+        elif bill.facts["status"] == "reversed":
+            self._reversed.add(number)
         lease = self._leases.setdefault((issuer, number[:8], bill.operation.lease_first), [0, 0])
         lease[:] = lease[0] + 1, max(lease[1], int(number[8:]))
         verdict = self._verdict

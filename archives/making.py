@@ -79,6 +79,7 @@ class Archivist:
         self._genesis: Genesis = genesis_from_json(genesis_json)
         self._titles = {entry.id: entry.name for entry in self._genesis.organisations}
         self._report = Report()
+        self._originals: list[str] = []  # of the red bills that this run wrote
 
     def make(self, issuers: list[str] | None = None) -> Report:
         """The whole year of `issuers`, or of the hospitals that the mirror's own office supervises.
@@ -96,7 +97,14 @@ class Archivist:
                 else:
                     self._make_day(issuer, day)
                 self._told(1, f"{issuer} {day}, {self._report.bills} bills")
+        self._renew_originals()
         return self._report
+
+    def _renew_originals(self) -> None:
+        """A reversal changes no day book of the day that it takes back from: what was written there earlier may be older."""
+        for original in self._originals:
+            for file in self._folder.glob(f"bills/*/*/{original}.proof"):
+                self._write_bill(file.parent, original, {}, Report())
 
     def _versions(self, issuer: str) -> dict[str, dict[str, int]]:
         """Date -> issuing point -> version of its day book, as proven: the days that the year has."""
@@ -190,6 +198,8 @@ class Archivist:
         enter_figures(figures, bill)
         self._write(folder / f"{number}.proof", data)
         self._write(folder / f"{number}.xml", document)
+        if proven.original:
+            self._originals.append(proven.original)
         counts.bills += 1
         counts.without_details += not proven.has_details
         counts.unsealed += not bill.facts["sealed"]

@@ -40,8 +40,8 @@ class Story:
         self._enter(issuer, bill, details(bill.bill, business_no=business_no, total_fen=total_fen))
         return bill
 
-    def reverse(self, original: IssueBill, *, serial: int, issuer: str = "hospital-a") -> ReverseBill:
-        red = reverse_bill(original, serial=serial)
+    def reverse(self, original: IssueBill, *, serial: int, issuer: str = "hospital-a", **how: Any) -> ReverseBill:
+        red = reverse_bill(original, serial=serial, **how)
         assert self.chain.run(issuer, red) == ["recorded"]
         seed = sha256(red.bill.encode()).digest()
         self._enter(issuer, red, reversal_details(red.bill, seed, "wrong payer", "cashier one", "now"))

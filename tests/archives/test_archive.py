@@ -21,7 +21,7 @@ from archives.packing import names_in, write_manifest
 from chain.genesis import genesis_to_json
 from chain.merkle import EMPTY_ROOT, GrowingRoot, root
 from tests.archives.story import YEAR, MemoryMirror, Story, genesis_json, made, packed, told
-from tests.chain.making import at, genesis
+from tests.chain.making import at, genesis, issue_bill
 
 BILLS, DAYS = 7, 3
 DAY = "bills/hospital-a/2026-06-01"
@@ -68,7 +68,7 @@ def test_another_ledgers_genesis_is_not_believed(story: Story, folder: Path) -> 
 
 def test_a_bill_taken_out_is_missed_and_named_by_hospital_and_day(story: Story, folder: Path) -> None:
     """Also where the forger made manifest, root and file digest anew."""
-    number = sorted((folder / DAY).glob("*.xml"))[0].stem
+    number = sorted((folder / DAY).glob("*.xml"))[1].stem
     for ending in ("proof", "xml"):
         (folder / DAY / f"{number}.{ending}").unlink()
     found = faults(folder, story)
@@ -181,6 +181,24 @@ def test_making_goes_on_where_it_was_and_makes_changed_days_anew(tmp_path: Path)
     report = made(story, folder, mirror)
     assert (report.bills, report.days, report.days_kept) == (2, 1, DAYS - 1)
     assert check_archive(folder, genesis_json(story)).valid
+
+
+def test_a_reversal_between_two_runs_reaches_the_bill_that_it_takes_back(tmp_path: Path) -> None:
+    """Its own day's books do not change by it; and an archive where it was forgotten is found out."""
+    story, folder, stale = told(), tmp_path / "year", tmp_path / "stale"
+    mirror = MemoryMirror(story)
+    made(story, folder, mirror)
+    original = issue_bill("B-2", serial=2, total_fen=50_000)
+    story.reverse(original, serial=20, business_date=20260602)
+    story.seal()
+    shutil.copytree(folder, stale)
+    made(story, folder, mirror)
+    assert check_archive(folder, genesis_json(story)).valid
+    number = story.bills["hospital-a", "2026-06-02"][-1]
+    for name in (f"{number}.proof", f"{number}.xml", "day-books.proof"):
+        shutil.copy(folder / "bills/hospital-a/2026-06-02" / name, stale / "bills/hospital-a/2026-06-02" / name)
+    (fault,) = faults(packed(stale), story)
+    assert f"{number}.proof: takes back {original.bill}" in fault
 
 
 def test_a_day_that_goes_on_while_it_is_read_is_read_again(tmp_path: Path) -> None:
