@@ -76,6 +76,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/bills/{bill_id}/history"): READING,
     # a holder without a token shows the bill's check code
     ("GET", "/v1/bills/{bill_id}/proof"): Policy(token="optional", anyone=READING.anyone),
+    ("GET", "/v1/bills/{bill_id}/fhir"): Policy(token="optional", anyone=READING.anyone),
     ("GET", "/v1/number-leases"): Policy(own=_roles("cashier", "hospital_admin", "operator")),
     # a hospital's administrator sees its own hospital's only: routes/numbers.py, routes/audit.py
     ("GET", "/v1/number-ranges"): SUPERVISING,
@@ -96,6 +97,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/seals"): OFFICE,
     ("GET", "/v1/audit/bills"): AUDITING,
     ("GET", "/v1/audit/day-totals"): AUDITING,
+    ("GET", "/v1/audit/day-books"): AUDITING,
     ("GET", "/v1/audit/number-gaps"): AUDITING,
     ("GET", "/v1/audit/signed-by"): AUDITING,
     ("GET", "/v1/bills/{bill_id}/version"): READING,

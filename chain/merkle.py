@@ -55,6 +55,27 @@ def _above(level: Sequence[bytes]) -> list[bytes]:
     return above
 
 
+class GrowingRoot:
+    """The root over leaves that come one by one and are not kept: only the peaks are, one for each binary digit."""
+
+    def __init__(self) -> None:
+        self._peaks: list[tuple[int, bytes]] = []  # (level, digest), the widest first
+
+    def add(self, leaf: bytes) -> None:
+        level, node = 0, hash_leaf(leaf)
+        while self._peaks and self._peaks[-1][0] == level:
+            node = hash_node(self._peaks.pop()[1], node)
+            level += 1
+        self._peaks.append((level, node))
+
+    def root(self) -> bytes:
+        """Of the leaves so far: the same as `root` of them all."""
+        result = b""
+        for _level, node in reversed(self._peaks):
+            result = hash_node(node, result) if result else node
+        return result or EMPTY_ROOT
+
+
 def root(leaves: Sequence[bytes]) -> bytes:
     """The root over leaves (not their hashes)."""
     return root_of_hashes([hash_leaf(leaf) for leaf in leaves])

@@ -21,6 +21,7 @@ from chain.bill import BillRequest
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
 from cli.formats import FormatRefused
+from cli.importing_outcome import Outcome
 
 BATCH_BILLS_MAX = 100
 BATCH_BYTES_MAX = 4 << 20  # half of what a node takes in one body
@@ -67,6 +68,9 @@ class Report(msgspec.Struct):
         }
 
 
+Heard = Callable[[str, str, Outcome], None]  # (file, business number or "", outcome)
+
+
 class _Bill(msgspec.Struct):
     file: str
     business_no: str
@@ -77,7 +81,8 @@ class _Bill(msgspec.Struct):
 
 
 class Importer:
-    """One run. `told` hears (files done since, text)."""
+    """One run. `told` hears (files done since, text), `heard` what comes of each bill. `counted` are business numbers that
+    earlier runs have in their `total_fen`, and is added to."""
 
     def __init__(
         self,
@@ -85,21 +90,25 @@ class Importer:
         told: Callable[[int, str], None] = lambda steps, text: None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        heard: Heard = lambda file, business_no, outcome: None,
+        counted: set[str] | None = None,
     ) -> None:
-        self._desk, self._told, self._clock, self._sleep = desk, told, clock, sleep
+        self._desk, self._told, self._clock, self._sleep, self._heard = desk, told, clock, sleep, heard
         self._started_s = int(clock())
         self._report = Report()
         self._batch: list[_Bill] = []
         self._batch_bytes = 0
         self._waiting: deque[list[_Bill]] = deque()  # kept and not sealed; WAITING_BATCHES_MAX
-        self._counted: set[str] = set()  # business numbers in `total_fen`: as many as the files hold
+        self._counted = (
+            set[str]() if counted is None else counted
+        )  # business numbers in `total_fen`: as many as the files hold
 
     def import_file(self, file: Path, reader: Reader, *, as_cny: bool, place_code: str) -> None:
         """Read and send the bills of one file. Raises CommandFailed if the gateway stays away."""
         now = datetime.fromtimestamp(self._clock(), CHINA).isoformat(timespec="seconds")
         for business_no, request in reader(file, as_cny=as_cny, now=now, place_code=place_code):
             if isinstance(request, FormatRefused):
-                self._refuse(str(file), business_no, request.code)
+                self._refuse(str(file), business_no, request.code, request.pointer)
                 continue
             body = msgspec.json.encode(request)
             if len(self._batch) >= BATCH_BILLS_MAX or self._batch_bytes + len(body) > BATCH_BYTES_MAX:
@@ -160,7 +169,7 @@ class Importer:
         """Enter what became of a bill; whether its seal is still to be waited for."""
         status, is_repeated = outcome.get("status"), bool(outcome.get("repeated"))
         if status == "refused" and not is_repeated:
-            self._refuse(bill.file, bill.business_no, str(outcome.get("code")))
+            self._refuse(bill.file, bill.business_no, str(outcome.get("code")), str(outcome.get("pointer") or ""))
             return False
         bill.is_new = not is_repeated or (was_unclear and self._was_issued_now(bill))
         if bill.business_no in self._counted:
@@ -173,6 +182,7 @@ class Importer:
             self._report.issued += 1
         else:
             self._report.already_issued += 1
+        self._tell_issued(bill, outcome)
         return status in ("queued", "recorded")
 
     def _was_issued_now(self, bill: _Bill) -> bool:
@@ -211,6 +221,7 @@ class Importer:
             bill.is_new = False  # another gateway was first
             self._report.issued -= 1
             self._report.already_issued += 1
+            self._tell_issued(bill, outcome)
         return outcome.get("status") in ("sealed", "refused")
 
     def _uncount(self, bill: _Bill) -> None:
@@ -222,8 +233,13 @@ class Importer:
         else:
             self._report.already_issued -= 1
 
-    def _refuse(self, file: str, business_no: str, code: str) -> None:
+    def _refuse(self, file: str, business_no: str, code: str, place: str = "") -> None:
         self._report.refused.append({"file": file, "business_no": business_no, "code": code})
+        self._heard(file, business_no, Outcome("refused", code=code, detail=place))
+
+    def _tell_issued(self, bill: _Bill, outcome: dict[str, Any]) -> None:
+        number = str(outcome.get("superseded_by") or outcome.get("bill_id") or "")
+        self._heard(bill.file, bill.business_no, Outcome("issued" if bill.is_new else "same_bill", number))
 
     def _post(self, batch: list[_Bill], wait_s: int) -> list[dict[str, Any]]:
         body = b'{"bills":[' + b",".join(bill.body for bill in batch) + b"]}"

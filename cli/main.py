@@ -14,6 +14,7 @@ from cli import output
 from cli.commands import (
     accounting,
     approvals,
+    archive,
     audit,
     bench,
     bill,
@@ -89,6 +90,7 @@ for name, group in (
     ("token", token.app),
     ("validators", validators.app),
     ("audit", audit.app),
+    ("archive", archive.app),
     ("evidence", evidence.app),
     ("block", blocks.app),
 ):

@@ -59,7 +59,7 @@ class AuditDesk:
         Raises ServiceRefused `parameter_invalid`.
         """
         issuer = filters.get("issuer", "")
-        first, last = _date(filters.get("from"), 0), _date(filters.get("to"), 99991231)
+        first, last = day_number(filters.get("from"), 0), day_number(filters.get("to"), 99991231)
         kind = KINDS.get(filters["kind"], -1) if "kind" in filters else None
         prefix = keyspace.stored_bills_of(issuer)
         key = _key_after(prefix, after) if after is not None else prefix + f"{first:08d}".encode()
@@ -134,7 +134,7 @@ class AuditDesk:
 
         Raises ServiceRefused `parameter_invalid`.
         """
-        first, last = _date(from_date, 0), _date(to_date, 0)
+        first, last = day_number(from_date), day_number(to_date)
         genesis = self._ledger.genesis
         issuers = [entry.id for entry in genesis.organisations if entry.kind == HOSPITAL and issuer in (None, entry.id)]
         rows: list[dict[str, Any]] = []
@@ -154,8 +154,8 @@ class AuditDesk:
         return rows
 
 
-def _date(text: str | None, otherwise: int) -> int:
-    """yyyy-mm-dd as yyyymmdd."""
+def day_number(text: str | None, otherwise: int = 0) -> int:
+    """yyyy-mm-dd as yyyymmdd. Raises ServiceRefused `parameter_invalid`."""
     if text is None:
         return otherwise
     digits = text.replace("-", "")

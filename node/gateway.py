@@ -299,6 +299,10 @@ class Gateway:
             return None
         return await self._life.states(bill_id)
 
+    async def claims(self, bill_id: str) -> list[dict[str, Any]]:
+        claims: list[dict[str, Any]] = (await self._life.states(bill_id))["claims"]
+        return claims
+
     async def move(self, operation: LifeOperation) -> Standing:
         standing = await self._life.move(operation)
         await self._saved()

@@ -22,7 +22,7 @@ from chain.signature import SigningKey
 from chain.state import record_of
 from chain.validators import ValidatorSet
 from node.approvals import Approvals
-from node.audit_desk import AuditDesk
+from node.audit_desk import AuditDesk, day_number
 from node.batch_verification import BatchVerification
 from node.bill_desk import HOSPITAL_STAFF, BillDesk
 from node.clearance_desk import ClearanceDesk
@@ -32,6 +32,7 @@ from node.feed import Feed
 from node.key_page import key_page
 from node.ledger_pages import bill_of, block_page, block_row, network_page, transaction_pages, utc_text
 from node.life_index import LifeIndex
+from node.life_pages import life_page
 from node.membership_page import membership_page
 from node.office_desk import OfficeDesk
 from node.peers import Peers
@@ -306,6 +307,13 @@ class Mirror:
 
     async def number_gaps(self, issuer: str | None, year: int) -> list[dict[str, Any]]:
         return await self._audit.number_gaps(issuer, year)
+
+    async def day_books(self, issuer: str, from_date: str, to_date: str) -> bytes:
+        return self._proofs.day_books(issuer, day_number(from_date), day_number(to_date))
+
+    async def claims(self, bill_id: str) -> list[dict[str, Any]]:
+        page: list[dict[str, Any]] = life_page(self._ledger.state, bill_id, self._ledger.head.time_ms)["claims"]
+        return page
 
     async def day_totals(self, issuer: str | None, from_date: str, to_date: str) -> list[dict[str, Any]]:
         return await self._audit.day_totals(issuer, from_date, to_date)

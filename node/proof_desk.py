@@ -1,20 +1,23 @@
-"""Proofs of any bill from a whole ledger: which seal covers it, and the file that its holder keeps."""
+"""Proofs of any bill and day book from a whole ledger: which seal covers a bill, and the files that are kept of both."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from chain import keyspace
 from chain.block import FinalBlock, Header
+from chain.certified import SetChange
 from chain.codec import decode, encode
+from chain.day_book_proof import DAY_BOOK_PROOF_VERSION, DayBookProof, ProvenBook
 from chain.details import OpenedField
 from chain.errors import StorageDamaged
 from chain.final_view import FinalView
 from chain.genesis import FIRST_EPOCH, Genesis
 from chain.ledger import Ledger
 from chain.operation import SealBills
-from chain.proof import PROOF_VERSION, CurrentRecord, Proof, SealProof, SetChange
+from chain.proof import PROOF_VERSION, CurrentRecord, Proof, SealProof
 from chain.proof_kinds import check_any
 from chain.proving import recorded_at, set_changes
 from chain.recorded import Recorded
@@ -89,6 +92,33 @@ class ProofDesk:
             opened=opened,
         )
         return encode(proof)
+
+    def day_books(self, issuer: str, first: int, last: int) -> bytes:
+        """The proof file of an issuer's day books from `first` to `last` (yyyymmdd), as of the head."""
+        newest = self.view(self._ledger.head.height)
+        books = []
+        for point, date in self._day_book_names(issuer, first, last):
+            entry = self._ledger.state.entry(keyspace.day_book(issuer, point, date))
+            if entry is None:
+                raise StorageDamaged("state", f"day book {issuer}/{point}/{date} is listed and not there")
+            place, data = entry
+            books.append(ProvenBook(point, date, place, record_of(data), self._ledger.state.path(place)))
+        changes = self.changes_of_sets()
+        return encode(DayBookProof(DAY_BOOK_PROOF_VERSION, changes, newest.header, newest.certificate, issuer, books))
+
+    def _day_book_names(self, issuer: str, first: int, last: int) -> Iterator[tuple[str, int]]:
+        """(issuing point, date), ascending; from point to point it leaps over all other dates."""
+        prefix = keyspace.stored_record(f"daybook/{issuer}/".encode())
+        after = prefix
+        while found := self._ledger.state.scan(prefix, after=after, limit=1):
+            after = found[0][0]
+            point, date = after[len(prefix) :].decode().split("/")
+            if int(date) < first:
+                after = prefix + f"{point}/{first - 1:08d}".encode()
+            elif int(date) > last:
+                after = prefix + f"{point}/99999999".encode()
+            else:
+                yield point, int(date)
 
     def changes_of_sets(self) -> list[SetChange]:
         """Of every file that holds something current. As far as the head, which the current record stands under. They never change, so none is read twice."""

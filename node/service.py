@@ -133,6 +133,10 @@ class Desk(Protocol):
         """The proof file. `reader` with the right to it, or `secret`: the bill's check code or token."""
         ...
 
+    async def claims(self, bill_id: str) -> list[dict[str, Any]]:
+        """The claims on a bill that still count, as `life_pages` shows them, oldest first. Who may ask is settled before."""
+        ...
+
     def check_proof(self, data: bytes) -> dict[str, Any]:
         """What `medbill proof verify` says of a file: {valid, checks [{name, ok, detail}], bill}; keeps nothing."""
         ...
@@ -257,6 +261,10 @@ class Archive(Desk, Protocol):
 
     async def number_gaps(self, issuer: str | None, year: int) -> list[dict[str, Any]]:
         """Leases of a year that numbers were used of, with the stretches that nothing explains."""
+        ...
+
+    async def day_books(self, issuer: str, from_date: str, to_date: str) -> bytes:
+        """The day books of an issuer as a file that proves them (`chain/day_book_proof.py`)."""
         ...
 
     async def day_totals(self, issuer: str | None, from_date: str, to_date: str) -> list[dict[str, Any]]:

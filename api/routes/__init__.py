@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from api.route import Route
-from api.routes import approvals, audit, bills, files, institutions, ledger, life, numbers, organisations, public
+from api.routes import (
+    approvals,
+    audit,
+    bills,
+    fhir,
+    files,
+    institutions,
+    ledger,
+    life,
+    numbers,
+    organisations,
+    public,
+)
 
 ROUTES: tuple[Route, ...] = (
     *bills.ROUTES,
     *public.ROUTES,
     *life.ROUTES,
+    *fhir.ROUTES,
     *numbers.ROUTES,
     *organisations.ROUTES,
     *approvals.ROUTES,

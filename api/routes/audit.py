@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.responses import Response
 
 from api.call import Call
 from api.errors import ApiRefused
-from api.rendering import render, render_page
+from api.rendering import render, render_bytes, render_page
 from api.route import MIRROR, Given, Parameter, Route, Sent
 from api.routes.numbers import own_only
 from api.routes.public import parse_date
@@ -19,7 +21,9 @@ from chain.rules.moves import AXES
 AUDIT_LIMIT_MAX = 1_000  # rows in one part
 LIMIT_DEFAULT = 20
 DAYS_MAX = 400  # that day totals span
+PROVEN_DAYS_MAX = 31  # that a file of day books spans: each has a path of its own
 
+ISSUER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}", re.ASCII)
 VALIDITIES = tuple(AXES["validity"].states.values())
 
 
@@ -56,14 +60,29 @@ async def list_audited_bills(call: Call) -> Response:
 
 async def list_day_totals(call: Call) -> Response:
     filters = call.parameters("issuer", "from", "to")
+    rows = await call.archive.day_totals(filters.get("issuer"), *_span(filters, DAYS_MAX))
+    return render(call, Rows(rows, False, None))
+
+
+async def fetch_day_books(call: Call) -> Response:
+    filters = call.parameters("issuer", "from", "to")
+    if "issuer" not in filters:
+        raise ApiRefused("parameter_missing", "issuer")
+    if not ISSUER.fullmatch(filters["issuer"]):
+        raise ApiRefused("parameter_invalid", "issuer: an organisation's id")
+    data = await call.archive.day_books(filters["issuer"], *_span(filters, PROVEN_DAYS_MAX))
+    return render_bytes(call, data, "application/octet-stream")
+
+
+def _span(filters: dict[str, str], days_max: int) -> tuple[str, str]:
+    """First and last day. Raises `parameter_missing`, `parameter_invalid`."""
     if "from" not in filters:
         raise ApiRefused("parameter_missing", "from")
     from_date = parse_date(filters["from"], "parameter_invalid", "from")
     to_date = parse_date(filters.get("to", filters["from"]), "parameter_invalid", "to")
-    if not 0 <= (to_date - from_date).days < DAYS_MAX:
-        raise ApiRefused("parameter_invalid", f"to: not before from, and within {DAYS_MAX} days")
-    rows = await call.archive.day_totals(filters.get("issuer"), from_date.isoformat(), to_date.isoformat())
-    return render(call, Rows(rows, False, None))
+    if not 0 <= (to_date - from_date).days < days_max:
+        raise ApiRefused("parameter_invalid", f"to: not before from, and within {days_max} days")
+    return from_date.isoformat(), to_date.isoformat()
 
 
 async def list_number_gaps(call: Call) -> Response:
@@ -171,6 +190,23 @@ ROUTES = (
         None,
         (
             Parameter("issuer", "organisation id; all without it", "hospital-a"),
+            Parameter("from", "first business date", "2026-03-01", required=True, schema=DAY),
+            Parameter("to", "last business date; the first where it is not sent", "2026-03-31", schema=DAY),
+        ),
+        IN_PARAMETERS,
+    ),
+    Route(
+        "GET",
+        "/v1/audit/day-books",
+        "fetchDayBooks",
+        "audit",
+        "An issuer's day books as a file that proves them without a network; up to 31 days",
+        fetch_day_books,
+        {200: Given("The file", media_type="application/octet-stream")},
+        (MIRROR,),
+        None,
+        (
+            Parameter("issuer", "organisation id", "hospital-a", required=True),
             Parameter("from", "first business date", "2026-03-01", required=True, schema=DAY),
             Parameter("to", "last business date; the first where it is not sent", "2026-03-31", schema=DAY),
         ),

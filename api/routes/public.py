@@ -23,6 +23,7 @@ CHECK_CODE_CHARACTERS_MAX = 31
 TOKEN_CHARACTERS = 32  # a bill's token, 128 bits as hex: taken wherever the check code is
 CHECKS_AT_ONCE_MAX = 4  # proofs that are checked in threads at the same time
 TRY_LATER_S = 60
+VARY = "Authorization, Medbill-Check-Code"
 
 _checks = asyncio.Semaphore(CHECKS_AT_ONCE_MAX)
 
@@ -42,19 +43,23 @@ async def fetch_proof(call: Call) -> Response:
     parameters = call.parameters("fields", "check_code")
     # what is on the chain stands in every proof: asking for it opens nothing
     fields = [name for name in _opened_fields(parameters.get("fields", "")) if name not in OPEN_TO_ALL]
+    proof = await proof_for(call, bill_id, fields, parameters.get("check_code", ""))
+    headers = {"Content-Disposition": f'attachment; filename="{bill_id}.proof"', "Vary": VARY}
+    return render_bytes(call, proof, "application/octet-stream", headers=headers)
+
+
+async def proof_for(call: Call, bill_id: str, fields: list[str], check_code: str) -> bytes:
+    """A bill's proof with `fields` opened, for a reader with the right to them or for who holds the bill: its check code
+    stands in the header, or is `check_code`. Raises `bill_unknown`, `too_many_attempts`."""
     proof = None
     if call.reader is not None:
         proof = await call.desk.proof(bill_id, call.reader, fields, None)
-    secret = call.request.headers.get("medbill-check-code", parameters.get("check_code", ""))
+    secret = call.request.headers.get("medbill-check-code", check_code)
     if proof is None and secret:
         proof = await _proof_by_check_code(call, bill_id, fields, secret)
     if proof is None:
         raise ApiRefused("bill_unknown")
-    headers = {
-        "Content-Disposition": f'attachment; filename="{bill_id}.proof"',
-        "Vary": "Authorization, Medbill-Check-Code",
-    }
-    return render_bytes(call, proof, "application/octet-stream", headers=headers)
+    return proof
 
 
 async def _proof_by_check_code(call: Call, bill_id: str, fields: list[str], secret: str) -> bytes | None:
@@ -99,6 +104,13 @@ def parse_date(text: str, code: str, place: str) -> date:
         raise ApiRefused(code, "" if pointer else f"{place}: a day as yyyy-mm-dd", pointer) from None
 
 
+CHECK_CODE = Parameter(
+    "check_code", "of the bill, for a holder without a token; better sent as header", examples.CHECK_CODE
+)
+CHECK_CODE_HEADER = Parameter(
+    "Medbill-Check-Code", "the same as header, or the token of the bill's QR code", None, "header"
+)
+
 ROUTES = (
     Route(
         "POST",
@@ -133,10 +145,8 @@ ROUTES = (
                 "fields",
                 "what to open, separated by commas: details, or `total,date,issuer` and the like, which always are",
             ),
-            Parameter(
-                "check_code", "of the bill, for a holder without a token; better sent as header", examples.CHECK_CODE
-            ),
-            Parameter("Medbill-Check-Code", "the same as header, or the token of the bill's QR code", None, "header"),
+            CHECK_CODE,
+            CHECK_CODE_HEADER,
         ),
         ("bill_unknown", "parameter_invalid", "field_unknown", "too_many_attempts", "unavailable"),
     ),

@@ -178,6 +178,7 @@ NETWORK: dict[str, Any] = {
     "epoch": 1,
     "validators": ["bigdata", "finance", "health", "insurance"],
     "quorum": 3,
+    "parameters": {"utc_offset_minutes": 480},
 }
 APPROVAL = "7d" * 16
 AWAITING: dict[str, Any] = {
@@ -284,3 +285,15 @@ LIFE_QUEUED: dict[str, Any] = {
     "links": {"operation": f"/v1/operations/{DIGEST}"},
 }
 LIFE_RECORDED: dict[str, Any] = {**LIFE_QUEUED, "status": "recorded", "height": 1042}
+
+FHIR_BUNDLE: dict[str, Any] = {
+    "resourceType": "Bundle",
+    "id": f"invoice-{BILL_ID}",
+    "type": "collection",
+    "entry": [
+        {
+            "fullUrl": "urn:uuid:5bb2a7e4-91a5-5f44-9a2c-8d1f4f1f6a10",
+            "resource": {"resourceType": "Invoice", "id": BILL_ID, "status": "issued"},
+        }
+    ],
+}

@@ -11,11 +11,15 @@ import msgspec
 import typer
 
 from cli import output
-from cli.exit_codes import ExitCode
+from cli.commands.bill_export import export
+from cli.commands.bill_import import import_bills
 from cli.failures import CommandFailed
 from cli.options import Home, Json, Via, Wait
 
 app = typer.Typer(no_args_is_help=True, help="Issue, show, reverse and import bills, as a hospital's cashier.")
+
+app.command("import")(import_bills)
+app.command("export")(export)
 
 REQUEST_BYTES_MAX = 8 << 20
 ROLE = "cashier"
@@ -37,22 +41,6 @@ Place = Annotated[
     str | None,
     typer.Option("--place", metavar="CODE", help="Issuing point of the red bill; the original's if left out."),
 ]
-Format = Annotated[str, typer.Option("--format", metavar="his|fhir", help="How the files are written.")]
-AsCny = Annotated[bool, typer.Option("--as-cny", help="fhir: read figures of another currency as yuan.")]
-ImportPlace = Annotated[
-    str | None,
-    typer.Option(
-        "--place", metavar="CODE", help="Issuing point for bills that name none; the gateway's first if left out."
-    ),
-]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="End when everything is kept, not when everything is sealed.")]
-SealDeadline = Annotated[
-    int,
-    typer.Option(
-        "--deadline", min=1, metavar="SECONDS", help="Wait so long for seals while nothing moves; then exit 5."
-    ),
-]
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to import.", exists=True, dir_okay=False)]
 
 
 @app.command()
@@ -179,58 +167,6 @@ def _move(home: Path, via: str, bill_id: str, step: str, body: dict[str, Any], w
 
     with open_client(home, via, ROLE) as client:
         output.show_fields(client.post(f"/v1/bills/{quoted(bill_id)}/{step}", body, wait), as_json)
-
-
-@app.command("import")
-@output.reported
-def import_bills(
-    files: Files,
-    format_name: Format,
-    home: Home,
-    via: Via,
-    as_cny: AsCny = False,
-    place: ImportPlace = None,
-    no_wait: NoWait = False,
-    deadline: SealDeadline = 120,
-    as_json: Json = False,
-) -> ExitCode:
-    """Issue the bills of files. Running it again issues nothing twice.
-
-    total_fen is the sum over the bills of these files that are issued, now or before; each business number counts once.
-    Exit 6 if bills were refused, 5 if not all were sealed in time.
-    """
-    from cli.client import open_client
-    from cli.formats import READERS
-    from cli.importing import Importer
-    from node.config import load_node_config
-    from node.home import NetworkHome
-
-    reader = READERS.get(format_name)
-    if reader is None:
-        raise CommandFailed("argument_refused", f"--format: write {' or '.join(sorted(READERS))}")
-    if place is None:
-        places = load_node_config(NetworkHome(home).node(via).root).places
-        if not places:
-            raise CommandFailed("argument_refused", f"{via} has no issuing points; name a gateway")
-        place = places[0]
-    with open_client(home, via, ROLE, "medbill-import") as client, output.progress("importing", len(files)) as bar:
-        importer = Importer(client, bar)
-        for file in files:
-            importer.import_file(file, reader, as_cny=as_cny, place_code=place)
-        report = importer.finish(0 if no_wait else deadline)
-    if as_json:
-        output.print_json(report.document())
-    else:
-        output.print_line(
-            f"issued {report.issued}, already issued {report.already_issued}, refused {len(report.refused)}, "
-            f"total {output.yuan(report.total_fen)} yuan"
-        )
-        if report.refused:
-            output.print_table(("file", "business no", "code"), [list(entry.values()) for entry in report.refused])
-    if report.unsealed and not no_wait:
-        output.note(f"{report.unsealed} bills are not sealed yet; they will be, or run the same command again to look")
-        return ExitCode.UNREACHABLE
-    return ExitCode.REFUSED if report.refused else ExitCode.OK
 
 
 def _read_request(name: str) -> bytes:

@@ -6,8 +6,12 @@ what a file holds: a damaged file is one refusal without a business number, and 
 
 from api.intake.document import Reader
 from api.intake.errors import FormatRefused
-from cli.formats import fhir, his
+from cli.formats import csv_rows, fhir, his
 
-READERS: dict[str, Reader] = {"fhir": fhir.read, "his": his.read}  # name on the command line -> reader
+READERS: dict[str, Reader] = {
+    "csv": csv_rows.read,
+    "fhir": fhir.read,
+    "his": his.read,
+}  # name on the command line -> reader
 
-__all__ = ["READERS", "FormatRefused", "Reader", "fhir", "his"]
+__all__ = ["READERS", "FormatRefused", "Reader", "csv_rows", "fhir", "his"]

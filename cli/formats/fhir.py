@@ -1,4 +1,4 @@
-"""FHIR R4 bundles: every ExplanationOfBenefit becomes a bill.
+"""FHIR R4 bundles: every ExplanationOfBenefit becomes a bill, and so does every Invoice (`fhir_invoice.py`).
 
 Source: HL7 FHIR R4, ExplanationOfBenefit, Encounter, Patient. The rules for amounts:
 1. the total is `total[submitted]`; 2. a line with `net` is that amount; 3. the first line without one takes what remains
@@ -10,29 +10,17 @@ itself says is used: vaccines (CVX) are 09 西药费, the line that names the en
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from api.intake.document import Element, Read, build_request, fen, load
 from api.intake.errors import FormatRefused
 from chain.bill import BillRequest
+from cli.formats.fhir_invoice import business_no_of, invoice_bill
+from cli.formats.fhir_parts import CASHIER, CONSULTATION, MEDICINE, OTHER, Money, identifiers_of, payer_of, resolve
 
 CVX = "http://hl7.org/fhir/sid/cvx"
-CONSULTATION = ("02", "诊察费")
-MEDICINE = ("09", "西药费")
-OTHER = ("14", "其他费")
 BILLABLE_STATUS = "active"
-CASHIER = "import"
-
-# codes of identifier types (HL7 v2 table 0203), the most telling first -> our name
-IDENTIFIERS = {
-    "NI": "national_identity_number",
-    "SS": "social_security_number",
-    "PPN": "passport",
-    "DL": "driver_licence",
-    "MR": "medical_record_number",
-}
 
 
 def read(path: Path, *, as_cny: bool, now: str, place_code: str) -> Read:
@@ -51,10 +39,15 @@ def read(path: Path, *, as_cny: bool, now: str, place_code: str) -> Read:
     for resource in resources:
         business_no = ""
         try:
-            if resource.text_of("resourceType") != "ExplanationOfBenefit":
+            kind = resource.text_of("resourceType")
+            if kind not in ("ExplanationOfBenefit", "Invoice"):
                 continue
             business_no = resource.need("id").text()
-            yield business_no, _bill(resource, index, business_no, as_cny, now, place_code)
+            if kind == "Invoice":
+                business_no = business_no_of(resource)
+                yield business_no, invoice_bill(resource, index, business_no, as_cny, now, place_code)
+            else:
+                yield business_no, _bill(resource, index, business_no, as_cny, now, place_code)
         except FormatRefused as refusal:
             yield business_no, refusal
 
@@ -70,31 +63,6 @@ def _index(bundle: Element) -> dict[str, Element]:
             if isinstance(name, str):
                 index.setdefault(name, resource)
     return index
-
-
-def _resolve(reference: Element, index: dict[str, Element], kind: str) -> Element:
-    found = index.get(reference.need("reference").text())
-    if found is None or found.value.get("resourceType") != kind:
-        raise FormatRefused("reference_unknown", reference.pointer, f"the bundle has no such {kind}")
-    return found
-
-
-class Money:
-    """Reads amounts of one bill and sees to it that they are of one currency."""
-
-    def __init__(self, as_cny: bool) -> None:
-        self.as_cny, self.currency = as_cny, ""
-
-    def read(self, amount: Element) -> Decimal:
-        """Raises FormatRefused (currency_not_cny, currency_mixed and those of `Element.decimal`)."""
-        currency = amount.text_of("currency")
-        if currency != "CNY" and not self.as_cny:
-            raise FormatRefused("currency_not_cny", f"{amount.pointer}/currency", "--as-cny reads the figures as yuan")
-        if currency:
-            if self.currency not in ("", currency):
-                raise FormatRefused("currency_mixed", f"{amount.pointer}/currency")
-            self.currency = currency
-        return amount.need("value").decimal()
 
 
 def _bill(
@@ -114,15 +82,15 @@ def _bill(
         of_charge = [item["amount_fen"] for item in items if item["charge_code"] == code]
         if of_charge:
             charges[code] = {"code": code, "name": name, "amount_fen": sum(of_charge)}
-    patient = _resolve(benefit.need("patient"), index, "Patient")
-    encounters = [_resolve(place, index, "Encounter") for line in lines for place in line.list_of("encounter")]
+    patient = resolve(benefit.need("patient"), index, "Patient")
+    encounters = [resolve(place, index, "Encounter") for line in lines for place in line.list_of("encounter")]
     inpatient = any(encounter.text_of("class", "code") == "IMP" for encounter in encounters)
     fields = {
         "kind": "inpatient" if inpatient else "outpatient",
         "business_no": business_no,
         "business_time": now,
         "place_code": place_code,
-        "payer": _payer(patient),
+        "payer": payer_of(patient),
         "total_fen": total,
         "payments": {"insurance_fund_fen": fund, "cash_fen": total - fund},
         "charges": list(charges.values()),
@@ -195,33 +163,10 @@ def _item(line: Element, amount: int) -> dict[str, Any]:
     }
 
 
-def _payer(patient: Element) -> dict[str, Any]:
-    names = patient.list_of("name")
-    if not names:
-        raise FormatRefused("member_missing", f"{patient.pointer}/name")
-    name = next((entry for entry in names if entry.text_of("use") == "official"), names[0])
-    given = [part.text() for part in name.list_of("given")]
-    payer = {"type": "person", "name": name.text_of("text") or " ".join([*given, name.text_of("family")]).strip()}
-    numbers = _identifiers(patient)
-    for code, kind in IDENTIFIERS.items():
-        if code in numbers:
-            return payer | {"id_type": kind, "id_number": numbers[code]}
-    return payer
-
-
-def _identifiers(patient: Element) -> dict[str, str]:
-    numbers: dict[str, str] = {}
-    for identifier in patient.list_of("identifier"):
-        kind = identifier.find("type")
-        for coding in kind.list_of("coding") if kind is not None else []:
-            numbers.setdefault(coding.text_of("code"), identifier.text_of("value"))
-    return numbers
-
-
 def _visit(benefit: Element, patient: Element, encounters: list[Element], inpatient: bool) -> dict[str, Any]:
     visit = {
         "sex": patient.text_of("gender"),
-        "medical_record_no": _identifiers(patient).get("MR", ""),
+        "medical_record_no": identifiers_of(patient).get("MR", ""),
         "billable_start": benefit.text_of("billablePeriod", "start"),
         "billable_end": benefit.text_of("billablePeriod", "end"),
     }

@@ -5,6 +5,7 @@ No rule of the ledger is here: a fake says what it is told to say, or the obviou
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import tempfile
 import time
@@ -16,8 +17,10 @@ import msgspec
 
 from api.schemas import examples
 from chain.bill import BillRequest, verify_request
+from chain.codec import encode
 from chain.errors import ContentRefused
 from chain.operation import operation_digest
+from exports import fhir
 from node.approvals import Approvals, Awaiting
 from node.service import (
     Claimed,
@@ -31,13 +34,27 @@ from node.service import (
     StandingOperation,
     Status,
 )
-from tests.chain.making import genesis
+from tests.chain.making import Chain, details, genesis, issue_bill
 
 CHAIN_ID = "c0ffee00" * 8
 ANY_BILL = {examples.BILL_ID}
 
 
 TOKEN = "0123456789abcdef" * 2  # of the known bill
+
+
+@functools.lru_cache(maxsize=2)
+def proven(current: bool = True) -> bytes:
+    """A proof of the bill of the examples, its details opened."""
+    chain = Chain()
+    chain.lease("hospital-a")
+    bill = issue_bill("B-1", serial=1)
+    chain.run("hospital-a", bill)
+    seal = chain.seal(["hospital-a"])
+    chain.run_seal(seal)
+    opened = details(bill.bill, business_no="B-1")
+    shown = {"opened": opened, "fields": list(fhir.OPENED)}
+    return encode(chain.proof(bill.bill, seal=operation_digest(seal), current=current, **shown))
 
 
 class FakeDesk:
@@ -55,6 +72,8 @@ class FakeDesk:
         self.outcome_code: str | None = None  # of what waiting leads to, when it is refused
         self.waits: list[float] = []
         self.calls: list[tuple[Any, ...]] = []
+        self.claimed: list[dict[str, Any]] = []
+        self.proves_current = True  # whether its proofs show where a bill stands
         self.failures_left = 10
         self.fault: Callable[[], None] = lambda: None
         self.needs_two = False
@@ -114,7 +133,14 @@ class FakeDesk:
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
         self.calls.append(("proof", bill_id, reader, fields, secret))
         entitled = secret in (examples.CHECK_CODE, TOKEN) if reader is None else self._sees(bill_id, reader)
-        return f"proof of {bill_id} with {fields}".encode() if bill_id in self.bills and entitled else None
+        if bill_id not in self.bills or not entitled:
+            return None
+        return (
+            proven(self.proves_current) if fields == list(fhir.OPENED) else f"proof of {bill_id} with {fields}".encode()
+        )
+
+    async def claims(self, bill_id: str) -> list[dict[str, Any]]:
+        return self.claimed
 
     def check_proof(self, data: bytes) -> dict[str, Any]:
         return {"valid": data.startswith(b"proof"), "checks": examples.PROOF_CHECK["checks"], "bill": None}
@@ -314,3 +340,7 @@ class FakeMirror(FakeDesk):
     async def day_totals(self, issuer: str | None, from_date: str, to_date: str) -> list[dict[str, Any]]:
         self.calls.append(("day_totals", issuer, from_date, to_date))
         return [examples.DAY_TOTALS]
+
+    async def day_books(self, issuer: str, from_date: str, to_date: str) -> bytes:
+        self.calls.append(("day_books", issuer, from_date, to_date))
+        return b"day books"

@@ -215,6 +215,7 @@ ADMITTED = {
     "GET /v1/operations/{digest}/proof": anywhere(
         "cashier", "hospital_admin", "finance_clerk", "auditor", "insurer_clerk", "employer_clerk", "operator"
     ),
+    "GET /v1/bills/{bill_id}/fhir": EVERYBODY,
     "GET /v1/number-leases": {"cashier@home", "hospital_admin@home", "operator@home"},
     "GET /v1/number-ranges": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "POST /v1/number-ranges": {"finance_clerk@home"},
@@ -233,6 +234,7 @@ ADMITTED = {
     "GET /v1/seals": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "GET /v1/audit/bills": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/audit/day-totals": {*anywhere("auditor"), "finance_clerk@home"},
+    "GET /v1/audit/day-books": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/audit/number-gaps": {*anywhere("auditor"), "finance_clerk@home"},
     "POST /v1/verifications": EVERYBODY,
     "POST /v1/proofs:check": EVERYBODY,

@@ -120,6 +120,7 @@ ROLE = {
     "listKeys": ("operator", "finance"),
     "listAuditedBills": ("auditor", "audit-office"),
     "listDayTotals": ("auditor", "audit-office"),
+    "fetchDayBooks": ("auditor", "audit-office"),
     "listNumberGaps": ("auditor", "audit-office"),
     "submitTransaction": ("operator", "finance"),
     "bookBill": ("operator", "finance"),

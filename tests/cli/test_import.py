@@ -246,7 +246,7 @@ def test_an_unknown_format_or_a_missing_file_is_a_usage_error(
 ) -> None:
     file = tmp_path / "a.json"
     file.write_text("[]")
-    assert medbill("bill", "import", "--format", "csv", "--home", home, "--via", "hospital-a", file).code == 2
+    assert medbill("bill", "import", "--format", "xml", "--home", home, "--via", "hospital-a", file).code == 2
     assert (
         medbill("bill", "import", "--format", "his", "--home", home, "--via", "hospital-a", tmp_path / "b.json").code
         == 2

@@ -1,3 +1,3 @@
-"""The example network of `tests/network`, for the rows that need one."""
+"""The example network of `tests/network`, for the rows that need one, or one of their own."""
 
-from tests.network.conftest import network  # noqa: F401 - a fixture
+from tests.network.conftest import network, own_network  # noqa: F401 - fixtures

@@ -13,6 +13,7 @@ import pytest
 
 from tests.house.project import PACKAGES, PYPROJECT, ROOT
 
+ARCHIVES = ("bill_check", "checker", "contents", "making", "packing")
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 
 
@@ -47,6 +48,8 @@ def test_every_place_that_lists_the_packages_lists_the_same() -> None:
         ("node/__init__.py", "import cli"),
         ("node/__init__.py", "import plyvel"),
         ("api/__init__.py", "import nacl"),
+        ("exports/__init__.py", "import api"),
+        ("archives/checker.py", "import exports"),
     ],
 )
 def test_the_contract_notices(tmp_path: Path, module: str, line: str) -> None:
@@ -55,7 +58,8 @@ def test_the_contract_notices(tmp_path: Path, module: str, line: str) -> None:
     for folder in [*PACKAGES, "chain/rules"]:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "__init__.py").touch()
-    (tmp_path / "chain/execute.py").touch()
+    for file in ("chain/execute.py", *(f"archives/{name}.py" for name in ARCHIVES)):
+        (tmp_path / file).touch()
     (tmp_path / module).write_text(f"{line}\n", encoding="utf-8")
     result = lint(tmp_path)
     assert result.returncode == 1, result.stdout + result.stderr
