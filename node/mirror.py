@@ -23,6 +23,7 @@ from chain.signature import SigningKey
 from chain.state import Overlay
 from chain.transaction import Entry, receive_transaction, sign_transaction
 from chain.validators import ValidatorSet
+from faces.source import FaceSource, Form
 from node.audit_desk import AuditDesk
 from node.bill_desk import HOSPITAL_STAFF, BillDesk
 from node.details_store import DetailsStore
@@ -206,6 +207,11 @@ class Mirror:
 
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
         return self.bills.proof(bill_id, reader, fields, secret)
+
+    async def face_source(
+        self, bill_id: str, reader: Reader | None, form: Form, secret: str | None
+    ) -> FaceSource | None:
+        return self.bills.face_source(bill_id, reader, form, secret)
 
     def check_proof(self, data: bytes) -> dict[str, Any]:
         return checked_proof(data, self._ledger.genesis)

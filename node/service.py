@@ -19,6 +19,7 @@ from chain.operation import (
     VoidBill,
     VoidBlanks,
 )
+from faces.source import FaceSource, Form
 
 # what a hospital does with a bill that it issued
 LifeOperation = VoidBill | DeliverBill | HoldBill | MakeUpPayment | PrintPaper | TakeBackPaper | VoidBlanks
@@ -121,6 +122,12 @@ class Desk(Protocol):
 
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
         """The proof file. `reader` with the right to it, or `secret`: the bill's check code or token."""
+        ...
+
+    async def face_source(
+        self, bill_id: str, reader: Reader | None, form: Form, secret: str | None
+    ) -> FaceSource | None:
+        """What stands on a bill's face, and its proof with those details opened; for whom `proof` would open them."""
         ...
 
     def check_proof(self, data: bytes) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import date
+from typing import TypeVar
 
 from starlette.responses import Response
 
@@ -15,13 +17,16 @@ from api.routes.bills import BILL_ID
 from api.schemas import examples
 from api.schemas.answers import ProofCheck, Verification
 from api.schemas.requests import VerificationRequest
-from node.service import Claimed
+from node.service import Claimed, Reader
 
 OPENED_FIELDS_MAX = 64
 CHECK_CODE_CHARACTERS_MAX = 31
 TOKEN_CHARACTERS = 32  # a bill's token, 128 bits as hex: taken wherever the check code is
 CHECKS_AT_ONCE_MAX = 4  # proofs that are checked in threads at the same time
 TRY_LATER_S = 60
+HOLDER_VARY = "Authorization, Medbill-Check-Code"
+
+T = TypeVar("T")
 
 _checks = asyncio.Semaphore(CHECKS_AT_ONCE_MAX)
 
@@ -40,25 +45,36 @@ async def fetch_proof(call: Call) -> Response:
     bill_id = call.bill_id()
     parameters = call.parameters("fields", "check_code")
     fields = _opened_fields(parameters.get("fields", ""))
-    proof = None
-    if call.reader is not None:
-        proof = await call.desk.proof(bill_id, call.reader, fields, None)
-    secret = call.request.headers.get("medbill-check-code", parameters.get("check_code", ""))
-    if proof is None and secret:
-        proof = await _proof_by_check_code(call, bill_id, fields, secret)
-    if proof is None:
-        raise ApiRefused("bill_unknown")
-    headers = {
-        "Content-Disposition": f'attachment; filename="{bill_id}.proof"',
-        "Vary": "Authorization, Medbill-Check-Code",
-    }
+    proof = await for_reader_or_holder(
+        call,
+        bill_id,
+        parameters.get("check_code", ""),
+        lambda reader, secret: call.desk.proof(bill_id, reader, fields, secret),
+    )
+    headers = {"Content-Disposition": f'attachment; filename="{bill_id}.proof"', "Vary": HOLDER_VARY}
     return render_bytes(call, proof, "application/octet-stream", headers=headers)
 
 
-async def _proof_by_check_code(call: Call, bill_id: str, fields: list[str], secret: str) -> bytes | None:
-    """A wrong code must count like a wrong verification, else this path would be the way to guess it."""
+async def for_reader_or_holder(
+    call: Call, bill_id: str, check_code: str, give: Callable[[Reader | None, str | None], Awaitable[T | None]]
+) -> T:
+    """What `give` has for the reader, or else for whoever shows the bill's token or check code, as header or as parameter
+    `check_code`. Raises ApiRefused `bill_unknown`, `too_many_attempts`."""
+    given = await give(call.reader, None) if call.reader is not None else None
+    secret = call.request.headers.get("medbill-check-code", check_code)
+    if given is None and secret:
+        given = await _by_secret(call, bill_id, secret, give)
+    if given is None:
+        raise ApiRefused("bill_unknown")
+    return given
+
+
+async def _by_secret(
+    call: Call, bill_id: str, secret: str, give: Callable[[Reader | None, str | None], Awaitable[T | None]]
+) -> T | None:
+    """A wrong code must count like a wrong verification, else these paths would be the way to guess it."""
     if len(secret) == TOKEN_CHARACTERS:  # 128 bits: nobody guesses it, so nothing is counted
-        return await call.desk.proof(bill_id, None, fields, secret)
+        return await give(None, secret)
     if len(secret) > CHECK_CODE_CHARACTERS_MAX:
         return None
     verdict = (await call.desk.verify_claimed(Claimed(bill_id, secret), call.source()))["verdict"]
@@ -66,7 +82,7 @@ async def _proof_by_check_code(call: Call, bill_id: str, fields: list[str], secr
         raise ApiRefused("too_many_attempts", headers={"Retry-After": str(TRY_LATER_S)})
     if verdict == "no_match":
         return None
-    return await call.desk.proof(bill_id, None, fields, secret)
+    return await give(None, secret)
 
 
 def _opened_fields(text: str) -> list[str]:
@@ -97,6 +113,10 @@ def parse_date(text: str, code: str, place: str) -> date:
         raise ApiRefused(code, "" if pointer else f"{place}: a day as yyyy-mm-dd", pointer) from None
 
 
+HOLDER = (
+    Parameter("check_code", "of the bill, for a holder without a token; better sent as header", examples.CHECK_CODE),
+    Parameter("Medbill-Check-Code", "the same as header, or the token of the bill's QR code", None, "header"),
+)
 ROUTES = (
     Route(
         "POST",
@@ -128,10 +148,7 @@ ROUTES = (
         (
             BILL_ID,
             Parameter("fields", "details to open, separated by commas"),
-            Parameter(
-                "check_code", "of the bill, for a holder without a token; better sent as header", examples.CHECK_CODE
-            ),
-            Parameter("Medbill-Check-Code", "the same as header, or the token of the bill's QR code", None, "header"),
+            *HOLDER,
         ),
         ("bill_unknown", "parameter_invalid", "field_unknown", "too_many_attempts", "unavailable"),
     ),

@@ -15,6 +15,8 @@ from api.schemas import examples
 from chain.bill import BillRequest, verify_request
 from chain.errors import ContentRefused
 from chain.operation import operation_digest
+from docs.faces.bills import request_of, source_of
+from faces.source import FaceSource, Form
 from node.service import Claimed, Head, LeaseView, LifeOperation, Page, Reader, ServiceRefused, Standing, Status
 
 CHAIN_ID = "c0ffee00" * 8
@@ -83,6 +85,13 @@ class FakeDesk:
         self.calls.append(("proof", bill_id, reader, fields, secret))
         entitled = secret in (examples.CHECK_CODE, TOKEN) if reader is None else self._sees(bill_id, reader)
         return f"proof of {bill_id} with {fields}".encode() if bill_id in self.bills and entitled else None
+
+    async def face_source(
+        self, bill_id: str, reader: Reader | None, form: Form, secret: str | None
+    ) -> FaceSource | None:
+        self.calls.append(("face", bill_id, reader, form, secret))
+        entitled = secret in (examples.CHECK_CODE, TOKEN) if reader is None else self._sees(bill_id, reader)
+        return source_of(request_of(examples.BILL), bill=bill_id) if bill_id in self.bills and entitled else None
 
     def check_proof(self, data: bytes) -> dict[str, Any]:
         return {"valid": data.startswith(b"proof"), "checks": examples.PROOF_CHECK["checks"], "bill": None}

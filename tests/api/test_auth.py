@@ -204,6 +204,7 @@ ADMITTED = {
     "GET /v1/bills": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
     "GET /v1/bills/{bill_id}/history": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
     "GET /v1/bills/{bill_id}/proof": EVERYBODY,
+    "GET /v1/bills/{bill_id}/face": EVERYBODY,
     "GET /v1/number-leases": {"cashier@home", "hospital_admin@home", "operator@home"},
     "GET /v1/number-ranges": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "POST /v1/number-ranges": {"finance_clerk@home"},
