@@ -63,7 +63,7 @@ $(READY): requirements-dev.lock pyproject.toml
 	    $(BIN)/python -m pip install -q --require-hashes --only-binary=:all: -r requirements-dev.lock; \
 	    PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pip install -q --no-deps --no-build-isolation --editable .; \
 	fi; \
-	$(BIN)/python -m compileall -q -j 0 chain consensus node exports archives api cli || true; \
+	$(BIN)/python -m compileall -q -j 0 chain consensus faces node exports archives api cli || true; \
 	touch $(READY)
 
 demo: $(READY)

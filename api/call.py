@@ -34,6 +34,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     waiting_max: int = 10_000  # requests that wait at once; beyond it they are answered with what there is
     trusted_proxies: frozenset[str] = frozenset()  # addresses whose X-Forwarded-For is believed
     cursor_key: bytes = msgspec.field(default_factory=lambda: secrets.token_bytes(32))  # a restart ends old cursors
+    public_url: str = "http://127.0.0.1"  # where the QR codes of faces lead, without a slash at the end
     observe: Observe | None = None
     medical_apps: dict[
         str, str

@@ -77,6 +77,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     # a holder without a token shows the bill's check code
     ("GET", "/v1/bills/{bill_id}/proof"): Policy(token="optional", anyone=READING.anyone),
     ("GET", "/v1/bills/{bill_id}/fhir"): Policy(token="optional", anyone=READING.anyone),
+    ("GET", "/v1/bills/{bill_id}/face"): Policy(token="optional", anyone=READING.anyone),
     ("GET", "/v1/number-leases"): Policy(own=_roles("cashier", "hospital_admin", "operator")),
     # a hospital's administrator sees its own hospital's only: routes/numbers.py, routes/audit.py
     ("GET", "/v1/number-ranges"): SUPERVISING,

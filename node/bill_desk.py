@@ -17,8 +17,11 @@ from chain.details import FIELD_IDS, Details, check_code, open_fields, token
 from chain.genesis import Genesis
 from chain.ledger import Ledger
 from chain.operation import SealBills
-from chain.records import RED, REVERSED, VOID, BillBody, Record
+from chain.records import RED, REVERSED, VOID, BillBody, OrganisationBody, PaperBody, Record
+from chain.rules.moves import begin
 from chain.state import body_of
+from faces.face import opened_fields, opened_of_original
+from faces.source import Attachment, FaceSource, Form
 from node.bill_history import BillHistory
 from node.details_store import DetailsStore
 from node.ledger_pages import bill_of, bill_page, details_page
@@ -178,6 +181,55 @@ class BillDesk:
         if reader is not None and is_reader and opened:
             self._count_reading(reader)
         return self._proofs.build(bill_id, opened)
+
+    def face_source(self, bill_id: str, reader: Reader | None, form: Form, secret: str | None) -> FaceSource | None:
+        """As `proof` with details, which a face always shows; check code and token only for who has them already, and
+        for the hospital. Raises ServiceRefused `unavailable`."""
+        found = self._record(bill_id)
+        if found is None:
+            return None
+        body = found[1]
+        is_reader = reader is not None and self._may_read_details(reader, body)
+        details = self._details(bill_id, body) if is_reader or secret is not None else None
+        is_holder = secret is not None and details is not None and _is_secret(secret, details)
+        if not is_reader and not is_holder:
+            return None
+        first = self._record(body.related[0]) if body.validity == RED else None
+        original = self._details(body.related[0], first[1]) if first is not None else None
+        if details is None or (first is not None and original is None):
+            raise ServiceRefused("unavailable", "the details of this bill are not here")
+        if reader is not None and is_reader:
+            self._count_reading(reader)
+        with_secrets = is_holder or (reader is not None and reader.role in HOSPITAL_STAFF)
+        names = opened_fields(details, form, is_red=original is not None, with_secrets=with_secrets)
+        proofs = [self._attached(details, names)]
+        if original is not None:
+            proofs.append(self._attached(original, opened_of_original(original, form)))
+        paper = self._ledger.state.get(keyspace.paper(bill_id), PaperBody)
+        return FaceSource(
+            bill=bill_id,
+            body=body,
+            details=details,
+            original=original,
+            issuer=self._name_of(body.issuer),
+            office=self._name_of(self._proofs.office_of(body.issuer)),
+            status="recorded" if self._proofs.seal_over(bill_id, body) is None else "sealed",
+            paper=paper.paper if paper is not None and paper.state != begin("paper") else "",
+            as_of_height=self._ledger.head.height,
+            as_of_ms=self._ledger.head.time_ms,
+            utc_offset_minutes=self._ledger.genesis.parameters.utc_offset_minutes,
+            with_secrets=with_secrets,
+            proofs=proofs,
+        )
+
+    def _attached(self, details: Details, names: list[str]) -> Attachment:
+        bill = details.bill
+        data = self._proofs.build(bill, open_fields(details, names))
+        return Attachment(f"{bill}.proof", f"proof of bill {bill}", data or b"")
+
+    def _name_of(self, organisation: str) -> str:
+        body = self._ledger.state.get(keyspace.organisation(organisation), OrganisationBody)
+        return body.name if body is not None else organisation
 
     def face(self, bill: str) -> FaceOfBill | None:
         found = self._record(bill)

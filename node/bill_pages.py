@@ -25,7 +25,7 @@ class BillPages:
         status, sealed_height = self._standings.status_of(row), None
         if status == "sealed":
             sealed_height = self._standings.sealed_height(row)
-        body = self._body(row)
+        body = self.body(row)
         page = bill_page(row.operation.bill, body, row.digest, sealed_height, self._offset)
         page |= {"status": status, "sealed": status == "sealed", "height": row.height or None}
         if page["related"] is None and row.reversed_by:
@@ -74,7 +74,7 @@ class BillPages:
         kept = self._store.header(height)
         return {"at": utc_text(kept.header.time_ms)} if kept else {}
 
-    def _body(self, row: BillRow) -> BillBody:
+    def body(self, row: BillRow) -> BillBody:
         """The bill's record as far as this gateway knows."""
         operation, red = row.operation, self.reversal(row)
         if isinstance(operation, ReverseBill):

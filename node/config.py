@@ -48,6 +48,8 @@ HOST = r"[A-Za-z0-9_.:-]{1,253}"
 HOST_HINT = "a host name or address"
 RESERVE_MIB_MAX = 1 << 20  # a tebibyte
 VERIFY_WORKERS_MAX = 64
+URL = r"https?://[A-Za-z0-9.:\[\]-]{1,253}(/[A-Za-z0-9._~/-]{0,200})?"
+URL_HINT = "an address such as https://bills.example.cn, without query"
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -91,6 +93,9 @@ class NodeConfig(msgspec.Struct, frozen=True):
     office: Office | None  # of a gateway
     verify_workers: int = 1  # threads of a validator or mirror that check signatures
     disk_reserve_mib: int | None = None  # free room below which no new work is taken; None: disk_space.py's own
+    public_url: str = (
+        ""  # where the QR codes of faces lead, without a slash at the end; the REST port's own if left out
+    )
 
 
 def load_network_config(path: Path) -> NetworkConfig:
@@ -138,7 +143,10 @@ def parse_node_config(data: bytes, home: Path, path: str = "node.yaml") -> NodeC
         disk_reserve_mib=root.read_integer("disk_reserve_mib", 0, RESERVE_MIB_MAX)
         if "disk_reserve_mib" in root
         else None,
+        public_url=root.read_text("public_url", "", URL, URL_HINT).rstrip("/"),
     )
+    if config.api is not None and not config.public_url:
+        config = msgspec.structs.replace(config, public_url=_own_url(config.api, config.api_tls))
     root.finish()
     _check_node(config, root)
     root.problems.settle()
@@ -150,6 +158,11 @@ def _address(root: Section, key: str) -> Address:
     address = Address(section.read_text("host", None, HOST, HOST_HINT), section.read_integer("port", 1, PORT_MAX))
     section.finish()
     return address
+
+
+def _own_url(api: Address, is_tls: bool) -> str:
+    host = f"[{api.host}]" if ":" in api.host else api.host
+    return f"{'https' if is_tls else 'http'}://{host}:{api.port}"
 
 
 def _peer(section: Section) -> PeerConfig:
@@ -188,6 +201,8 @@ def _check_node(config: NodeConfig, root: Section) -> None:
         root.problems.add(root.line_of("verify_workers"), "verify_workers: a gateway checks few signatures; remove it")
     if config.kind == VALIDATOR and config.api is not None:
         root.problems.add(root.line_of("api"), "api: a validator serves nobody but nodes; remove it")
+    if config.api is None and "public_url" in root:
+        root.problems.add(root.line_of("public_url"), "public_url: this node serves no REST; remove it")
     if config.kind == GATEWAY and config.lease_threshold >= config.lease_count > 1:
         root.problems.add(root.line_of("lease_threshold"), "lease_threshold: must be below lease_count")
     names = [peer.name for peer in config.peers]

@@ -22,6 +22,7 @@ from chain.errors import ChainError, StorageDamaged, StorageFailed
 from chain.failpoint import failpoint
 from chain.genesis import Genesis
 from chain.signature import SigningKey
+from faces.source import FaceSource, Form
 from node.approvals import Approvals
 from node.batch_verification import BatchVerification
 from node.bill_life import BillLife
@@ -37,6 +38,7 @@ from node.gateway_recovery import GatewayRecovery
 from node.gateway_servers import Servers
 from node.gateway_store import GatewayStore
 from node.hospital_desk import STAFF, HospitalDesk
+from node.hospital_faces import HospitalFaces
 from node.issuing import Issuing
 from node.lease_book import LeaseBook
 from node.outbox import Outbox
@@ -152,17 +154,14 @@ class Gateway:
         )
         self._submitting = Submitting(genesis, self.ledger, store, self._sender, self._follow, keys, self._space)
         self._blocks = BlockPages(genesis, store, self._follow)
-        self._proofs = ProofMaker(store, self._follow, self._standings)
-        self._desk = HospitalDesk(
-            config.organisation,
-            store,
-            self._standings,
-            self._post,
-            BillPages(self.ledger, parameters, store, self._standings),
-            self._proofs,
-        )
+        pages = BillPages(self.ledger, parameters, store, self._standings)
+        self._proofs = proofs = ProofMaker(store, self._follow, self._standings)
+        self._desk = HospitalDesk(config.organisation, store, self._standings, self._post, pages, proofs)
         self._batches = BatchVerification(
             self.ledger.chain_id, config.organisation, unit_key, self._desk.compare, self._prove_key
+        )
+        self._faces = HospitalFaces(
+            genesis, config.organisation, store, self._standings, self._post, pages, proofs, self._life
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -357,6 +356,11 @@ class Gateway:
 
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
         return await self._desk.proof(bill_id, reader, fields, secret)
+
+    async def face_source(
+        self, bill_id: str, reader: Reader | None, form: Form, secret: str | None
+    ) -> FaceSource | None:
+        return await self._faces.source(bill_id, reader, form, secret, self._desk, self.head())
 
     def check_proof(self, data: bytes) -> dict[str, Any]:
         return checked_proof(data, self.genesis)

@@ -47,7 +47,7 @@ class HospitalDesk:
             return None
         return self._store.bill(bill_id)
 
-    def _standing_for(self, row: BillRow) -> BillRow:
+    def standing_for(self, row: BillRow) -> BillRow:
         """The bill itself, or the one that stands for it."""
         return self._store.bill(row.superseded_by) or row if row.superseded_by else row
 
@@ -58,7 +58,7 @@ class HospitalDesk:
         return await self._page(row)
 
     async def _page(self, row: BillRow) -> dict[str, Any]:
-        shown = self._standing_for(row)
+        shown = self.standing_for(row)
         page = self._pages.page(shown, await self._post.details(shown))
         return page | {"superseded_by": row.superseded_by} if row.superseded_by else page
 
@@ -88,14 +88,10 @@ class HospitalDesk:
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
         if any(name not in FIELD_IDS for name in fields):
             raise ServiceRefused("field_unknown", "no bill has such a field")
-        row = self._store.bill(bill_id)
+        row = await self.entitled(bill_id, reader, secret)
         if row is None:
             return None
-        if reader is None or self._row(bill_id, reader) is None:
-            details = await self._post.details(row) if secret is not None else None
-            if secret is None or details is None or not self._is_secret(details, secret):
-                return None
-        shown = self._standing_for(row)
+        shown = self.standing_for(row)
         if shown.code != RECORDED:
             raise ServiceRefused("bill_not_recorded", links={"bill": f"/v1/bills/{bill_id}"})
         opened = []
@@ -105,6 +101,16 @@ class HospitalDesk:
                 raise ServiceRefused("unavailable", "the archive that has the details does not answer")
             opened = open_fields(details, fields)
         return await self._proofs.build(shown, opened)
+
+    async def entitled(self, bill_id: str, reader: Reader | None, secret: str | None) -> BillRow | None:
+        """A bill whose proof and face may be given: to the hospital's own staff, and to whoever shows its token or check code."""
+        row = self._store.bill(bill_id)
+        if row is None or (reader is not None and self._row(bill_id, reader) is not None):
+            return row
+        details = await self._post.details(row) if secret is not None else None
+        if secret is None or details is None or not self._is_secret(details, secret):
+            return None
+        return row
 
     def _is_secret(self, details: Details, secret: str) -> bool:
         """Whether it is the bill's token or check code. Guesses at the short code are counted, the token is not guessed."""
@@ -132,7 +138,7 @@ class HospitalDesk:
     ) -> dict[str, Any]:
         row = self._store.bill(claimed.bill_id)
         details = await self._post.details(row) if row is not None else None
-        shown = self._standing_for(row) if row is not None else None
+        shown = self.standing_for(row) if row is not None else None
         if row is None or shown is None or self._standings.status_of(shown) == "refused":
             return verify()
         if details is None:

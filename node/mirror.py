@@ -21,6 +21,7 @@ from chain.rules.context import HOSPITAL
 from chain.signature import SigningKey
 from chain.state import record_of
 from chain.validators import ValidatorSet
+from faces.source import FaceSource, Form
 from node.approvals import Approvals
 from node.audit_desk import AuditDesk, day_number
 from node.batch_verification import BatchVerification
@@ -221,6 +222,11 @@ class Mirror:
 
     async def claim_evidence(self, insurer: str, claim: str, reader: Reader) -> bytes | None:
         return self.bills.claim_evidence(insurer, bytes.fromhex(claim), reader)
+
+    async def face_source(
+        self, bill_id: str, reader: Reader | None, form: Form, secret: str | None
+    ) -> FaceSource | None:
+        return self.bills.face_source(bill_id, reader, form, secret)
 
     def check_proof(self, data: bytes) -> dict[str, Any]:
         return checked_proof(data, self._ledger.genesis)

@@ -66,6 +66,7 @@ NODE_YAML_HEAD = """\
 # {name}: where this node listens and whom it dials. What all nodes agree on is in genesis.json, not here.
 # lease_*: numbers taken at a time, and below how many left the next are taken; transaction_window_blocks: how much
 # later a signed transaction may still run. Relative paths start at this node's home.
+# public_url, if it stands here: where the QR codes of faces lead. Left out, it is the address under `api`.
 """
 
 

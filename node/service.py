@@ -23,6 +23,7 @@ from chain.operation import (
     VoidBill,
     VoidBlanks,
 )
+from faces.source import FaceSource, Form
 
 if TYPE_CHECKING:
     from node.approvals import Approvals
@@ -135,6 +136,12 @@ class Desk(Protocol):
 
     async def claims(self, bill_id: str) -> list[dict[str, Any]]:
         """The claims on a bill that still count, as `life_pages` shows them, oldest first. Who may ask is settled before."""
+        ...
+
+    async def face_source(
+        self, bill_id: str, reader: Reader | None, form: Form, secret: str | None
+    ) -> FaceSource | None:
+        """What stands on a bill's face, and its proof with those details opened; for whom `proof` would open them."""
         ...
 
     def check_proof(self, data: bytes) -> dict[str, Any]:

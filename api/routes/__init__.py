@@ -7,6 +7,7 @@ from api.routes import (
     approvals,
     audit,
     bills,
+    faces,
     fhir,
     files,
     institutions,
@@ -20,6 +21,7 @@ from api.routes import (
 ROUTES: tuple[Route, ...] = (
     *bills.ROUTES,
     *public.ROUTES,
+    *faces.ROUTES,
     *life.ROUTES,
     *fhir.ROUTES,
     *numbers.ROUTES,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import date
+from typing import TypeVar
 
 from starlette.responses import Response
 
@@ -16,7 +18,7 @@ from api.schemas import examples
 from api.schemas.answers import ProofCheck, Verification
 from api.schemas.requests import VerificationRequest
 from chain.presenting import OPEN_TO_ALL
-from node.service import Claimed
+from node.service import Claimed, Reader
 
 OPENED_FIELDS_MAX = 64
 CHECK_CODE_CHARACTERS_MAX = 31
@@ -24,6 +26,8 @@ TOKEN_CHARACTERS = 32  # a bill's token, 128 bits as hex: taken wherever the che
 CHECKS_AT_ONCE_MAX = 4  # proofs that are checked in threads at the same time
 TRY_LATER_S = 60
 VARY = "Authorization, Medbill-Check-Code"
+
+T = TypeVar("T")
 
 _checks = asyncio.Semaphore(CHECKS_AT_ONCE_MAX)
 
@@ -49,23 +53,32 @@ async def fetch_proof(call: Call) -> Response:
 
 
 async def proof_for(call: Call, bill_id: str, fields: list[str], check_code: str) -> bytes:
-    """A bill's proof with `fields` opened, for a reader with the right to them or for who holds the bill: its check code
-    stands in the header, or is `check_code`. Raises `bill_unknown`, `too_many_attempts`."""
-    proof = None
-    if call.reader is not None:
-        proof = await call.desk.proof(bill_id, call.reader, fields, None)
+    """A bill's proof with `fields` opened, as `for_reader_or_holder`."""
+    return await for_reader_or_holder(
+        call, bill_id, check_code, lambda reader, secret: call.desk.proof(bill_id, reader, fields, secret)
+    )
+
+
+async def for_reader_or_holder(
+    call: Call, bill_id: str, check_code: str, give: Callable[[Reader | None, str | None], Awaitable[T | None]]
+) -> T:
+    """What `give` has for the reader, or else for whoever shows the bill's token or check code, as header or as parameter
+    `check_code`. Raises ApiRefused `bill_unknown`, `too_many_attempts`."""
+    given = await give(call.reader, None) if call.reader is not None else None
     secret = call.request.headers.get("medbill-check-code", check_code)
-    if proof is None and secret:
-        proof = await _proof_by_check_code(call, bill_id, fields, secret)
-    if proof is None:
+    if given is None and secret:
+        given = await _by_secret(call, bill_id, secret, give)
+    if given is None:
         raise ApiRefused("bill_unknown")
-    return proof
+    return given
 
 
-async def _proof_by_check_code(call: Call, bill_id: str, fields: list[str], secret: str) -> bytes | None:
-    """A wrong code must count like a wrong verification, else this path would be the way to guess it."""
+async def _by_secret(
+    call: Call, bill_id: str, secret: str, give: Callable[[Reader | None, str | None], Awaitable[T | None]]
+) -> T | None:
+    """A wrong code must count like a wrong verification, else these paths would be the way to guess it."""
     if len(secret) == TOKEN_CHARACTERS:  # 128 bits: nobody guesses it, so nothing is counted
-        return await call.desk.proof(bill_id, None, fields, secret)
+        return await give(None, secret)
     if len(secret) > CHECK_CODE_CHARACTERS_MAX:
         return None
     verdict = (await call.desk.verify_claimed(Claimed(bill_id, secret), call.source()))["verdict"]
@@ -73,7 +86,7 @@ async def _proof_by_check_code(call: Call, bill_id: str, fields: list[str], secr
         raise ApiRefused("too_many_attempts", headers={"Retry-After": str(TRY_LATER_S)})
     if verdict == "no_match":
         return None
-    return await call.desk.proof(bill_id, None, fields, secret)
+    return await give(None, secret)
 
 
 def _opened_fields(text: str) -> list[str]:
@@ -110,7 +123,7 @@ CHECK_CODE = Parameter(
 CHECK_CODE_HEADER = Parameter(
     "Medbill-Check-Code", "the same as header, or the token of the bill's QR code", None, "header"
 )
-
+HOLDER = (CHECK_CODE, CHECK_CODE_HEADER)
 ROUTES = (
     Route(
         "POST",
@@ -145,8 +158,7 @@ ROUTES = (
                 "fields",
                 "what to open, separated by commas: details, or `total,date,issuer` and the like, which always are",
             ),
-            CHECK_CODE,
-            CHECK_CODE_HEADER,
+            *HOLDER,
         ),
         ("bill_unknown", "parameter_invalid", "field_unknown", "too_many_attempts", "unavailable"),
     ),

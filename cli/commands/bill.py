@@ -23,6 +23,7 @@ app.command("export")(export)
 
 REQUEST_BYTES_MAX = 8 << 20
 ROLE = "cashier"
+FACE_FORMS = ("pdf", "ofd")
 
 BillId = Annotated[str, typer.Argument(metavar="BILL_ID", help="18 digits: code and number.")]
 Request = Annotated[
@@ -126,6 +127,43 @@ def correct(
     for name in ("reversal", "bill"):
         output.print_line(name)
         output.show_fields(said[name], as_json=False)
+
+
+FaceForm = Annotated[str, typer.Option("--form", metavar="pdf|ofd", help="What kind of file.")]
+AsList = Annotated[bool, typer.Option("--list", help="The detail list, with every item, instead of the bill itself.")]
+FaceFile = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Where to write it; BILL_ID.FORM if left out.")
+]
+
+
+@app.command()
+@output.reported
+def face(
+    bill_id: BillId,
+    home: Home,
+    via: Via,
+    form: FaceForm = "pdf",
+    as_list: AsList = False,
+    out: FaceFile = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch a bill as people see it, as PDF or OFD: its proof is an attachment of the file."""
+    from cli.client import open_client, quoted
+
+    if form not in FACE_FORMS:
+        raise CommandFailed("argument_refused", f"--form: write {' or '.join(FACE_FORMS)}")
+    kind = "list" if as_list else "face"
+    with open_client(home, via, ROLE) as client:
+        data = client.get_bytes(f"/v1/bills/{quoted(bill_id)}/face", form=form, kind=kind)
+    if out is None:
+        if not (len(bill_id) == 18 and bill_id.isascii() and bill_id.isdigit()):
+            raise CommandFailed("argument_refused", "a bill has 18 digits; name a file with --out")
+        out = Path(f"{bill_id}{'-list' if as_list else ''}.{form}")
+    out.write_bytes(data)
+    if as_json:
+        output.print_json({"bill_id": bill_id, "file": str(out), "bytes": len(data)})
+    else:
+        output.print_line(f"{out}: {len(data)} bytes")
 
 
 Code = Annotated[

@@ -77,7 +77,7 @@ def _rest_app(home: Path) -> AppFactory | None:
     path = Places(home).token_issuers
 
     def make(desk: Desk, config: NodeConfig) -> App:
-        settings = ApiSettings(medical_apps=apps)
+        settings = ApiSettings(medical_apps=apps, public_url=config.public_url)
         return build_app(cast("Counter | Archive", desk), TokenVerifier(issuers, desk.chain_id), settings)
 
     try:

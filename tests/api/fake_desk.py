@@ -20,7 +20,9 @@ from chain.bill import BillRequest, verify_request
 from chain.codec import encode
 from chain.errors import ContentRefused
 from chain.operation import operation_digest
+from docs.faces.bills import request_of, source_of
 from exports import fhir
+from faces.source import FaceSource, Form
 from node.approvals import Approvals, Awaiting
 from node.service import (
     Claimed,
@@ -141,6 +143,13 @@ class FakeDesk:
 
     async def claims(self, bill_id: str) -> list[dict[str, Any]]:
         return self.claimed
+
+    async def face_source(
+        self, bill_id: str, reader: Reader | None, form: Form, secret: str | None
+    ) -> FaceSource | None:
+        self.calls.append(("face", bill_id, reader, form, secret))
+        entitled = secret in (examples.CHECK_CODE, TOKEN) if reader is None else self._sees(bill_id, reader)
+        return source_of(request_of(examples.BILL), bill=bill_id) if bill_id in self.bills and entitled else None
 
     def check_proof(self, data: bytes) -> dict[str, Any]:
         return {"valid": data.startswith(b"proof"), "checks": examples.PROOF_CHECK["checks"], "bill": None}

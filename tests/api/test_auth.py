@@ -216,6 +216,7 @@ ADMITTED = {
         "cashier", "hospital_admin", "finance_clerk", "auditor", "insurer_clerk", "employer_clerk", "operator"
     ),
     "GET /v1/bills/{bill_id}/fhir": EVERYBODY,
+    "GET /v1/bills/{bill_id}/face": EVERYBODY,
     "GET /v1/number-leases": {"cashier@home", "hospital_admin@home", "operator@home"},
     "GET /v1/number-ranges": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "POST /v1/number-ranges": {"finance_clerk@home"},

@@ -1,4 +1,4 @@
-"""Imports point one way: api, cli -> node -> consensus -> chain, and the core knows no clock."""
+"""Imports point one way: api, cli -> node -> consensus, faces -> chain, and the core knows no clock."""
 
 from __future__ import annotations
 
@@ -46,6 +46,9 @@ def test_every_place_that_lists_the_packages_lists_the_same() -> None:
         ("chain/__init__.py", "import consensus"),
         ("consensus/__init__.py", "import node"),
         ("node/__init__.py", "import cli"),
+        ("faces/__init__.py", "import node"),
+        ("faces/__init__.py", "import consensus"),
+        ("consensus/__init__.py", "import faces"),
         ("node/__init__.py", "import plyvel"),
         ("api/__init__.py", "import nacl"),
         ("exports/__init__.py", "import api"),

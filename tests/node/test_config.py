@@ -265,6 +265,12 @@ def test_a_gateways_own_file_says_where_it_listens_and_whom_it_dials(tmp_path: P
     assert config.office == Office("archive", "finance-city")
     assert config.data_dir == tmp_path / "data"
     assert [peer.name for peer in config.peers] == ["finance", "archive"]
+    assert config.public_url == "http://127.0.0.1:8102"
+
+
+def test_the_qr_codes_of_faces_lead_where_the_file_says(tmp_path: Path) -> None:
+    config = parse_node_config((GATEWAY_YAML + "public_url: https://bills.example.cn/\n").encode(), tmp_path)
+    assert config.public_url == "https://bills.example.cn"
 
 
 @pytest.mark.parametrize(
@@ -278,6 +284,8 @@ def test_a_gateways_own_file_says_where_it_listens_and_whom_it_dials(tmp_path: P
         ("{name: finance,", "{name: archive,", "stands twice"),
         ("lease_count: 10000", "lease_count: 10000\nverify_workers: 4", "checks few signatures"),
         ("lease_count: 10000", "lease_count: 10000\nverify_workers: 0", "from 1 to 64"),
+        ("lease_count: 10000", "lease_count: 10000\npublic_url: bills.example.cn", "an address such as"),
+        ("lease_count: 10000", "lease_count: 10000\npublic_url: https://bills.example.cn/?a=1", "without query"),
         ("heartbeat_ms", "heartbeat_ms", ""),
     ],
 )

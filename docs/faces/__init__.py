@@ -1,0 +1,1 @@
+"""Pictures of faces, made from invented bills: `python -m docs.faces`."""

@@ -1,0 +1,1 @@
+"""Faces: a bill as people see it, as PDF or OFD, with its proof inside."""

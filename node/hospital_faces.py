@@ -1,0 +1,94 @@
+"""What a gateway knows of a bill that stands on its face: the same right as to its proof, and the proof itself.
+
+A face is printed whether the ledger can be reached or not: a queued bill has one that says so and carries no proof. Whether a paper copy is alive only
+validators tell; where none answers, the face says that too.
+"""
+
+from __future__ import annotations
+
+from chain.details import Details, open_fields
+from chain.genesis import Genesis
+from chain.operation import ReverseBill
+from faces.face import opened_fields, opened_of_original
+from faces.source import Attachment, FaceSource, Form
+from node.bill_life import BillLife
+from node.bill_pages import BillPages
+from node.details_post import DetailsPost
+from node.gateway_store import BillRow, GatewayStore
+from node.hospital_desk import HospitalDesk
+from node.proof_maker import ProofMaker
+from node.service import Head, Reader, ServiceRefused
+from node.standings import Standings
+
+
+class HospitalFaces:
+    def __init__(
+        self,
+        genesis: Genesis,
+        organisation: str,
+        store: GatewayStore,
+        standings: Standings,
+        post: DetailsPost,
+        pages: BillPages,
+        proofs: ProofMaker,
+        life: BillLife,
+    ) -> None:
+        organisations = {entry.id: entry for entry in genesis.organisations}
+        own = organisations[organisation]
+        self._issuer = own.name
+        self._office = organisations[own.supervisor].name if own.supervisor in organisations else own.supervisor
+        self._offset = genesis.parameters.utc_offset_minutes
+        self._store, self._standings, self._post = store, standings, post
+        self._pages, self._proofs, self._life = pages, proofs, life
+
+    async def source(
+        self, bill_id: str, reader: Reader | None, form: Form, secret: str | None, desk: HospitalDesk, head: Head
+    ) -> FaceSource | None:
+        """None for who has no right to it, and for a bill that the ledger refused. Raises ServiceRefused `unavailable`."""
+        row = await desk.entitled(bill_id, reader, secret)
+        shown = desk.standing_for(row) if row is not None else None
+        status = self._standings.status_of(shown) if shown is not None else "refused"
+        if shown is None or status == "refused":
+            return None
+        details, original = await self._details(shown), None
+        names = opened_fields(details, form, is_red=isinstance(shown.operation, ReverseBill), with_secrets=True)
+        opened = [(shown, details, names)]
+        if isinstance(shown.operation, ReverseBill):
+            first = self._store.bill(shown.operation.original)
+            original = await self._details(first)
+            if first is not None:
+                opened.append((first, original, opened_of_original(original, form)))
+        proofs = [await self._proof(*one) for one in opened] if status != "queued" else []
+        return FaceSource(
+            bill=shown.operation.bill,
+            body=self._pages.body(shown),
+            details=details,
+            original=original,
+            issuer=self._issuer,
+            office=self._office,
+            status=status,
+            paper=await self._paper(shown) if status != "queued" else "",
+            as_of_height=head.height,
+            as_of_ms=head.time_ms,
+            utc_offset_minutes=self._offset,
+            with_secrets=True,
+            proofs=proofs,
+        )
+
+    async def _details(self, row: BillRow | None) -> Details:
+        details = await self._post.details(row) if row is not None else None
+        if details is None:
+            raise ServiceRefused("unavailable", "the archive that has the details does not answer")
+        return details
+
+    async def _proof(self, row: BillRow, details: Details, names: list[str]) -> Attachment:
+        bill = row.operation.bill
+        data = await self._proofs.build(row, open_fields(details, names))
+        return Attachment(f"{bill}.proof", f"proof of bill {bill}", data)
+
+    async def _paper(self, row: BillRow) -> str | None:
+        try:
+            life = await self._life.states(row.operation.bill)
+        except ServiceRefused:
+            return None
+        return str(life["paper_form"]) if life["paper"] == "out" else ""
