@@ -24,7 +24,7 @@ from chain.genesis import genesis_from_json
 from chain.operation import DecideClaim, PayClaim
 from chain.proof import check_proof
 from tests.exports.fhir_models import read_bundle, validated
-from tests.features.acting import act, post, sealed_bill
+from tests.features.acting import act, agreed, post, sealed_bill
 from tests.features.test_insurer import lock
 from tests.network.running import ROOT, Network
 
@@ -109,7 +109,8 @@ def test_46_an_archive_verifies_with_no_node_running(own_network: Network, tmp_p
     network.up()
     kept = [sealed_bill(network, total_fen=10_000 + number, own_fen=100) for number in range(6)]
     kept += [sealed_bill(network, via="hospital-b") for _ in range(3)]
-    assert post(network, f"/bills/{kept[0]}/reversal", {"reason": "wrong payer", "operator": "收费员01"})[0] == 201
+    asked = post(network, f"/bills/{kept[0]}/reversal", {"reason": "wrong payer", "operator": "收费员01"})[1]
+    assert agreed(network, asked)[0] == 201
     assert post(network, f"/bills/{kept[1]}/void", {"reason": "mistyped"})[0] == 201
     archive, folder = tmp_path / "year.zip", tmp_path / "year"
     made = make(network, archive)

@@ -15,7 +15,7 @@ import httpx2
 import pypdf
 import pytest
 
-from tests.features.acting import post, sealed_bill
+from tests.features.acting import agreed, post, sealed_bill
 from tests.network.running import ROOT, VALIDATORS, Network, bill_request
 
 pytestmark = pytest.mark.processes
@@ -128,7 +128,9 @@ def test_09_a_paper_copy_shows_while_it_is_alive(network: Network) -> None:
 def test_09_a_red_bill_and_its_original_name_each_other(network: Network, tmp_path: Path) -> None:
     """The red one carries two proofs: its own, and its original's for what it takes back."""
     bill = sealed_bill(network)
-    status, answer = post(network, f"/bills/{bill}/reversal", {"reason": "药品退回", "operator": "收费员01"})
+    status, answer = agreed(
+        network, post(network, f"/bills/{bill}/reversal", {"reason": "药品退回", "operator": "收费员01"})[1]
+    )
     assert status == 201, answer
     red = answer["bill_id"]
     archive = network.api("archive", "auditor")
