@@ -11,25 +11,9 @@ from typing import Any
 from chain import keyspace
 from chain.errors import StorageDamaged
 from chain.ledger import Ledger
-from chain.operation import (
-    AcknowledgeReversal,
-    BookBill,
-    DecideClaim,
-    DeliverBill,
-    HoldBill,
-    IssueBill,
-    LockClaim,
-    MakeUpPayment,
-    Operation,
-    PayClaim,
-    PrintPaper,
-    ReleaseClaim,
-    ReverseBill,
-    SealBills,
-    TakeBackPaper,
-    VoidBill,
-)
-from chain.records import ISSUER, BillBody, Record
+from chain.operation import ReverseBill
+from chain.records import BillBody, Record
+from node.bill_stamps import proof_links, role_of, stamp_of
 from node.bill_versions import bill_versions
 from node.ledger_pages import utc_text
 from node.life_index import LifeIndex
@@ -48,16 +32,16 @@ class BillHistory:
         """Oldest first; `version` where the bill's own record changed. Raises StorageDamaged."""
         versions = {version.height: version.version for version in bill_versions(self._ledger, self._seals, bill)}
         first = known_operation(self._ledger, record.origin)
-        stamps = [(first, _stamp(first, bill))]
+        stamps = [(first, stamp_of(first.operation, bill))]
         for change in self._seals.changes_of(bill):
             event = {"event": "seal_withheld", "reason": change.reason} if change.reason else {"event": "seal_released"}
             stamps.append((known_operation(self._ledger, change.operation), event))
         for digest in self._lives.operations_of(bill):
             made = known_operation(self._ledger, digest)
-            stamps.append((made, _stamp(made, bill)))
+            stamps.append((made, stamp_of(made.operation, bill)))
         if body.related and not isinstance(first.operation, ReverseBill):
             made = known_operation(self._ledger, self._origin_of(body.related[0]))
-            stamps.append((made, _stamp(made, bill)))
+            stamps.append((made, stamp_of(made.operation, bill)))
         rows = []
         for made, event in stamps:
             version = versions.get(made.height) if _changes_record(event["event"]) else None
@@ -80,65 +64,11 @@ def _changes_record(event: str) -> bool:
 
 
 def _who(made: RecordedOperation) -> dict[str, Any]:
-    operation = f"/v1/operations/{made.digest.hex()}"
     return {
         "height": made.height,
         "at": utc_text(made.time_ms),
         "operation": made.digest.hex(),
         "organisation": made.organisation,
         "role": role_of(made.operation),
-        "links": {"operation": operation, "proof": f"{operation}/proof"},
+        "links": proof_links(made.digest),
     }
-
-
-def role_of(operation: Operation) -> str:
-    """In which capacity the ledger took a step from whoever signed it."""
-    match operation:
-        case SealBills():
-            return "supervising_office"
-        case LockClaim() | DecideClaim() | PayClaim() | ReleaseClaim():
-            return "insurer"
-        case BookBill():
-            return "issuer" if operation.side == ISSUER else "paying_unit"
-        case AcknowledgeReversal():
-            return "paying_unit"
-        case _:
-            return "issuer"
-
-
-def _stamp(made: RecordedOperation, bill: str) -> dict[str, Any]:
-    """What a step did to a bill, and what of it stands on the ledger."""
-    operation = made.operation
-    match operation:
-        case IssueBill():
-            return {"event": "recorded", "validity": "normal"}
-        case ReverseBill(bill=number):
-            if number == bill:
-                return {"event": "recorded", "validity": "red"}
-            return {"event": "reversed", "validity": "reversed", "by": number}
-        case VoidBill():
-            return {"event": "void", "validity": "void", "reason": operation.reason}
-        case DeliverBill():
-            return {"event": "delivered", "channel": operation.channel}
-        case HoldBill():
-            return {"event": "held", "reason": operation.reason}
-        case MakeUpPayment():
-            return {"event": "made_up"}
-        case PrintPaper():
-            return {"event": "paper_printed", "paper": operation.paper}
-        case TakeBackPaper():
-            return {"event": "paper_ended", "paper": operation.paper, "reason": operation.reason}
-        case BookBill():
-            return {"event": "booked", "amount_fen": operation.amount_fen}
-        case AcknowledgeReversal():
-            return {"event": "acknowledged"}
-        case LockClaim():
-            return {"event": "claim_locked", "claim": operation.claim.hex(), "amount_fen": operation.amount_fen}
-        case DecideClaim():
-            return {"event": "claim_decided", "claim": operation.claim.hex(), "amount_fen": operation.approved_fen}
-        case PayClaim():
-            return {"event": "claim_paid", "claim": operation.claim.hex()}
-        case ReleaseClaim():
-            return {"event": "claim_released", "claim": operation.claim.hex(), "reason": operation.reason}
-        case _:
-            return {"event": type(operation).__name__}

@@ -354,6 +354,9 @@ class Gateway:
     async def operation(self, digest: str, reader: Reader) -> Standing | None:
         return self._desk.operation(digest, reader)
 
+    async def operation_proof(self, digest: str, reader: Reader) -> bytes | None:
+        return await self._desk.operation_proof(digest, reader)
+
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
         return await self._desk.proof(bill_id, reader, fields, secret)
 

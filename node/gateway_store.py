@@ -34,6 +34,7 @@ log = structlog.get_logger("gateway")
 
 LAZY_FLUSH_MS = 200  # what nobody waits for (followed blocks) is written so late at most
 WRITE_BUFFER_BYTES, CACHE_BYTES = 4 << 20, 8 << 20  # of the database: a gateway must run on an old PC
+STEPS_MAX = 10_000  # told of one bill
 PENDING_MAX = 50_000  # changes in memory; above, whoever follows waits for the disk
 
 # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -53,6 +54,8 @@ _VALIDATOR_SET = b"v"  # + epoch (8) -> ValidatorSet
 _SEAL = b"e"  # + upto (8) -> SealRow
 _POSITION = b"f"  # -> Position
 _WATERMARK = b"w"  # + office -> height (8)
+_STEP = b"i"  # + bill ‖ height (8) ‖ transaction (4) ‖ entry (4) in the part -> digest of what was done with the bill
+_SEAL_OPERATION = b"z"  # + operation digest -> height (8) ‖ index of the seal in the part (4)
 _OWN_KEY = b"k"  # + key id -> KeyBody: of this organisation, as a block told or a path proved
 
 
@@ -299,6 +302,17 @@ class GatewayStore:
         row = _decoded(found[0][0], found[0][1], SealRow) if found else None
         return row if row is not None and row.after < height <= row.upto else None
 
+    def steps_of(self, bill: str) -> list[tuple[int, int, int, bytes]]:
+        """What the organisation did with a bill after its issue: height, transaction, entry, digest; in their order."""
+        prefix = step_key(bill)
+        found = self._state.scan(prefix, limit=STEPS_MAX)
+        return [(*struct.unpack(">QII", key[len(prefix) :]), value) for key, value in found]
+
+    def seal_at(self, operation: bytes) -> tuple[int, int] | None:
+        """Height and place in its part of a seal, by the digest of its operation."""
+        value = self._state.read(seal_operation_key(operation))
+        return None if value is None else struct.unpack(">QI", value)
+
     def epochs(self) -> list[int]:
         """Of the sets of validators that were followed, ascending."""
         return [int.from_bytes(key[1:], "big") for key, _set in self._state.scan(_VALIDATOR_SET)]
@@ -389,6 +403,19 @@ def set_key(epoch: int) -> bytes:
 
 def seal_key(upto: int) -> bytes:
     return _SEAL + struct.pack(">Q", upto)
+
+
+def step_key(bill: str, *place: int) -> bytes:
+    """`place` is height, transaction, entry; without it the prefix of a bill's steps."""
+    return _STEP + bill.encode() + (struct.pack(">QII", *place) if place else b"")
+
+
+def seal_operation_key(operation: bytes) -> bytes:
+    return _SEAL_OPERATION + operation
+
+
+def seal_place(height: int, index: int) -> bytes:
+    return struct.pack(">QI", height, index)
 
 
 def watermark_key(office: str) -> bytes:

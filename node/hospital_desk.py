@@ -83,6 +83,11 @@ class HospitalDesk:
         except ValueError:
             return None
 
+    async def operation_proof(self, digest: str, reader: Reader) -> bytes | None:
+        if reader.organisation != self._organisation or reader.role not in ASKING:
+            return None
+        return await self._proofs.operation(bytes.fromhex(digest))
+
     # ── proofs and verification ──────────────────────────────────────────────────────────────────────────────────────
 
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:

@@ -7,19 +7,20 @@ from __future__ import annotations
 import asyncio
 
 from chain import keyspace
-from chain.block import Header
+from chain.block import RECORDED, Header
 from chain.codec import encode
 from chain.details import OpenedField
 from chain.errors import StorageDamaged
 from chain.genesis import FIRST_EPOCH
 from chain.merkle import hash_leaf, path_from_nodes, paths_of_hashes
 from chain.operation import SealBills
+from chain.operation_proof import OPERATION_PROOF, OperationProof
 from chain.proof import PROOF_VERSION, Proof, SealProof, SetChange
 from chain.proving import set_changes
 from chain.recorded import Recorded
 from chain.validators import Certificate
 from node.gateway_follow import GatewayFollow
-from node.gateway_store import BillRow, GatewayStore
+from node.gateway_store import BillRow, GatewayStore, OperationRow, operation_key
 from node.messages import Part
 from node.own_outcomes import outcomes_of, tree_of
 from node.standings import Standings
@@ -33,7 +34,7 @@ class ProofMaker:
         """The proof file of a recorded bill. Raises StorageDamaged if what belongs to it is missing here."""
         seal = self._seal(row) if self._standings.is_sealed(row) else None
         parent = self._header(row.height - 1) if row.height > 1 else None
-        bill = await asyncio.to_thread(_recorded, row, self._part(row.height), parent)
+        bill = await asyncio.to_thread(_recorded, row.transaction, row.entry, self._part(row.height), parent)
         current = await self._follow.record(keyspace.bill(row.operation.bill))
         if current is not None and (current.record.origin != row.digest or current.header.height < row.height):
             current = None  # older than the bill: a validator that is behind
@@ -43,6 +44,20 @@ class ProofMaker:
             current.header.height if current else 0,
         )
         return encode(Proof(PROOF_VERSION, self.changes_of_sets(newest), bill, seal, current, opened))
+
+    async def operation(self, digest: bytes) -> bytes | None:
+        """The proof file of an operation of this organisation, or of a seal over its bills; None for any other."""
+        seal = self._store.seal_at(digest)
+        if seal is not None:
+            recorded = self._part(seal[0]).seals[seal[1]]
+        else:
+            row = self._store.get(operation_key(digest), OperationRow)
+            if row is None or row.code != RECORDED:
+                return None
+            parent = self._header(row.height - 1) if row.height > 1 else None
+            recorded = await asyncio.to_thread(_found, digest, self._part(row.height), parent)
+        changes = self.changes_of_sets(recorded.header.height)
+        return encode(OperationProof(OPERATION_PROOF, changes, recorded))
 
     def changes_of_sets(self, newest: int) -> list[SetChange]:
         """As far as the highest header of a file."""
@@ -79,25 +94,33 @@ class ProofMaker:
         return kept.header, kept.certificate
 
 
-def _recorded(row: BillRow, part: Part, parent: Header | None) -> Recorded:
+def _found(digest: bytes, part: Part, parent: Header | None) -> Recorded:
+    for place, own in enumerate(part.transactions):
+        digests = outcomes_of(own, part.header.chain_id)[0].operation_digests
+        if digest in digests:
+            return _recorded(place, digests.index(digest), part, parent)
+    raise StorageDamaged(f"gateway part {part.header.height}", f"operation {digest.hex()} is missing")
+
+
+def _recorded(number: int, entry: int, part: Part, parent: Header | None) -> Recorded:
     """In a thread: the outcomes of a large block take some milliseconds."""
-    own = part.transactions[row.transaction]
-    transaction, place = own.transaction, own.first_place + row.entry
-    (path,) = paths_of_hashes([hash_leaf(encode(entry)) for entry in transaction.entries], [row.entry])
+    own = part.transactions[number]
+    transaction, place = own.transaction, own.first_place + entry
+    (path,) = paths_of_hashes([hash_leaf(encode(one)) for one in transaction.entries], [entry])
     key = next((witness for witness in part.keys if witness.key_id == transaction.key_id), None)
     if key is None:
-        raise StorageDamaged(f"gateway part {row.height}", "the key is missing")
+        raise StorageDamaged(f"gateway part {part.header.height}", "the key is missing")
     outcomes = outcomes_of(own, part.header.chain_id)[1]
     return Recorded(
-        entry=transaction.entries[row.entry],
-        index=row.entry,
+        entry=transaction.entries[entry],
+        index=entry,
         path=path,
         head=transaction.head(part.header.chain_id),
         suite=transaction.suite,
         signature=transaction.signature,
         key=key,
         parent=parent,
-        outcome=outcomes[row.entry],
+        outcome=outcomes[entry],
         outcome_place=place,
         outcome_path=tree_of(part).path(place),
         header=part.header,

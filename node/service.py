@@ -158,6 +158,10 @@ class Desk(Protocol):
 
     async def operation(self, digest: str, reader: Reader) -> Standing | None: ...
 
+    async def operation_proof(self, digest: str, reader: Reader) -> bytes | None:
+        """The file that proves an operation; `digest` is hex. For whoever may read the bill that it is about."""
+        ...
+
     async def submit(self, transaction: bytes) -> list[Standing]:
         """Take a signed transaction in canonical bytes. Raises ServiceRefused."""
         ...
@@ -210,10 +214,6 @@ class Archive(Desk, Protocol):
 
     async def bill_version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:
         """The file that proves what the ledger said of a bill at a moment. Raises ServiceRefused `not_yet_recorded`."""
-        ...
-
-    async def operation_proof(self, digest: str, reader: Reader) -> bytes | None:
-        """The file that proves an operation; `digest` is hex. For whoever may read the bill that it is about."""
         ...
 
     async def claim_evidence(self, insurer: str, claim: str, reader: Reader) -> bytes | None:

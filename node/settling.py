@@ -16,14 +16,21 @@ from chain.block import RECORDED
 from chain.failpoint import failpoint
 from chain.operation import (
     AddKey,
+    BookBill,
+    DeliverBill,
     EndKey,
+    HoldBill,
     IssueBill,
+    MakeUpPayment,
     Operation,
+    PrintPaper,
     ReportUnused,
     ReverseBill,
     SealBills,
+    TakeBackPaper,
     TakeLease,
     VoidBill,
+    operation_digest,
 )
 from chain.transaction import Entry
 from node.gateway_store import (
@@ -38,6 +45,9 @@ from node.gateway_store import (
     operation_key,
     part_key,
     seal_key,
+    seal_operation_key,
+    seal_place,
+    step_key,
     watermark_key,
 )
 from node.lease_book import LeaseBook
@@ -154,6 +164,9 @@ class Settling:
                 row_of_bill = self._store.bill(operation.bill)
                 if row_of_bill is not None:
                     self._store.put(bill_key(operation.bill), msgspec.structs.replace(row_of_bill, void_height=height))
+                    self._store.put(step_key(operation.bill, height, place, index), digest)
+            elif isinstance(operation, DeliverBill | HoldBill | MakeUpPayment | PrintPaper | TakeBackPaper | BookBill):
+                self._store.put(step_key(operation.bill, height, place, index), digest)
             elif isinstance(operation, TakeLease):
                 self._leases.on_recorded(operation)
             elif isinstance(operation, AddKey | EndKey):
@@ -286,6 +299,7 @@ class Settling:
 
     def _settle_seal(self, operation: SealBills, height: int, index: int, again: bool) -> None:
         office, store = self._ledger.office, self._store
+        store.put(seal_operation_key(operation_digest(operation)), seal_place(height, index))
         for segment in operation.segments:
             if segment.issuer != self._ledger.organisation:
                 continue

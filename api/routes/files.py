@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api.call import Call
 from api.errors import ApiRefused
 from api.rendering import found, render_bytes
-from api.route import MIRROR, Given, Parameter, Route
+from api.route import BOTH, MIRROR, Given, Parameter, Route
 from api.routes.bills import BILL_ID
 from api.schemas import examples
 
@@ -21,7 +21,7 @@ OCTETS = "application/octet-stream"
 
 async def prove_operation(call: Call) -> Response:
     digest = _hexadecimal(call.request.path_params["digest"], "operation_unknown")
-    data = found(await call.archive.operation_proof(digest, call.person), "operation_unknown")
+    data = found(await call.desk.operation_proof(digest, call.person), "operation_unknown")
     return _file(call, data, f"{digest[:16]}.proof")
 
 
@@ -77,7 +77,7 @@ ROUTES = (
         "A file that proves an operation: who signed it, and which block recorded it",
         prove_operation,
         {200: Given("The file", media_type=OCTETS)},
-        (MIRROR,),
+        BOTH,
         None,
         (_digest("digest"),),
         ("operation_unknown",),

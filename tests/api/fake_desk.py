@@ -170,6 +170,9 @@ class FakeDesk:
     async def operation(self, digest: str, reader: Reader) -> Standing | None:
         return self.standings.get(digest)
 
+    async def operation_proof(self, digest: str, reader: Reader) -> bytes | None:
+        return b"operation" if digest == examples.DIGEST else None
+
     async def submit(self, transaction: bytes) -> list[Standing]:
         if transaction == b"\xc1":
             raise ServiceRefused("malformed")
@@ -282,9 +285,6 @@ class FakeMirror(FakeDesk):
         if at_ms < 1_000_000_000_000:
             raise ServiceRefused("not_yet_recorded")
         return b"version" if self._sees(bill_id, reader) else None
-
-    async def operation_proof(self, digest: str, reader: Reader) -> bytes | None:
-        return b"operation" if digest == examples.DIGEST else None
 
     async def claim_evidence(self, insurer: str, claim: str, reader: Reader) -> bytes | None:
         self.calls.append(("claim_evidence", insurer, claim))

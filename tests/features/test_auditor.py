@@ -260,6 +260,23 @@ def test_60_the_whole_history_of_a_bill_on_one_page(network: Network, tmp_path: 
             changed[place] ^= 1 << place % 8
             assert verdict_exit_code(bytes(changed), genesis) is ExitCode.INVALID, place
 
+    # at both of the hospital's own gateways: what it did itself, and the seals, with proofs of its own making
+    own = ["recorded", "sealed", "delivered", "paper_printed", "paper_ended", "reversed"]
+    for node in ("hospital-a", "hospital-a-2"):
+        gateway = network.api(node)
+        network.until(
+            lambda gateway=gateway: gateway.get(f"/bills/{bill}").json()["related"], f"{node} has the reversal"
+        )
+        told = gateway.get(f"/bills/{bill}/history").json()["data"]
+        assert [row["event"] for row in told] == ["issued", *own]
+        for row in told[1:]:
+            (same,) = [other for other in rows if other["operation"] == row["operation"]]
+            assert {**same, **row} == same
+            facts = verified(network, gateway.get(row["links"]["proof"].removeprefix("/v1")).content)
+            assert (facts["operation"], facts["organisation"]) == (row["operation"], row["organisation"])
+        foreign = rows[4]["links"]["proof"].removeprefix("/v1")
+        assert gateway.get(foreign).status_code == 404  # an insurer's lock: a mirror has it
+
     file = tmp_path / "claim.proof"
     file.write_bytes(archive.get(rows[6]["links"]["proof"].removeprefix("/v1")).content)
     told = network.medbill("proof", "verify", str(file), "--genesis", str(network.home / "genesis.json"))

@@ -1,0 +1,86 @@
+"""A stamp in a bill's history: what a recorded operation did to it, and in which capacity its signer did so.
+
+DA/T 95-2022, table E.1: every business event has an activity, a time and a mandate.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chain.operation import (
+    AcknowledgeReversal,
+    BookBill,
+    DecideClaim,
+    DeliverBill,
+    HoldBill,
+    IssueBill,
+    LockClaim,
+    MakeUpPayment,
+    Operation,
+    PayClaim,
+    PrintPaper,
+    ReleaseClaim,
+    ReverseBill,
+    SealBills,
+    TakeBackPaper,
+    VoidBill,
+)
+from chain.records import ISSUER
+
+
+def proof_links(digest: bytes) -> dict[str, str]:
+    """Where the operation and its proof are."""
+    operation = f"/v1/operations/{digest.hex()}"
+    return {"operation": operation, "proof": f"{operation}/proof"}
+
+
+def role_of(operation: Operation) -> str:
+    """In which capacity the ledger took a step from whoever signed it."""
+    match operation:
+        case SealBills():
+            return "supervising_office"
+        case LockClaim() | DecideClaim() | PayClaim() | ReleaseClaim():
+            return "insurer"
+        case BookBill():
+            return "issuer" if operation.side == ISSUER else "paying_unit"
+        case AcknowledgeReversal():
+            return "paying_unit"
+        case _:
+            return "issuer"
+
+
+def stamp_of(operation: Operation, bill: str) -> dict[str, Any]:
+    """What a step did to a bill, and what of it stands on the ledger."""
+    match operation:
+        case IssueBill():
+            return {"event": "recorded", "validity": "normal"}
+        case ReverseBill(bill=number):
+            if number == bill:
+                return {"event": "recorded", "validity": "red"}
+            return {"event": "reversed", "validity": "reversed", "by": number}
+        case VoidBill():
+            return {"event": "void", "validity": "void", "reason": operation.reason}
+        case DeliverBill():
+            return {"event": "delivered", "channel": operation.channel}
+        case HoldBill():
+            return {"event": "held", "reason": operation.reason}
+        case MakeUpPayment():
+            return {"event": "made_up"}
+        case PrintPaper():
+            return {"event": "paper_printed", "paper": operation.paper}
+        case TakeBackPaper():
+            return {"event": "paper_ended", "paper": operation.paper, "reason": operation.reason}
+        case BookBill():
+            return {"event": "booked", "amount_fen": operation.amount_fen}
+        case AcknowledgeReversal():
+            return {"event": "acknowledged"}
+        case LockClaim():
+            return {"event": "claim_locked", "claim": operation.claim.hex(), "amount_fen": operation.amount_fen}
+        case DecideClaim():
+            return {"event": "claim_decided", "claim": operation.claim.hex(), "amount_fen": operation.approved_fen}
+        case PayClaim():
+            return {"event": "claim_paid", "claim": operation.claim.hex()}
+        case ReleaseClaim():
+            return {"event": "claim_released", "claim": operation.claim.hex(), "reason": operation.reason}
+        case _:
+            return {"event": type(operation).__name__}
