@@ -98,7 +98,8 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/seals"): OFFICE,
     ("GET", "/v1/audit/bills"): AUDITING,
     ("GET", "/v1/audit/day-totals"): AUDITING,
-    ("GET", "/v1/audit/day-books"): AUDITING,
+    # a hospital closes its day with its own
+    ("GET", "/v1/audit/day-books"): SUPERVISING,
     ("GET", "/v1/audit/number-gaps"): AUDITING,
     ("GET", "/v1/audit/signed-by"): AUDITING,
     ("GET", "/v1/bills/{bill_id}/version"): READING,

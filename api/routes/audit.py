@@ -70,6 +70,8 @@ async def fetch_day_books(call: Call) -> Response:
         raise ApiRefused("parameter_missing", "issuer")
     if not ISSUER.fullmatch(filters["issuer"]):
         raise ApiRefused("parameter_invalid", "issuer: an organisation's id")
+    if not own_only(call, filters["issuer"])[0]:
+        raise ApiRefused("organisation_forbidden", "a hospital's own day books")
     data = await call.archive.day_books(filters["issuer"], *_span(filters, PROVEN_DAYS_MAX))
     return render_bytes(call, data, "application/octet-stream")
 

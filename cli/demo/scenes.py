@@ -240,6 +240,56 @@ def _issued(stage: Stage, business_no: str, total_fen: int, **fields: Any) -> st
     return str(said["bill_id"])
 
 
+def employer_sees_three_fields(stage: Stage) -> str:
+    """The holder shows total, date and issuer of a bill that has a diagnosis; the employer books it by that file."""
+    home = ["--home", str(stage.home)]
+    bill = _issued(stage, "demo-employer", 9_900, visit={"department": "精神科", "diagnosis": "焦虑障碍"})
+    whole, shown = stage.directory / "whole.proof", stage.directory / "three-fields.proof"
+    fields = ["--show", "payer_name,diagnosis,charges"]
+    stage.medbill("proof", "fetch", bill, *fields, "--out", str(whole), "--via", "hospital-a", *home)
+    stage.medbill("proof", "present", str(whole), "--show", "total,date,issuer", "--out", str(shown))
+    private = ("林小满", "焦虑障碍", "西药费")
+    if not all(text.encode() in whole.read_bytes() for text in private):
+        raise SceneFailed("the holder's own file does not open them")
+    if any(text.encode() in shown.read_bytes() for text in private):
+        raise SceneFailed("the file tells more than was shown")
+    genesis = ["--genesis", str(stage.home / "genesis.json")]
+    stage.medbill("proof", "verify", str(shown), *genesis)
+    book = ["--amount-fen", "9900", "--voucher", "V-1", "--organisation", "employer-a", *home]
+    stage.medbill("accounting", "book", bill, "--proof", str(shown), *book)
+    second = ["--amount-fen", "9900", "--voucher", "V-2", "--organisation", "insurer-a", *home]
+    problem = stage.medbill("accounting", "book", bill, *second, expect=6)
+    _expect(problem["code"], "already_accounted")
+    return f"{shown.stat().st_size} bytes prove total, date and issuer, and nothing medical; a second unit: {problem['code']}"
+
+
+def day_closes(stage: Stage) -> str:
+    """The hospital's totals against the certified day books, with one bill that was never issued."""
+    where = ["--home", str(stage.home), "--via", "hospital-a"]
+    numbers = {f"demo-day-{number}": 1_000 + number for number in range(3)}
+    file, place = stage.directory / "his.csv", "A02"
+    lines = [f"{number},{fen // 100}.{fen % 100:02d}" for number, fen in numbers.items()]
+    file.write_text("\n".join(["business_no,total", *lines, ""]), "utf-8")
+    *issued, gap = numbers
+    close = ["day", "close", "--his", str(file), "--place", place, *where]
+    for number in issued:
+        _issued_at(stage, place, number, numbers[number])
+    said = stage.medbill(*close, expect=3)
+    _expect([(one["business_no"], one["code"]) for one in said["differences"]], [(gap, "not_issued")])
+    _issued_at(stage, place, gap, numbers[gap])
+    said = stage.medbill(*close)
+    _expect(said["ledger"]["count"], len(numbers))
+    return f"{gap} was not issued; then {len(numbers)} bills agree with the day books as of block {said['as_of']['height']}"
+
+
+def _issued_at(stage: Stage, place: str, business_no: str, total_fen: int) -> None:
+    file = stage.directory / f"{business_no}.json"
+    file.write_text(json.dumps(bill_body(business_no, place, total_fen), ensure_ascii=False), "utf-8")
+    said = stage.medbill("bill", "issue", str(file), "--home", str(stage.home), "--via", "hospital-a", show=False)
+    _expect(said["status"], SEALED)
+    stage.count("hospital-a", total_fen)
+
+
 def real_input(stage: Stage) -> str:
     said = []
     for hospital in ("hospital-a", "hospital-b"):
@@ -396,6 +446,8 @@ SCENES = (
     Scene("A paper copy stops a reversal until it is back", paper_blocks_reversal),
     Scene("A correction: red bill and new bill in one step", correction),
     Scene("Two insurers race for one bill", claims_race),
+    Scene("An employer is shown three fields and books the bill", employer_sees_three_fields),
+    Scene("The day closes: one planted gap is named", day_closes),
     Scene("Real-world input is imported", real_input),
     Scene("The primary is killed while bills go in", primary_killed),
     Scene("Two of four agencies are down: the cashier goes on", two_validators_down),

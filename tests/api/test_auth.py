@@ -235,7 +235,7 @@ ADMITTED = {
     "GET /v1/seals": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "GET /v1/audit/bills": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/audit/day-totals": {*anywhere("auditor"), "finance_clerk@home"},
-    "GET /v1/audit/day-books": {*anywhere("auditor"), "finance_clerk@home"},
+    "GET /v1/audit/day-books": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "GET /v1/audit/number-gaps": {*anywhere("auditor"), "finance_clerk@home"},
     "POST /v1/verifications": EVERYBODY,
     "POST /v1/proofs:check": EVERYBODY,

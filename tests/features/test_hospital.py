@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,39 @@ def test_steps_wait_in_the_outbox_for_their_bill(network: Network) -> None:
 def _paper(network: Network, bill: str) -> str | None:
     answer = network.api("archive", "auditor").get(f"/bills/{bill}")
     return answer.json()["life"]["paper"] if answer.status_code == 200 else None
+
+
+def test_19_a_day_closes_when_every_line_agrees(network: Network, tmp_path: Path) -> None:
+    """One planted gap: the close names its business number and exits 3; issued, the day agrees. The ledger's side is proven."""
+    place = "A02"  # nobody else of these rows issues there
+    today = datetime.now(timezone(timedelta(hours=8))).date().isoformat()
+    api = network.api("hospital-a")
+    bills = [
+        bill_request(f"features-19-{secrets.token_hex(4)}", 1_000 + number, place_code=place) for number in range(4)
+    ]
+    for bill in bills[:3]:
+        assert api.post("/bills", json=bill, headers={"Prefer": "wait=20"}).json()["status"] == "sealed"
+    file = tmp_path / "his.csv"
+    rows = [f"{bill['business_no']},{bill['total_fen'] / 100:.2f}" for bill in bills]
+    file.write_text("business_no,total\n" + "\n".join(rows) + "\n", "utf-8")
+    close = ("day", "close", "--his", str(file), "--date", today, "--place", place)
+    where = ("--via", "hospital-a", "--home", str(network.home))
+    said = network.json(*close, *where, expect=3)
+    (gap,) = said["differences"]
+    assert (gap["business_no"], gap["code"], gap["his_fen"]) == (bills[3]["business_no"], "not_issued", 1_003)
+    assert "medbill bill import" in gap["repair"]
+    assert (said["his"]["count"], said["ledger"]["count"], said["surplus"]["count"]) == (4, 3, 0)
+
+    assert api.post("/bills", json=bills[3], headers={"Prefer": "wait=20"}).json()["status"] == "sealed"
+    said = network.json(*close, *where)
+    assert said["agrees"]
+    assert said["his"] == said["ledger"] == {"count": 4, "total_fen": 4_006}
+    assert "agrees, as of block" in network.medbill(*close, *where)
+
+    extra = bill_request(f"features-19-{secrets.token_hex(4)}", 77, place_code=place)
+    assert api.post("/bills", json=extra, headers={"Prefer": "wait=20"}).json()["status"] == "sealed"
+    said = network.json(*close, *where, expect=3)
+    assert (said["differences"], said["surplus"]) == ([], {"count": 1, "total_fen": 77})
+    other = network.api("archive", "hospital_admin", "hospital-b")
+    answer = other.get("/audit/day-books", params={"issuer": "hospital-a", "from": today})
+    assert (answer.status_code, answer.json()["code"]) == (403, "organisation_forbidden")
