@@ -23,6 +23,7 @@ from node.home import NetworkHome
 from node.network_checks import is_port_free
 
 COMMAND_SECONDS = 120
+SEALED = "sealed"
 
 
 class SceneFailed(Exception):
@@ -155,3 +156,14 @@ def bill_body(business_no: str, place: str, total_fen: int, **changes: Any) -> d
         "checker": "复核员02",
         **changes,
     }
+
+
+def agreed(stage: Stage, asked: dict[str, Any], where: list[str]) -> Any:
+    """What a second person makes of what a first one asked."""
+    expect(asked["status"], "awaiting_second")
+    return stage.medbill("approvals", "agree", asked["approval"], "--person", "checker-02", *where)
+
+
+def expect(actual: Any, expected: Any) -> None:
+    if actual != expected:
+        raise SceneFailed(f"expected {expected!r}, got {actual!r}")
