@@ -16,6 +16,7 @@ from api.envelope import Envelope, log_failure
 from api.errors import ApiRefused, TokenRefused
 from api.medical import handler as medical
 from api.openapi import build_document
+from api.pages import phone_page
 from api.policy import POLICIES, PUBLIC, Policy
 from api.problems import problem_page
 from api.rendering import REVALIDATE, render, render_refused
@@ -51,11 +52,12 @@ def build_app(desk: Counter | Archive, tokens: TokenVerifier, settings: ApiSetti
         headers = {"Content-Security-Policy": "default-src 'none'", "Cache-Control": "max-age=3600"}
         return HTMLResponse(page, headers=headers)
 
-    for path, handler in (("/openapi.json", show_document), ("/problems/{code}", show_problem)):
+    pages = {"/openapi.json": show_document, "/problems/{code}": show_problem, **phone_page.PATHS}
+    for path, handler in pages.items():
         _add(app, "GET", path, _endpoint(path, handler, PUBLIC, desk, tokens, settings))
     if settings.medical_apps and desk.kind == GATEWAY:
         _add(app, "POST", medical.PATH, _endpoint(medical.PATH, medical.serve, PUBLIC, desk, tokens, settings))
-    paths = [("/openapi.json", "GET"), ("/problems/{code}", "GET"), *((route.path, route.method) for route in served)]
+    paths = [*((path, "GET") for path in pages), *((route.path, route.method) for route in served)]
     app.add_exception_handler(HTTPException, _framework_refusal(paths))
     return Envelope(app, desk, settings.observe)
 

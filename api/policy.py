@@ -116,6 +116,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     # header, certificate and counts are public; bodies go to auditors and to an issuer for its own part
     ("GET", "/v1/blocks/{height}"): Policy(token="optional", anyone=_roles("auditor", "cashier", "hospital_admin")),
     ("GET", "/v1/network"): PUBLIC,
+    ("GET", "/v1/genesis"): PUBLIC,
     # public keys, which no secret depends on: the token keeps strangers from having the whole list made again and again
     ("GET", "/v1/keys"): Policy(anyone=_roles("hospital_admin", "finance_clerk", "auditor", "operator")),
     ("GET", "/v1/operations/{digest}"): Policy(

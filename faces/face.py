@@ -16,6 +16,7 @@ from chain.details import Details, field_values
 from chain.records import COVERED, RED, REVERSED, VOID
 from faces import wording
 from faces.figures import day, moment, quantity, unit_price, yuan
+from faces.link import page_link
 from faces.numerals import capital_numerals
 from faces.source import FaceSource, Form
 
@@ -31,7 +32,6 @@ _SHOWN_OF_ORIGINAL: dict[Form, tuple[str, ...]] = {
     "list": (*_PERSON, "charges", "items"),
 }
 _CHARGE, _ITEM = Charge.__struct_fields__, Item.__struct_fields__
-QR_VERSION = 1
 LINES_ON_HALF = 16  # charges, in two columns, that half a sheet holds with all that is below them
 
 
@@ -104,8 +104,8 @@ def _present(details: Details, names: tuple[str, ...], with_secrets: bool) -> li
     return [name for name in names if name in values and (with_secrets or name not in _SECRETS)]
 
 
-def make_face(source: FaceSource, form: Form, base_url: str) -> Face:
-    """`base_url` is where the QR code leads, without a slash at its end."""
+def make_face(source: FaceSource, form: Form, base_url: str, chain_id: str) -> Face:
+    """`base_url` is where the QR code leads, without a slash at its end; `chain_id` (hex) pins the ledger there."""
     body, own = source.body, field_values(source.details)
     is_red = body.validity == RED
     shown = field_values(source.original) if source.original is not None else own
@@ -128,7 +128,7 @@ def make_face(source: FaceSource, form: Form, base_url: str) -> Face:
         notices=_notices(source),
         marks=_marks(source),
         small_print=_small_print(source),
-        url=f"{base_url}/v/{own['token']}?v={QR_VERSION}" if source.with_secrets else "",
+        url=base_url + page_link(source.bill, own["token"], chain_id) if source.with_secrets else "",
         dated=moment(body.issued_ms, source.utc_offset_minutes).isoformat(),
     )
 

@@ -1,6 +1,6 @@
 """The QR code of a face: where the bill is looked up, as modules that PDF and OFD draw as rectangles.
 
-The text is {base}/v/{token}?v=1: the token has 128 bits, so that who has not seen the face does not find the bill, and `v` says how to read the rest.
+The text is the node's address and the link of `link.py`.
 Medium correction (15 %): a face is printed, folded and stapled.
 """
 

@@ -20,7 +20,7 @@ from chain.certified import CurrentRecord, SetChange
 from chain.details import check_code
 from chain.errors import ChainError, StorageDamaged, StorageFailed
 from chain.failpoint import failpoint
-from chain.genesis import Genesis
+from chain.genesis import Genesis, genesis_to_json
 from chain.signature import SigningKey
 from faces.source import FaceSource, Form
 from node.approvals import Approvals
@@ -82,6 +82,7 @@ class Gateway:
         self.genesis, self._peers, self._on_failure = genesis, peers, on_failure
         self.ledger = Ledger.of(genesis, config.organisation)
         self.chain_id = self.ledger.chain_id.hex()
+        self._genesis_file = genesis_to_json(genesis).encode()
         self.store = store = GatewayStore.open(config.data_dir / "gateway", self.ledger.chain_id)
         self._space = space or boundless()
         self.approvals = Approvals(config.data_dir, storage_key, genesis.parameters, now_ms)
@@ -387,6 +388,9 @@ class Gateway:
     def network(self) -> dict[str, Any]:
         node = {"name": self.name, "kind": self.kind, "organisation": self.organisation}
         return self._blocks.network(node, sorted(link.node for link in self._peers.validators()))
+
+    def genesis_file(self) -> bytes:
+        return self._genesis_file
 
     async def blocks(self, before: int | None, limit: int) -> Page:
         return self._blocks.page(before, limit)

@@ -14,6 +14,7 @@ from chain import keyspace
 from chain.block import RECORDED, FinalBlock
 from chain.certified import CurrentRecord, SetChange
 from chain.codec import decode
+from chain.genesis import genesis_to_json
 from chain.ledger import Ledger
 from chain.operation import IssueBill, Operation, operation_digest
 from chain.records import BillBody, BusinessBody, WatermarkBody
@@ -72,6 +73,7 @@ class Mirror:
     ) -> None:
         self.name, self.organisation = name, organisation
         self.chain_id = ledger.chain_id.hex()
+        self._genesis_file = genesis_to_json(ledger.genesis).encode()
         self._ledger, self._feed, self._peers = ledger, feed, peers
         self._submissions, self._sealer = submissions, sealer
         self.approvals, self._withholdings = approvals, withholdings
@@ -98,6 +100,9 @@ class Mirror:
         page = network_page(self._ledger.genesis, self._ledger.members, node, stands, links)
         evidence = self._evidence.page() if self._evidence is not None else []
         return {**page, "membership": membership_page(self._ledger), "evidence": evidence}
+
+    def genesis_file(self) -> bytes:
+        return self._genesis_file
 
     def keys(self, organisation: str | None) -> list[dict[str, Any]]:
         return key_page(self._ledger, organisation)

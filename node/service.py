@@ -116,6 +116,10 @@ class Desk(Protocol):
         """Organisations, validators, parameters, this node, its peers and the head."""
         ...
 
+    def genesis_file(self) -> bytes:
+        """genesis.json as this node has it. Whoever is given it compares its digest with what is known from elsewhere."""
+        ...
+
     async def blocks(self, before: int | None, limit: int) -> Page:
         """Header, certificate and counts, newest first."""
         ...

@@ -35,7 +35,7 @@ async def show_face(call: Call) -> Response:
         parameters.get("check_code", ""),
         lambda reader, secret: call.desk.face_source(bill_id, reader, kind, secret),
     )
-    data, media_type = await _drawn(source, form, kind, call.settings.public_url)
+    data, media_type = await _drawn(source, form, kind, call.settings.public_url, call.desk.chain_id)
     name = f"{source.bill}{'-list' if kind == 'list' else ''}.{form}"
     headers = {"Content-Disposition": f'inline; filename="{name}"', "Vary": VARY}
     return render_bytes(call, data, media_type, headers=headers)
@@ -48,7 +48,7 @@ def _kind(text: str) -> Form:
     raise ApiRefused("parameter_invalid", f"kind: {' or '.join(KINDS)}")
 
 
-async def _drawn(source: FaceSource, form: str, kind: Form, public_url: str) -> tuple[bytes, str]:
+async def _drawn(source: FaceSource, form: str, kind: Form, public_url: str, chain_id: str) -> tuple[bytes, str]:
     """(file, media type). Drawing takes a thread: the loop goes on."""
     global _waiting
     if _waiting >= WAITING_MAX:
@@ -56,16 +56,16 @@ async def _drawn(source: FaceSource, form: str, kind: Form, public_url: str) -> 
     _waiting += 1
     try:
         async with _turn:
-            return await asyncio.to_thread(_draw, source, form, kind, public_url)
+            return await asyncio.to_thread(_draw, source, form, kind, public_url, chain_id)
     finally:
         _waiting -= 1
 
 
-def _draw(source: FaceSource, form: str, kind: Form, public_url: str) -> tuple[bytes, str]:
+def _draw(source: FaceSource, form: str, kind: Form, public_url: str, chain_id: str) -> tuple[bytes, str]:
     from faces import ofd, pdf  # the typesetter is large: a node that nobody asks for a face does not load it
     from faces.face import make_face
 
-    face = make_face(source, kind, public_url)
+    face = make_face(source, kind, public_url, chain_id)
     if form == "ofd":
         return ofd.render_ofd(face, source.proofs), ofd.MEDIA_TYPE
     return pdf.render_pdf(face, source.proofs), pdf.MEDIA_TYPE

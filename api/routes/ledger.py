@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.errors import ApiRefused
-from api.rendering import IMMUTABLE, PERSONAL, REVALIDATE, found, render, render_page
+from api.rendering import IMMUTABLE, PERSONAL, REVALIDATE, found, render, render_bytes, render_page
 from api.route import BOTH, MIRROR, Given, Parameter, Route, Sent
 from api.routes.audit import CURSOR, IN_PARAMETERS, parse_limit
 from api.routes.bills import PREFER
@@ -45,6 +45,10 @@ def _is_height(text: str) -> bool:
 
 async def show_network(call: Call) -> Response:
     return render(call, call.desk.network(), cache=REVALIDATE)
+
+
+async def show_genesis(call: Call) -> Response:
+    return render_bytes(call, call.desk.genesis_file(), "application/json", cache=REVALIDATE)
 
 
 async def list_keys(call: Call) -> Response:
@@ -111,6 +115,15 @@ ROUTES = (
         "Organisations, validators, parameters, this node and its peers",
         show_network,
         {200: Given("The network", examples.NETWORK, dict)},
+    ),
+    Route(
+        "GET",
+        "/v1/genesis",
+        "showGenesis",
+        "ledger",
+        "The genesis file, whose digest is the chain id: what proofs are checked against",
+        show_genesis,
+        {200: Given("genesis.json; compare its digest with what you know from elsewhere", examples.GENESIS, dict)},
     ),
     Route(
         "GET",

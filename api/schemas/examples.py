@@ -232,6 +232,16 @@ SIGNED: dict[str, Any] = {
     "bill_id": BILL_ID,
     "code": "recorded",
 }
+GENESIS: dict[str, Any] = {
+    "version": 1,
+    "name": "example province",
+    "created_ms": 1_772_326_800_000,
+    "parameters": {"utc_offset_minutes": 480, "region": "33", "classification": "06", "kinds": [1, 2, 3, 4]},
+    "organisations": [],
+    "keys": [],
+    "validators": [],
+    "ranges": [],
+}
 REVERSAL: dict[str, Any] = {"reason": "患者退费", "operator": "收费员01"}
 RANGE_REQUEST: dict[str, Any] = {
     "parent": "finance-city/33060126/1",

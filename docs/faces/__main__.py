@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from docs.faces.bills import BASE_URL, samples
+from docs.faces.bills import BASE_URL, CHAIN_ID, samples
 from faces.face import make_face
 from faces.ofd import render_ofd
 from faces.pdf import render_pdf, render_png
@@ -19,7 +19,7 @@ def main() -> None:
     """Pictures of the pages, at most two of a bill; and the files themselves where a folder is named for them."""
     files = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     for name, source, form in samples():
-        face = make_face(source, form, BASE_URL)
+        face = make_face(source, form, BASE_URL, CHAIN_ID)
         pages = render_png(face, SHEET_PPI if face.is_tall else HALF_SHEET_PPI)
         for number, page in enumerate(pages[:2], 1):
             path = FOLDER / (f"{name}-{number}.png" if len(pages) > 1 else f"{name}.png")

@@ -18,6 +18,7 @@ ISSUED_MS = 1_795_659_600_000  # 2026-11-26 10:20 in China
 OFFSET_MINUTES = 480
 ISSUER, OFFICE = "台州市示范人民医院", "台州市财政局"
 BASE_URL = "https://bills.example.cn"
+CHAIN_ID = "c0ffee00" * 8
 RED_BILL, FORM_NUMBER = "330601260000000099", "3306P00012345678"
 
 OUTPATIENT: dict[str, Any] = {

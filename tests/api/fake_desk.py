@@ -102,6 +102,9 @@ class FakeDesk:
         self.fault()
         return examples.NETWORK
 
+    def genesis_file(self) -> bytes:
+        return msgspec.json.encode(examples.GENESIS)
+
     async def blocks(self, before: int | None, limit: int) -> Page:
         top = self.height if before is None else min(before - 1, self.height)
         rows = [{**examples.BLOCK, "height": height} for height in range(top, max(top - limit, 0), -1)]

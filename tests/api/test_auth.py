@@ -242,6 +242,7 @@ ADMITTED = {
     "GET /v1/blocks": EVERYBODY,
     "GET /v1/blocks/{height}": EVERYBODY,
     "GET /v1/network": EVERYBODY,
+    "GET /v1/genesis": EVERYBODY,
     "GET /v1/operations/{digest}": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "operator"),
     "POST /v1/transactions": anywhere("hospital_admin", "finance_clerk", "operator"),
 }

@@ -10,6 +10,7 @@ from chain.details import field_values
 from chain.records import REVERSED, VOID, WITHHELD
 from docs.faces.bills import (
     BASE_URL,
+    CHAIN_ID,
     CHECKUP,
     FORM_NUMBER,
     INPATIENT,
@@ -25,7 +26,7 @@ from faces.source import FaceSource, Form
 
 
 def face_of(source: FaceSource, form: Form = "face") -> Face:
-    return make_face(source, form, BASE_URL)
+    return make_face(source, form, BASE_URL, CHAIN_ID)
 
 
 def values(face: Face) -> dict[str, str]:
@@ -118,10 +119,11 @@ def test_what_is_not_known_or_not_reached_is_said() -> None:
 def test_the_qr_code_has_version_and_token() -> None:
     source = source_of(request_of(OUTPATIENT))
     address, _, version = face_of(source).url.partition("?")
-    assert version == "v=1"
-    base, _, token = address.rpartition("/")
+    assert version == f"v=1#chain={CHAIN_ID}"
+    base, _, link = address.rpartition("/")
     assert base == f"{BASE_URL}/v"
-    assert len(bytes.fromhex(token)) == 16
+    bill, _, token = link.partition(".")
+    assert (bill, len(bytes.fromhex(token))) == (source.bill, 16)
 
 
 def test_who_does_not_hold_the_bill_sees_neither_check_code_nor_qr() -> None:

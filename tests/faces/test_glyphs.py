@@ -7,7 +7,7 @@ import io
 import pytest
 from fontTools.ttLib import TTFont
 
-from docs.faces.bills import BASE_URL, OUTPATIENT, request_of, source_of
+from docs.faces.bills import BASE_URL, CHAIN_ID, OUTPATIENT, request_of, source_of
 from faces.errors import FontDamaged
 from faces.face import make_face
 from faces.fonts.subset import characters
@@ -61,7 +61,7 @@ def test_the_font_is_small_and_may_be_shipped() -> None:
 
 def test_a_missing_character_is_printed_as_a_mark_with_its_code_point() -> None:
     request = request_of({**OUTPATIENT, "payer": {"name": f"{RARE}田{RARE}㼆"}, "remark": f"家属{RARE}"})
-    face = with_replacements(make_face(source_of(request), "face", BASE_URL))
+    face = with_replacements(make_face(source_of(request), "face", BASE_URL, CHAIN_ID))
     values = {entry.label: entry.value for entry in [*face.heads, *face.others]}
     assert values["交款人"] == "〓[1]田〓[1]〓[2]"
     assert values["备注"] == "家属〓[1]"
@@ -69,13 +69,13 @@ def test_a_missing_character_is_printed_as_a_mark_with_its_code_point() -> None:
 
 
 def test_what_can_be_printed_is_left_alone() -> None:
-    face = make_face(source_of(request_of(OUTPATIENT)), "face", BASE_URL)
+    face = make_face(source_of(request_of(OUTPATIENT)), "face", BASE_URL, CHAIN_ID)
     assert with_replacements(face) == face
 
 
 def test_invisible_characters_show_and_wide_spaces_are_spaces() -> None:
     request = request_of({**OUTPATIENT, "cashier": "甲\u2003乙\u200b丙"})
-    face = with_replacements(make_face(source_of(request), "face", BASE_URL))
+    face = with_replacements(make_face(source_of(request), "face", BASE_URL, CHAIN_ID))
     assert face.feet[2].value == "甲 乙〓[1]丙"
 
 

@@ -10,7 +10,7 @@ import ofdkit
 import pytest
 
 from chain.records import VOID
-from docs.faces.bills import BASE_URL, OUTPATIENT, RED_BILL, long_list, red_of, request_of, samples, source_of
+from docs.faces.bills import BASE_URL, CHAIN_ID, OUTPATIENT, RED_BILL, long_list, red_of, request_of, samples, source_of
 from faces.face import make_face
 from faces.ofd import render_ofd
 from faces.ofd_page import Page, width, wrapped
@@ -20,7 +20,7 @@ OFD = "{http://www.ofdspec.org/2016}"
 
 
 def unpacked(source: FaceSource, form: Form = "face") -> dict[str, bytes]:
-    data = render_ofd(make_face(source, form, BASE_URL), source.proofs)
+    data = render_ofd(make_face(source, form, BASE_URL, CHAIN_ID), source.proofs)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         return {name: archive.read(name) for name in archive.namelist()}
@@ -50,7 +50,7 @@ def test_its_parts_lead_to_each_other_and_every_object_has_a_number_of_its_own()
 
 
 def test_another_reader_finds_title_pages_and_text() -> None:
-    face = make_face(source_of(long_list()), "list", BASE_URL)
+    face = make_face(source_of(long_list()), "list", BASE_URL, CHAIN_ID)
     with ofdkit.open(io.BytesIO(render_ofd(face, []))) as document:
         assert document.warnings == []
         assert document.info.title == f"浙江省医疗住院收费明细清单 {face.bill}"
@@ -102,7 +102,7 @@ def test_a_red_bill_has_no_black_letter() -> None:
 
 def test_the_same_face_gives_the_same_bytes() -> None:
     for _name, source, form in samples():
-        face = make_face(source, form, BASE_URL)
+        face = make_face(source, form, BASE_URL, CHAIN_ID)
         assert render_ofd(face, source.proofs) == render_ofd(face, source.proofs)
 
 

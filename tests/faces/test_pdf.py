@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chain.codec import verify_text
 from chain.errors import TextRefused
 from chain.records import VOID
-from docs.faces.bills import BASE_URL, OUTPATIENT, long_list, red_of, request_of, samples, source_of
+from docs.faces.bills import BASE_URL, CHAIN_ID, OUTPATIENT, long_list, red_of, request_of, samples, source_of
 from faces.errors import RenderingFailed
 from faces.face import make_face
 from faces.glyphs import printable_characters
@@ -26,7 +26,7 @@ PROOF = Attachment("330601260000000017.proof", "proof", bytes(range(256)) * 40)
 
 
 def read(source: FaceSource, form: Form = "face") -> pypdf.PdfReader:
-    return pypdf.PdfReader(io.BytesIO(render_pdf(make_face(source, form, BASE_URL), source.proofs)))
+    return pypdf.PdfReader(io.BytesIO(render_pdf(make_face(source, form, BASE_URL, CHAIN_ID), source.proofs)))
 
 
 def text(reader: pypdf.PdfReader) -> str:
@@ -34,7 +34,7 @@ def text(reader: pypdf.PdfReader) -> str:
 
 
 def test_a_face_is_pdf_a_3b_with_its_proof_inside() -> None:
-    face = make_face(source_of(request_of(OUTPATIENT)), "face", BASE_URL)
+    face = make_face(source_of(request_of(OUTPATIENT)), "face", BASE_URL, CHAIN_ID)
     data = render_pdf(face, [PROOF])
     reader = pypdf.PdfReader(io.BytesIO(data))
     assert {name: found[0] for name, found in reader.attachments.items()} == {PROOF.name: PROOF.data}
@@ -81,7 +81,7 @@ def test_a_long_list_is_paginated() -> None:
 def test_a_red_bill_is_printed_in_red() -> None:
     """Not a black letter on it but what is said about the file."""
     black, red = (
-        pypdf.PdfReader(io.BytesIO(render_pdf(make_face(source, "face", BASE_URL), []))).pages[0]
+        pypdf.PdfReader(io.BytesIO(render_pdf(make_face(source, "face", BASE_URL, CHAIN_ID), []))).pages[0]
         for source in (source_of(request_of(OUTPATIENT)), red_of(request_of(OUTPATIENT)))
     )
     ink = b"0.10196"  # 26 of 255
@@ -93,7 +93,7 @@ def test_a_red_bill_is_printed_in_red() -> None:
 
 def test_the_same_face_gives_the_same_bytes() -> None:
     for name, source, form in samples():
-        face = make_face(source, form, BASE_URL)
+        face = make_face(source, form, BASE_URL, CHAIN_ID)
         assert render_pdf(face, source.proofs) == render_pdf(face, source.proofs), name
 
 
@@ -126,7 +126,9 @@ def storable(given_text: str) -> bool:
 @given(st.text(min_size=1, max_size=40).filter(storable))
 def test_every_text_that_a_bill_may_have_can_be_printed(name: str) -> None:
     """Of any writing, in either form; what the font has stands on the page."""
-    face = make_face(source_of(request_of({**OUTPATIENT, "payer": {"name": name}, "cashier": name})), "face", BASE_URL)
+    face = make_face(
+        source_of(request_of({**OUTPATIENT, "payer": {"name": name}, "cashier": name})), "face", BASE_URL, CHAIN_ID
+    )
     assert pypdf.PdfReader(io.BytesIO(render_pdf(face, []))).pages
     with ofdkit.open(io.BytesIO(render_ofd(face, []))) as document:
         assert document.warnings == []
@@ -149,7 +151,7 @@ def test_more_charges_than_a_page_holds_go_on_the_next_one() -> None:
 
 
 def test_a_fault_of_the_typesetter_says_nothing_of_the_bill() -> None:
-    face = make_face(source_of(request_of(OUTPATIENT)), "face", BASE_URL)
+    face = make_face(source_of(request_of(OUTPATIENT)), "face", BASE_URL, CHAIN_ID)
     with pytest.raises(RenderingFailed) as refused:
         render_pdf(msgspec.structs.replace(face, feet=[]), [])  # the template takes the first one for the author
     assert "样例" not in str(refused.value)

@@ -1,0 +1,1 @@
+"""Pages for people: static files that a gateway and a mirror serve beside `/v1`."""

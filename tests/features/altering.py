@@ -1,0 +1,59 @@
+"""A server between phone and node that passes everything on, and alters what a story tells it to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx2
+
+Alter = Callable[[str, bytes], bytes]  # (path, body of the node's answer) -> what the phone is given
+PASSED_ON = ("content-type", "content-security-policy", "referrer-policy", "cache-control", "etag")
+
+
+@contextmanager
+def altered(node: str, alter: Alter) -> Iterator[str]:
+    """The address of a server that speaks for the node at the address `node`."""
+    client = httpx2.Client(base_url=node, trust_env=False, timeout=30)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            asked = {name: self.headers[name] for name in ("Medbill-Check-Code",) if self.headers[name]}
+            answer = client.get(self.path, headers=asked)
+            body = alter(self.path, answer.content) if answer.status_code == 200 else answer.content
+            self.send_response(answer.status_code)
+            for name in PASSED_ON:
+                if name in answer.headers:
+                    self.send_header(name, answer.headers[name])
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            """A test says what it saw by itself."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        client.close()
+
+
+def of_proofs(change: Callable[[bytes], bytes]) -> Alter:
+    """Alters proofs and leaves everything else alone."""
+    return lambda path, body: change(body) if is_proof(path) else body
+
+
+def is_proof(path: str) -> bool:
+    """Not the page's own `proof.js`."""
+    return path.startswith("/v1/") and "/proof" in path
