@@ -15,8 +15,8 @@ PASSED_ON = ("content-type", "content-security-policy", "referrer-policy", "cach
 
 
 @contextmanager
-def altered(node: str, alter: Alter) -> Iterator[str]:
-    """The address of a server that speaks for the node at the address `node`."""
+def altered(node: str, alter: Alter, invents: bool = False) -> Iterator[str]:
+    """The address of a server that speaks for the node at the address `node`; one that `invents` has what the node lacks."""
     client = httpx2.Client(base_url=node, trust_env=False, timeout=30)
 
     class Handler(BaseHTTPRequestHandler):
@@ -25,8 +25,9 @@ def altered(node: str, alter: Alter) -> Iterator[str]:
         def do_GET(self) -> None:
             asked = {name: self.headers[name] for name in ("Medbill-Check-Code",) if self.headers[name]}
             answer = client.get(self.path, headers=asked)
-            body = alter(self.path, answer.content) if answer.status_code == 200 else answer.content
-            self.send_response(answer.status_code)
+            status = 200 if invents and answer.status_code == 404 else answer.status_code
+            body = alter(self.path, answer.content) if status == 200 else answer.content
+            self.send_response(status)
             for name in PASSED_ON:
                 if name in answer.headers:
                     self.send_header(name, answer.headers[name])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from tests.features.acting import post
+from tests.features.acting import agreed, post
 from tests.features.altering import altered, of_proofs
 from tests.features.browser import chromium, phone
 from tests.features.test_phone_page import Scanned, in_proof, scanned, with_another_total
@@ -45,7 +45,9 @@ def main() -> None:
 
 def _take(network: Network, browser: object) -> None:
     genuine, reversed_ = bill(network, "picture-1"), bill(network, "picture-2")
-    post(network, f"/bills/{reversed_.bill}/reversal", {"reason": "患者退费", "operator": "收费员01"})
+    agreed(
+        network, post(network, f"/bills/{reversed_.bill}/reversal", {"reason": "患者退费", "operator": "收费员01"})[1]
+    )
     with altered(genuine.node, of_proofs(in_proof(bill=with_another_total))) as liar:
         scenes = {
             "green-zh": ("zh-CN", genuine.at()),

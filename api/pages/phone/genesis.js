@@ -9,6 +9,7 @@ import { ValidatorSet } from './shapes.js';
 
 const FIRST_EPOCH = 1;
 const FOR_EVER = 2 ** 53;
+const ACTIVE = 1; // state of an organisation
 const VOTE = 3; // purpose of a key
 
 /**
@@ -63,6 +64,7 @@ const PARAMETERS = record({
     utc_offset_minutes: WHOLE, region: TEXT, classification: TEXT, kinds: listOf(WHOLE), heartbeat_ms: WHOLE,
     block_interval_min_ms: WHOLE, block_transactions_max: WHOLE, block_operations_max: WHOLE, block_bytes_max: WHOLE,
     replay_window: WHOLE, business_days_behind_max: WHOLE, business_ahead_max_ms: WHOLE, seal_entries_max: WHOLE,
+    two_persons: listOf(WHOLE),
 });
 
 const GENESIS = record({
@@ -92,7 +94,7 @@ export async function genesisState({ wire }) {
     const supervised = new Map();
     for (const [id, name, kind, region, level, supervisor, places] of organisations) {
         if (supervisor) append(supervised, supervisor, id);
-        bodies.set(`organisation/${id}`, [name, kind, region, level, supervisor, places]);
+        bodies.set(`organisation/${id}`, [name, kind, region, level, supervisor, places, ACTIVE, '']);
     }
     const own = new Map();
     for (const [holder, purpose, key] of [...keys, ...validators.map(([member, key]) => [member, VOTE, key])]) {

@@ -45,6 +45,11 @@ const list = (shape) => (value) => {
     return value.map(shape);
 };
 
+const atMost = (most, shape) => (value) => {
+    if (Array.isArray(value) && value.length > most) throw new Refused('a list that is too long');
+    return list(shape)(value);
+};
+
 const optional = (shape) => (value) => (value === null ? null : shape(value));
 
 /** One of several tagged structs. */
@@ -101,7 +106,9 @@ const Operation = oneOf(
     tagged(ISSUE_BILL, {
         bill: billId, kind, ...figures, leaseFirst: serial, businessMac: digest, contentMac: digest, detailsRoot: digest,
     }),
-    tagged(REVERSE_BILL, { bill: billId, original: billId, ...figures, leaseFirst: serial, detailsRoot: digest }),
+    tagged(REVERSE_BILL, {
+        bill: billId, original: billId, ...figures, leaseFirst: serial, detailsRoot: digest, persons: atMost(2, digest),
+    }),
     tagged(SEAL_BILLS, {
         segments: list(struct({ issuer: name, after: height, upto: height })),
         header: digest,
