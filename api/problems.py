@@ -119,6 +119,7 @@ PROBLEMS: dict[str, Problem] = {
     "approvals_full": Problem(503, "Too much waits for a second person", "待复核事项过多"),
     "organisation_suspended": Problem(403, "This organisation is suspended", "该单位已停用"),
     "organisation_closed": Problem(403, "This organisation is closed", "该单位已注销"),
+    "standing_moved": Problem(409, "Its standing has changed meanwhile", "该单位状态已变更"),
     "already_suspended": Problem(409, "It is suspended already", "该单位已停用"),
     "not_suspended": Problem(409, "It is not suspended", "该单位未停用"),
     "already_reversed": Problem(409, "This bill is reversed already", "票据已冲红"),

@@ -160,7 +160,7 @@ def genesis_records(genesis: Genesis) -> list[tuple[bytes, bytes]]:
         if entry.supervisor:
             supervised.setdefault(entry.supervisor, []).append(entry.id)
         bodies[keyspace.organisation(entry.id)] = OrganisationBody(
-            entry.name, entry.kind, entry.region, entry.level, entry.supervisor, entry.places, ACTIVE, ""
+            entry.name, entry.kind, entry.region, entry.level, entry.supervisor, entry.places, ACTIVE, "", 0
         )
     keys = [*genesis.keys, *(GenesisKey(member.organisation, VOTE, member.key) for member in genesis.validators)]
     own: dict[str, list[bytes]] = {}

@@ -87,6 +87,7 @@ class SuspendOrganisation(Wire, frozen=True, tag=121):
 
     organisation: Name
     reason: Reason
+    changes: Count  # how often its standing has changed before: what was decided for then does not count for now
     persons: Persons
 
 
@@ -94,6 +95,7 @@ class ResumeOrganisation(Wire, frozen=True, tag=122):
     """A suspended organisation goes on."""
 
     organisation: Name
+    changes: Count
     persons: Persons
 
 
@@ -102,6 +104,7 @@ class CloseOrganisation(Wire, frozen=True, tag=123):
 
     organisation: Name
     reason: Reason
+    changes: Count
     persons: Persons
 
 

@@ -103,6 +103,7 @@ class OrganisationBody(Wire, frozen=True):
     places: list[PlaceCode]  # issuing points
     state: State  # ACTIVE, SUSPENDED or CLOSED
     reason: str  # why it is not active, or empty
+    changes: Count  # of its standing so far
 
 
 class KeyBody(Wire, frozen=True):

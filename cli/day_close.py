@@ -27,7 +27,7 @@ PLACE = ("place_code", "开票点")
 REPAIRS = {
     "not_issued": "issue it: medbill bill import, the same file again is harmless",
     "not_recorded": "it is on its way: close the day again later",
-    "amount_differs": "correct it: medbill bill correct",
+    "amount_differs": "correct it: medbill bill correct; then the file needs the new bill's business number beside the old one's",
     "other_day": "it belongs to another day's close",
     "other_place": "it was issued at another place",
     "void": "the hospital's system still has it: take it out there",
@@ -58,10 +58,10 @@ class Closing(msgspec.Struct, frozen=True):
     his: Side
     ledger: Side  # of the certified day books
     red: Side
-    void: Side  # within `ledger`: withdrawn later
+    void: Side  # within `ledger`: withdrawn before they were handed over
     as_of: dict[str, int]  # height, time_ms
     differences: list[Difference]
-    surplus: Side  # what the ledger has and no line of the file accounts for
+    surplus: Side  # what stands on the ledger and no line of the file accounts for
 
     @property
     def agrees(self) -> bool:
@@ -119,7 +119,7 @@ def close_day(
     for done, line in enumerate(lines, 1):
         count, total = count + 1, total + line.total_fen
         page = find(line.business_no)
-        code, is_of_day = _compared(line, page, date, place)
+        code, is_of_day = _compared(line, page, date, place, books.height)
         if is_of_day and page is not None:
             matched_count, matched_fen = matched_count + 1, matched_fen + int(page["total_fen"])
         if code:
@@ -134,31 +134,32 @@ def close_day(
         for totals in body.kinds
     ]
     ledger = Side(sum(one.count for one in kinds), sum(one.sum_fen for one in kinds))
+    void = Side(sum(one.void_count for one in kinds), sum(one.void_sum_fen for one in kinds))
     return Closing(
         date,
         place,
         Side(count, total),
         ledger,
         Side(sum(one.red_count for one in kinds), sum(one.red_sum_fen for one in kinds)),
-        Side(sum(one.void_count for one in kinds), sum(one.void_sum_fen for one in kinds)),
+        void,
         {"height": books.height, "time_ms": books.time_ms},
         differences,
-        Side(ledger.count - matched_count, ledger.total_fen - matched_fen),
+        Side(ledger.count - void.count - matched_count, ledger.total_fen - void.total_fen - matched_fen),
     )
 
 
-def _compared(line: Line, page: dict[str, Any] | None, date: str, place: str | None) -> tuple[str, bool]:
-    """What is wrong with a line, or empty; and whether the ledger's day books have its bill on this day."""
+def _compared(line: Line, page: dict[str, Any] | None, date: str, place: str | None, height: int) -> tuple[str, bool]:
+    """What is wrong with a line, or empty; and whether the day books, as of `height`, have its bill among those that stand."""
     if page is None or page.get("status") == "refused":
         return "not_issued", False
-    if page.get("status") == "queued":
+    if page.get("status") == "queued" or int(page.get("height") or 0) > height:
         return "not_recorded", False
     if page["business_date"] != date:
         return "other_day", False
     if place is not None and page["place_code"] != place:
         return "other_place", False
     if page["validity"] == "void":
-        return "void", True
+        return "void", False
     return ("amount_differs", True) if page["total_fen"] != line.total_fen else ("", True)
 
 

@@ -72,9 +72,13 @@ class Approvals:
         """Whether one person alone may not do it."""
         return kind in self._needed
 
-    def persons(self, *subjects: str) -> list[bytes]:
-        """The marks that the ledger gets: who of the organisation it was, to be told by the organisation alone."""
-        return sorted(hmac.digest(self._person_key, subject.encode(), "sha256") for subject in subjects)
+    def persons(self, asked: Awaiting, subject: str) -> list[bytes]:
+        """The marks that the ledger gets: of who asked and who agrees. Each is a MAC of the step and the person, so two steps of
+        one person look unlike; with this node's storage key and a list of its people the organisation can tell who they were."""
+        step = f"{asked.kind}/{asked.target}/"
+        return sorted(
+            hmac.digest(self._person_key, (step + person).encode(), "sha256") for person in (asked.subject, subject)
+        )
 
     def waiting(self) -> list[Awaiting]:
         """The oldest first."""
@@ -132,11 +136,19 @@ class Approvals:
 
     async def agreed(self, key: str) -> None:
         """It is done, or the ledger would refuse it: it waits no more."""
-        self._agreeing.discard(key)
-        await self.withdraw(key)
+        try:
+            await self._forget(key)
+        finally:
+            self._agreeing.discard(key)
 
     async def withdraw(self, key: str) -> None:
-        """Forget it. After a crash in between it waits again, and agreeing says that it was done."""
+        """It waits no more, and nothing was done. Raises ServiceRefused `approval_under_way`."""
+        if key in self._agreeing:
+            raise ServiceRefused("approval_under_way")
+        await self._forget(key)
+
+    async def _forget(self, key: str) -> None:
+        """After a crash in between it waits again, and agreeing says that it was done."""
         async with self._writing:
             if self._waiting.pop(key, None) is not None:
                 await asyncio.to_thread(self._remove, key)

@@ -1,5 +1,7 @@
 """Clearance of leases: what became of each number, derived from the ledger, so that nobody has to declare it.
 
+The counts are of the moment before the clearance is sent: what is reversed or withdrawn afterwards is told by the bills, as ever.
+
 A lease can be cleared once all its numbers are explained, and none can be used any more: all were given, or its year is over
 and so are the days that bills may come late. Source: FEATURES 44, `chain/rules/clearance.py`.
 """

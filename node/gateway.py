@@ -21,7 +21,9 @@ from chain.details import check_code
 from chain.errors import ChainError, StorageDamaged, StorageFailed
 from chain.failpoint import failpoint
 from chain.genesis import Genesis, genesis_to_json
+from chain.records import ACTIVE, OrganisationBody
 from chain.signature import SigningKey
+from chain.state import body_of
 from faces.source import FaceSource, Form
 from node.approvals import Approvals
 from node.batch_verification import BatchVerification
@@ -54,6 +56,7 @@ from node.settling import Settling
 from node.standings import Standings
 from node.submitting import Submitting
 
+ENTITLED_ASKED_S = 0.5
 BATCH_PAUSE = 25  # bills issued in a row before others get their turn
 
 log = structlog.get_logger("gateway")
@@ -85,6 +88,7 @@ class Gateway:
         self._genesis_file = genesis_to_json(genesis).encode()
         self.store = store = GatewayStore.open(config.data_dir / "gateway", self.ledger.chain_id)
         self._space = space or boundless()
+        self._entitled_asked_s = float("-inf")
         self.approvals = Approvals(config.data_dir, storage_key, genesis.parameters, now_ms)
         archive = config.office.name if config.office else ""
         parameters = genesis.parameters
@@ -255,13 +259,29 @@ class Gateway:
 
     # ── the counter ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+    async def _verify_entitled(self) -> None:
+        """A hospital that the ledger has refused as suspended or closed gives no numbers; whether it goes on, the ledger is asked
+        at most every ENTITLED_ASKED_S. Raises ServiceRefused."""
+        if not self._settling.stopped:
+            return
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._entitled_asked_s >= ENTITLED_ASKED_S:
+            self._entitled_asked_s = now_s
+            current = await self._follow.record(keyspace.organisation(self.organisation))
+            if current is not None and body_of(current.record, OrganisationBody).state == ACTIVE:
+                self._settling.stopped = ""
+                return
+        raise ServiceRefused(self._settling.stopped)
+
     async def issue(self, request: BillRequest) -> Standing:
+        await self._verify_entitled()
         standing = self._issuing.issue(request)
         await self._saved()
         failpoint("gateway.saved")
         return await self._with_check_code(standing)
 
     async def issue_many(self, requests: list[BillRequest]) -> list[Standing | ServiceRefused]:
+        await self._verify_entitled()
         answers: list[Standing | ServiceRefused] = []
         for number, request in enumerate(requests, 1):
             try:
@@ -276,6 +296,7 @@ class Gateway:
     async def reverse(
         self, bill_id: str, reason: str, operator: str, place_code: str | None, persons: Sequence[bytes] = ()
     ) -> Standing:
+        await self._verify_entitled()
         await self._life.verify_reversible(bill_id)
         standing = self._issuing.reverse(bill_id, reason, operator, place_code, list(persons))
         await self._saved()
@@ -284,6 +305,7 @@ class Gateway:
     async def correct(
         self, bill_id: str, reason: str, operator: str, request: BillRequest, persons: Sequence[bytes] = ()
     ) -> tuple[Standing, Standing]:
+        await self._verify_entitled()
         await self._life.verify_reversible(bill_id)
         red, bill = self._issuing.correct(bill_id, reason, operator, request, list(persons))
         await self._saved()

@@ -295,6 +295,8 @@ class Mirror:
                     "lag": None,
                     "withheld": [],
                 }
+            else:
+                standing = standing | {"questioned": self._withholdings.rows()}
             rows.append(standing)
         return rows
 
@@ -308,6 +310,14 @@ class Mirror:
             if bill in withheld and body is not None and self._proofs.seal_over(bill, body) is not None:
                 raise ServiceRefused("already_sealed", bill)
         await self._withholdings.change(withheld, released)
+        for bill in withheld:
+            body = self._ledger.state.get(keyspace.bill(bill), BillBody)
+            if body is not None and (
+                self._proofs.seal_over(bill, body) is not None
+                or self._sealer.is_under_way(body.issuer, body.height, bill)
+            ):
+                await self._withholdings.change({}, list(withheld))
+                raise ServiceRefused("already_sealed", bill)
         for bill in (*withheld, *released):
             body = self._ledger.state.get(keyspace.bill(bill), BillBody)
             if body is not None:

@@ -68,7 +68,10 @@ class OfficeDesk:
         return await self._send(operation, ())
 
     async def supervise(self, operation: StandingOperation, persons: Sequence[bytes]) -> Standing:
-        """Raises ServiceRefused."""
+        """As of the organisation's standing now. Raises ServiceRefused."""
+        body = self._ledger.state.get(keyspace.organisation(operation.organisation), OrganisationBody)
+        if body is not None:
+            operation = msgspec.structs.replace(operation, changes=body.changes)
         return await self._send(operation, persons)
 
     async def _send(self, operation: OfficeOperation, persons: Sequence[bytes]) -> Standing:

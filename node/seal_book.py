@@ -23,7 +23,7 @@ from node.business_time import parse_business_time
 from node.details_store import DetailsStore
 from node.service import ServiceRefused
 
-READY = "ready"  # verdicts on a bill; the others are reasons of an exception
+READY = ""  # verdicts on a bill; the others are reasons of an exception, and no reason is empty
 MISSING = "details_missing"
 MISMATCH = "details_mismatch"
 SUM_MISMATCH = "sum_mismatch"

@@ -119,6 +119,19 @@ class Sealer:
         self._delivered.update((bill, issuer) for bill in bills)
         self._wake.set()
 
+    def is_under_way(self, issuer: str, height: int, bill: str) -> bool:
+        """Whether a seal that was sent covers a bill: it cannot be called back."""
+        flight = self._in_flight
+        if flight is None:
+            return False
+        seal = flight.seal
+        if bill in seal.released:
+            return True
+        spans = [segment for segment in seal.segments if segment.issuer == issuer]
+        return any(span.after < height <= span.upto for span in spans) and all(
+            exception.bill != bill for exception in seal.exceptions
+        )
+
     def look_again(self, issuer: str, bill: str) -> None:
         """A clerk has withheld a bill, or withholds it no more."""
         if issuer in self.book.lines:
@@ -270,16 +283,19 @@ class Sealer:
                 verdicts = self._examine_all(entries)
             else:
                 verdicts = await loop.run_in_executor(self._thread, self._examine_all, entries)
-            for entry, verdict in zip(entries, verdicts, strict=True):
-                entry.verdict = verdict
-                if verdict == READY and self.book.lines[entry.issuer].open.get(entry.bill) is not entry:
+            for entry, examined in zip(entries, verdicts, strict=True):
+                # a clerk may have said so while the details were looked at
+                entry.verdict = verdict = self._questioned(entry.bill) or examined
+                if verdict != READY:
+                    self._releasable.pop(entry.bill, None)
+                elif self.book.lines[entry.issuer].open.get(entry.bill) is not entry:
                     body = self._ledger.state.get(keyspace.bill(entry.bill), BillBody)
                     if body is not None and body.seal == WITHHELD:
                         self._releasable[entry.bill] = entry.issuer
 
     def _examine_all(self, entries: Iterable[OpenBill]) -> list[str]:
         parameters = self._ledger.genesis.parameters
-        return [self._questioned(entry.bill) or examine(self._store, entry, parameters) for entry in entries]
+        return [examine(self._store, entry, parameters) for entry in entries]
 
     def _withheld(self, issuer: str, bill: str) -> OpenBill | None:
         """A bill that an earlier seal withheld, to be looked at again."""

@@ -57,6 +57,7 @@ from node.part_check import CheckedPart, Ledger
 from node.sender import Sender
 from node.standings import SUPERSEDED, Standings
 
+STOPPED = ("organisation_suspended", "organisation_closed")
 ALREADY_RECORDED, LINKED_FAILED = "already_recorded", "linked_failed"
 # After these the number is not ours to report: it is used, or was never of our lease.
 NOT_REPORTED = frozenset({"number_used", "number_outside_lease", "lease_unknown", "number_code_mismatch"})
@@ -100,6 +101,7 @@ class Settling:
         self._keys = keys
         self._on_undecided, self._on_gap = on_undecided, on_gap
         self.sender: Sender | None = None
+        self.stopped = ""  # why the ledger takes no bill of this hospital, as far as is known
         self.alarms: Counter[str] = Counter()  # outcome code -> how often; as few as the rules' codes
         self.undecided: dict[bytes, tuple[str, int]] = {}  # operation digest -> code, height; bounded by the outbox
         self.recorded_bills = 0
@@ -257,6 +259,8 @@ class Settling:
 
     def _refuse(self, operation: IssueBill | ReverseBill, digest: bytes, code: str, height: int) -> None:
         """A bill that was answered with a number does not stand: a person has to know."""
+        if code in STOPPED:
+            self.stopped = code
         self.alarms[code] += 1
         structlog.get_logger("gateway").error("bill_refused", bill=operation.bill, code=code, height=height)
         self._close_bill(operation, digest, code, height, "")

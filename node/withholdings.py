@@ -23,6 +23,7 @@ class Withholdings:
 
     def __init__(self, database: Store, thread: Executor) -> None:
         self._database, self._thread = database, thread
+        self._changing = asyncio.Lock()
         self._reasons = {
             key[len(_PREFIX) :].decode(): value.decode() for key, value in database.scan(_PREFIX, limit=WITHHELD_MAX)
         }
@@ -31,13 +32,18 @@ class Withholdings:
         """Why a bill is to get no seal; None if nobody minds."""
         return self._reasons.get(bill)
 
+    def rows(self) -> list[dict[str, str]]:
+        """{bill_id, reason}, by number: also of bills that are not there yet."""
+        return [{"bill_id": bill, "reason": reason} for bill, reason in sorted(self._reasons.items())]
+
     async def change(self, withheld: dict[str, str], released: Sequence[str]) -> None:
         """Keep and forget, all of it or nothing. Raises ServiceRefused `too_many_withheld`, StorageFailed."""
-        after = {bill: reason for bill, reason in self._reasons.items() if bill not in released} | withheld
-        if len(after) > WITHHELD_MAX:
-            raise ServiceRefused("too_many_withheld", f"at most {WITHHELD_MAX:,} bills at a time")
-        puts = {_PREFIX + bill.encode(): reason.encode() for bill, reason in withheld.items()}
-        gone = [_PREFIX + bill.encode() for bill in released]
-        loop = asyncio.get_running_loop()
-        await finished(loop.run_in_executor(self._thread, self._database.write, puts, gone, True))
-        self._reasons = after
+        async with self._changing:
+            after = {bill: reason for bill, reason in self._reasons.items() if bill not in released} | withheld
+            if len(after) > WITHHELD_MAX:
+                raise ServiceRefused("too_many_withheld", f"at most {WITHHELD_MAX:,} bills at a time")
+            puts = {_PREFIX + bill.encode(): reason.encode() for bill, reason in withheld.items()}
+            gone = [_PREFIX + bill.encode() for bill in released]
+            loop = asyncio.get_running_loop()
+            await finished(loop.run_in_executor(self._thread, self._database.write, puts, gone, True))
+            self._reasons = after

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from starlette.responses import Response
 
@@ -42,11 +44,14 @@ async def agree(call: Call) -> Response:
     _verify_may(call, approvals.find(key))
     asked = approvals.agree(key, call.person.subject)
     kind, perform, _path = STEPS[asked.kind]
-    persons = approvals.persons(asked.subject, call.person.subject)
+    persons = approvals.persons(asked, call.person.subject)
     try:
-        response = await perform(call, asked.target, msgspec.json.decode(asked.body, type=kind), persons)
+        request: Any = msgspec.json.decode(asked.body, type=kind)
+        if getattr(request, "operator", None) == call.person.subject:  # asked for by a machine, in this person's name
+            raise ServiceRefused("same_person", "the operator cannot be the one who agrees")
+        response = await perform(call, asked.target, request, persons)
     except (ServiceRefused, ApiRefused) as refusal:
-        if status_of_code(refusal.code) >= 500:
+        if status_of_code(refusal.code) >= 500 or refusal.code == "same_person":
             approvals.not_agreed(key)
         else:
             await approvals.agreed(key)

@@ -30,7 +30,7 @@ async def suspend(call: Call) -> Response:
 
 
 async def perform_suspension(call: Call, name: str, request: ReasonRequest, persons: Sequence[bytes]) -> Response:
-    operation = SuspendOrganisation(name, request.reason, [])
+    operation = SuspendOrganisation(name, request.reason, 0, [])
     return await answer_standing(call, await call.archive.supervise(operation, persons))
 
 
@@ -41,7 +41,7 @@ async def resume(call: Call) -> Response:
 
 
 async def perform_resumption(call: Call, name: str, _request: Nothing, persons: Sequence[bytes]) -> Response:
-    return await answer_standing(call, await call.archive.supervise(ResumeOrganisation(name, []), persons))
+    return await answer_standing(call, await call.archive.supervise(ResumeOrganisation(name, 0, []), persons))
 
 
 async def close(call: Call) -> Response:
@@ -50,7 +50,7 @@ async def close(call: Call) -> Response:
 
 
 async def perform_closure(call: Call, name: str, request: ReasonRequest, persons: Sequence[bytes]) -> Response:
-    operation = CloseOrganisation(name, request.reason, [])
+    operation = CloseOrganisation(name, request.reason, 0, [])
     return await answer_standing(call, await call.archive.supervise(operation, persons))
 
 
@@ -66,6 +66,7 @@ STEP_CODES = (
     "organisation_unknown",
     "not_supervised",
     "organisation_closed",
+    "standing_moved",
     "already_suspended",
     "not_suspended",
     "approvals_full",

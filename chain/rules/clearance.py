@@ -1,7 +1,8 @@
 """Clearance (核销): an office accounts for every number of a lease, and closes it.
 
 The counts are derived by the office's mirror from the bills and reports of unused numbers, never declared by the hospital;
-whoever has the ledger derives them again. The rule keeps them together: they add up to the lease, once, and afterwards no
+whoever has the ledger derives them again, as of the block before it was sent. That all is explained the mirror sees to, not the
+rule, which would have to look at each number. The rule keeps them together: they add up to the lease, once, and afterwards no
 number of it can be used. Source: Zhejiang medical e-bill measure of 2019, clearance; DOMAIN 1.2.
 
 Codes in their order of precedence: already_recorded, already_cleared, wrong_key, organisation_unknown, not_supervised,

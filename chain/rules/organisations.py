@@ -4,7 +4,7 @@ A suspended or closed hospital issues nothing: no bill, no red bill, no lease. W
 sealed, claimed and booked; its other steps (paper, delivery, explained numbers) go on, so that its books can be closed.
 
 Codes in their order of precedence: wrong_key, second_person_missing, persons_malformed, same_person, organisation_unknown,
-not_supervised, then organisation_closed, already_suspended, or not_suspended as the state is. The same step twice is refused
+not_supervised, organisation_closed, standing_moved, then already_suspended or not_suspended. The same step twice is refused
 as what it is: no record of its own is kept of it.
 """
 
@@ -49,12 +49,14 @@ def _supervised(
         raise Refused("not_supervised")
     if body.state == CLOSED:
         raise Refused("organisation_closed")
+    if operation.changes != body.changes:
+        raise Refused("standing_moved")
     return body
 
 
 def _standing(name: str, body: OrganisationBody, state: int, reason: str) -> Changes:
     return {
         keyspace.organisation(name): OrganisationBody(
-            body.name, body.kind, body.region, body.level, body.supervisor, body.places, state, reason
+            body.name, body.kind, body.region, body.level, body.supervisor, body.places, state, reason, body.changes + 1
         )
     }

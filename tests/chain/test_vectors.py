@@ -103,9 +103,9 @@ OPERATIONS: dict[str, list[Any]] = {
     "renew": [102, b(31)],
     "add_key": [110, public(32), 2, 1, 701],
     "end_key": [111, b(33), 800],
-    "suspend_organisation": [121, "hospital-a", "key_lost", [b(40), b(41)]],
-    "resume_organisation": [122, "hospital-a", []],
-    "close_organisation": [123, "hospital-a", "merged", []],
+    "suspend_organisation": [121, "hospital-a", "key_lost", 2, [b(40), b(41)]],
+    "resume_organisation": [122, "hospital-a", 3, []],
+    "close_organisation": [123, "hospital-a", "merged", 0, []],
     "allot_range": [200, ["finance-city", "33060126", 1], 100001, 50000, "hospital-b", []],
     "take_lease": [201, ["hospital-a", "33060126", 1], 1001, 1000, "hospital-a-2", "A02"],
     "report_unused": [202, BILL, 1, "superseded"],
@@ -150,7 +150,7 @@ OUTCOMES = [
     [TRANSACTION_DIGEST, 0, tagged("operation", REVERSE), "linked_failed"],
     [TRANSACTION_DIGEST, 1, tagged("operation", ISSUE), "number_outside_lease"],
 ]
-ORGANISATION = ["第一医院", "hospital", "330600", 4, "finance-city", ["A01", "A02"], 2, "key_lost"]
+ORGANISATION = ["第一医院", "hospital", "330600", 4, "finance-city", ["A01", "A02"], 2, "key_lost", 3]
 BODIES: dict[str, list[Any]] = {
     "organisation": ORGANISATION,
     "key": [public(7), 1, 1, 1, 2**53],
@@ -253,7 +253,7 @@ def test_genesis_its_chain_id_and_its_state() -> None:
     genesis = [1, "vectors", 1780286340000, PARAMETERS, organisations, [["hospital-a", 1, public(7)]], MEMBERS, ranges]
     bodies: dict[str, list[Any]] = {"parameters": PARAMETERS, "validators": [1, MEMBERS]}
     for entry in organisations:
-        bodies[f"organisation/{entry[0]}"] = [*entry[1:7], 1, ""]
+        bodies[f"organisation/{entry[0]}"] = [*entry[1:7], 1, "", 0]
     for number in range(4):
         vote_key = tagged("key", [1, public(16 + number)])
         bodies[f"key/validator-{number}/{vote_key.hex()}"] = [public(16 + number), 3, 1, 1, 2**53]

@@ -48,7 +48,7 @@ def test_a_day_that_agrees() -> None:
         (page(100, status="queued"), "not_recorded", 0, 0, Side(0, 0)),
         (page(100, business_date="2026-03-02"), "other_day", 0, 0, Side(0, 0)),
         (page(100, place_code="A02"), "other_place", 0, 0, Side(0, 0)),
-        (page(100, validity="void"), "void", 1, 100, Side(0, 0)),
+        (page(100, height=43), "not_recorded", 0, 0, Side(0, 0)),
         (page(99), "amount_differs", 1, 99, Side(0, 0)),
     ],
 )
@@ -60,6 +60,17 @@ def test_every_difference_names_the_bill_and_the_repair(
     assert (difference.business_no, difference.code, difference.repair) == ("MZ-1", code, REPAIRS[code])
     assert closing.surplus == surplus
     assert not closing.agrees
+
+
+def test_a_void_bill_is_no_line_of_the_hospital_and_no_surplus() -> None:
+    with_void = books(2, 350, void=1)  # of 100
+    closing = close_day(DAY, "A01", [Line("b", 250)], {"b": page(250)}.get, with_void)
+    assert closing.agrees
+    assert closing.void == Side(1, 100)
+    found = {"a": page(100, validity="void"), "b": page(250)}
+    closing = close_day(DAY, "A01", [Line("a", 100), Line("b", 250)], found.get, with_void)
+    assert [one.code for one in closing.differences] == ["void"]
+    assert closing.surplus == Side(0, 0)
 
 
 def test_what_only_the_ledger_has_is_a_surplus() -> None:

@@ -33,7 +33,9 @@ def test_40_a_clerk_withholds_one_seal_and_its_neighbours_have_theirs(network: N
         network.until(
             lambda via=via: network.api(via).post("/verifications", json=check).json().get("seal_withheld"), "told"
         )
-    assert named in str(clerk.get("/seals", params={"issuer": "hospital-a"}).json()["data"])
+    (row,) = clerk.get("/seals", params={"issuer": "hospital-a"}).json()["data"]
+    assert {"bill_id": named, "reason": "under_inquiry"} in row["withheld"]
+    assert {"bill_id": named, "reason": "under_inquiry"} in row["questioned"]
 
     network.stop("archive")  # the clerk's word survives the archive
     network.up("archive")
@@ -96,12 +98,20 @@ def test_42_a_suspended_hospital_issues_nothing_and_its_stolen_keys_bills_are_li
         request = bill_request("features-suspended", 100, place_code="B01")
         status, answer = post(network, "/bills", request, "hospital-b")
         assert (status, answer["code"]) == (403, "organisation_suspended")
+        later = network.api("hospital-b").post("/bills", json=bill_request("features-later", 100, place_code="B01"))
+        assert (later.status_code, later.json()["code"]) == (
+            403,
+            "organisation_suspended",
+        )  # at once, and no number is spent
+        assert "bill_id" not in later.json()
         assert sealed_bill(network)  # hospital A goes on
         status, answer = post(network, "/verifications", check_of(network, after[0]), "hospital-b")
         assert answer["verdict"] == "genuine"  # what it issued stands
     finally:
         asked = network.json("organisation", "resume", "hospital-b", *home)
         assert agreed(network, asked, "archive")[1]["status"] == "recorded"
+    request = bill_request("features-resumed", 100, place_code="B01")
+    network.until(lambda: post(network, "/bills", request, "hospital-b")[0] in (200, 201), "it goes on by itself")
     assert sealed_bill(network, via="hospital-b")
 
 

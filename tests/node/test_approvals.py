@@ -66,10 +66,17 @@ async def test_the_second_person_is_another_one_and_agrees_once(tmp_path: Path, 
     with pytest.raises(ServiceRefused, match="approval_unknown"):
         some.agree(asked.id, "checker-02")
     assert list((tmp_path / "approvals").iterdir()) == []
-    first, second = some.persons("cashier-07", "checker-02")
+    first, second = some.persons(asked, "checker-02")
     assert first < second
-    assert some.persons("checker-02", "cashier-07") == [first, second]
-    assert opened(tmp_path, clock, bytes(32)).persons("cashier-07") != some.persons("cashier-07")
+    assert some.persons(asked, "checker-02") == [first, second]
+    assert not {first, second} & set(opened(tmp_path, clock, bytes(32)).persons(asked, "checker-02"))
+    other = await some.ask("reverse_bill", "2", BODY, "cashier-07")
+    assert not {first, second} & set(some.persons(other, "checker-02"))  # nobody tells that it was the same two
+    some.agree(other.id, "checker-02")
+    with pytest.raises(ServiceRefused, match="approval_under_way"):
+        await some.withdraw(other.id)
+    some.not_agreed(other.id)
+    await some.withdraw(other.id)
 
 
 async def test_it_is_forgotten_after_a_week_and_bounded(

@@ -156,9 +156,9 @@ OPERATIONS = {
     "renew": Renew(filled(31)),
     "add_key": AddKey(SigningKey.from_seed(filled(32)).public, 2, 1, 701),
     "end_key": EndKey(filled(33), 800),
-    "suspend_organisation": SuspendOrganisation("hospital-a", "key_lost", [filled(40), filled(41)]),
-    "resume_organisation": ResumeOrganisation("hospital-a", []),
-    "close_organisation": CloseOrganisation("hospital-a", "merged", []),
+    "suspend_organisation": SuspendOrganisation("hospital-a", "key_lost", 2, [filled(40), filled(41)]),
+    "resume_organisation": ResumeOrganisation("hospital-a", 3, []),
+    "close_organisation": CloseOrganisation("hospital-a", "merged", 0, []),
     "allot_range": AllotRange(RangeRef("finance-city", "33060126", 1), 100001, 50000, "hospital-b", []),
     "take_lease": TakeLease(SEGMENT, 1001, 1000, "hospital-a-2", "A02"),
     "report_unused": ReportUnused(BILL, 1, "superseded"),
@@ -208,7 +208,7 @@ CERTIFICATE = Certificate(
     ],
 )
 BODIES = {
-    "organisation": OrganisationBody("第一医院", "hospital", "330600", 4, "finance-city", ["A01", "A02"], 2, "key_lost"),
+    "organisation": OrganisationBody("第一医院", "hospital", "330600", 4, "finance-city", ["A01", "A02"], 2, "key_lost", 3),
     "key": KeyBody(KEY_PAIR.public, 1, 1, 1, 2**53),
     "keys": KeysBody([filled(34), filled(35)]),
     "holder": HolderBody("hospital-a"),

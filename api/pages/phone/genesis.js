@@ -94,7 +94,7 @@ export async function genesisState({ wire }) {
     const supervised = new Map();
     for (const [id, name, kind, region, level, supervisor, places] of organisations) {
         if (supervisor) append(supervised, supervisor, id);
-        bodies.set(`organisation/${id}`, [name, kind, region, level, supervisor, places, ACTIVE, '']);
+        bodies.set(`organisation/${id}`, [name, kind, region, level, supervisor, places, ACTIVE, '', 0]);
     }
     const own = new Map();
     for (const [holder, purpose, key] of [...keys, ...validators.map(([member, key]) => [member, VOTE, key])]) {
