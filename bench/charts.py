@@ -61,7 +61,7 @@ def bars_of(report: Report) -> list[Bar]:
         Bar("catching up", report.catch_up_ratio, "x live", 5, 10),
         Bar(f"proof at {last.bills:,} bills", report.proof_ms, "ms", 1, 0.3, less=True),
         Bar(
-            f"cost of a bill at {last.bills:,} to one on a young ledger", report.growth_beside.ratio, "x", 1.3, 1.1, less=True
+            f"cost at {last.bills:,}, to a young ledger", report.growth_beside.ratio, "x", 1.3, 1.1, less=True
         ),
         *memory,
         Bar("ten times overloaded", report.overload.goodput_ratio, "of peak", 0.90, 0.95),
