@@ -8,6 +8,7 @@ from chain.errors import BlockInvalid
 from consensus.model import Fetch
 from tests.simulator.checks import Broken
 from tests.simulator.disk import StoredBlock
+from tests.simulator.saver import Crashed
 
 if TYPE_CHECKING:
     from tests.simulator.node import Node
@@ -24,6 +25,12 @@ class Follower:
         """Anybody for the next blocks, now and again every FOLLOW_MS, until there is a replica."""
         node, world = self._node, self._node.world
         if node.replica is not None:
+            return
+        try:
+            if node.saver.jobs or node.disk.unflushed:  # of the time when it had a seat: a node flushes it as it leaves
+                node.saver.flush()
+        except Crashed:
+            node.crash()
             return
         others = [number for number in world.organisations if number != node.number]
         world.send(node.number, world.draw.choice(others), Fetch(node.height + 1, BLOCKS_ASKED))
