@@ -12,7 +12,7 @@ import hashlib
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from joserfc import jwt
@@ -22,6 +22,7 @@ from joserfc.jwk import OKPKey
 from api.errors import ConfigRefused, TokenRefused
 from chain.errors import KeyRefused
 from chain.signature import SigningKey, verify_public_key
+from node.identity import Identity
 from node.service import Reader
 from node.token_issuers import TokenIssuer
 
@@ -40,6 +41,8 @@ ALGORITHMS = ("Ed25519", "EdDSA")  # the name of RFC 9864, and the older one tha
 LIFETIME_S_MAX = 12 * 3600
 CLOCK_LEEWAY_S = 60  # between an issuer's clock and ours
 TOKEN_CHARACTERS_MAX = 4096
+IdentityText = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+IdentityName = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 TOKENS_REMEMBERED_MAX = 1024  # checked tokens kept, so that a signature is verified once and not at each bill
 
 # EdDSA is restricted to Ed25519 here: the issuers' keys are of that curve.
@@ -48,6 +51,14 @@ warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=Securi
 
 class StrictTokenIssuer(TokenIssuer, frozen=True, forbid_unknown_fields=True):
     """As it is read: a misspelt field must not pass for a missing one."""
+
+
+class ClaimedIdentity(msgspec.Struct, frozen=True):
+    """The identity document that a sign-on has seen; a token travels inside TLS only and is never logged."""
+
+    id_type: IdentityText
+    id_number: IdentityText
+    name: IdentityName
 
 
 class Claims(msgspec.Struct, frozen=True):
@@ -60,6 +71,7 @@ class Claims(msgspec.Struct, frozen=True):
     aud: str | list[str]
     iat: int
     exp: int
+    identity: ClaimedIdentity | None = None  # of a patient alone
 
 
 def load_issuers(data: bytes) -> Sequence[TokenIssuer]:
@@ -85,9 +97,10 @@ def issue_token(
     role: str,
     now_s: int | None = None,
     lifetime_s: int = 3600,
+    identity: Identity | None = None,
 ) -> str:
-    """Make a token. `chain_id` is hex; `lifetime_s` at most LIFETIME_S_MAX. Raises ValueError for a role or lifetime
-    that no verifier would take."""
+    """Make a token. `chain_id` is hex; `lifetime_s` at most LIFETIME_S_MAX; `identity` is a patient's. Raises ValueError
+    for a role or lifetime that no verifier would take."""
     if role not in ROLES:
         raise ValueError(f"no such role: {role}; there are {', '.join(ROLES)}")
     if not 0 < lifetime_s <= LIFETIME_S_MAX:
@@ -102,6 +115,8 @@ def issue_token(
         "iat": now_s,
         "exp": now_s + lifetime_s,
     }
+    if identity is not None:
+        claims["identity"] = msgspec.structs.asdict(identity)
     private: Any = {**public_jwk(key.public), "d": _base64url(key.seed)}
     return jwt.encode({"alg": "Ed25519"}, claims, OKPKey.import_key(private), algorithms=list(ALGORITHMS))
 
@@ -159,7 +174,10 @@ class TokenVerifier:
             raise TokenRefused("token_invalid", "the issuer may not speak for this organisation and role")
         if not 0 < claims.exp - claims.iat <= LIFETIME_S_MAX or claims.iat > self._now_s() + CLOCK_LEEWAY_S:  # 6
             raise TokenRefused("token_invalid", "issued in the future, or for more than 12 hours")
-        return Reader(claims.sub, claims.org, claims.role), claims.exp
+        identity = None
+        if claims.identity is not None and claims.role == "patient":  # nobody else is one
+            identity = Identity(claims.identity.id_type, claims.identity.id_number, claims.identity.name)
+        return Reader(claims.sub, claims.org, claims.role, identity), claims.exp
 
     def _find_issuer(self, token: str) -> tuple[TokenIssuer, OKPKey]:
         """By the name that the token claims; the signature then shows whether the claim was true."""

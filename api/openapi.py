@@ -34,6 +34,7 @@ LISTS: dict[str, tuple[str, int, type[Any]]] = {
 TAGS = {
     "bills": "A hospital issues, looks up and reverses its bills",
     "a bill's life": "What a hospital does with a bill after its issue",
+    "patients": "What is a patient's own",
     "public": "Whoever holds a bill checks it",
     "claims": "What an insurer keeps of its decisions",
     "accounting": "Units that pay or refund bills book them",

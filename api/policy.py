@@ -53,6 +53,8 @@ OFFICE = Policy(own=_roles("finance_clerk"))
 AGREEING = Policy(own=_roles("cashier", "hospital_admin", "finance_clerk"))
 AUDITING = Policy(anyone=_roles("auditor"), own=_roles("finance_clerk"))
 
+PATIENT = Policy(anyone=_roles("patient"))
+
 # institutions that show who they are; a hospital's people do so at the window
 INSTITUTIONS = Policy(
     anyone=_roles("insurer_clerk", "employer_clerk", "finance_clerk", "auditor", "hospital_admin", "operator")
@@ -103,6 +105,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/audit/number-gaps"): AUDITING,
     ("GET", "/v1/audit/signed-by"): AUDITING,
     ("GET", "/v1/bills/{bill_id}/version"): READING,
+    ("GET", "/v1/me/bills"): PATIENT,
     # the insurer's own, whoever of it asks
     ("GET", "/v1/claims/{claim}/evidence"): Policy(anyone=_roles("insurer_clerk", "operator", "auditor")),
     # the transaction's own signature says for whom it speaks, here too

@@ -53,6 +53,7 @@ PROBLEMS: dict[str, Problem] = {
     "token_invalid": Problem(401, "The token does not hold", "令牌无效"),
     "token_expired": Problem(401, "The token has expired", "令牌已过期"),
     "role_forbidden": Problem(403, "Your role may not do this", "您的角色无权执行此操作"),
+    "identity_missing": Problem(403, "The token does not say who you are", "令牌未载明身份"),
     "organisation_forbidden": Problem(403, "This node serves another organisation", "本节点服务于其他单位"),
     "too_many_attempts": Problem(429, "Too many failed attempts: try later", "失败次数过多，请稍后再试"),
     # what is not there

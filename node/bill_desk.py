@@ -1,8 +1,6 @@
 """A bill for those who may read it: its page, history and proof, and its face for public verification.
 
-A hospital's people read their own bills; auditors, and clerks of this mirror's own finance office, every bill. Details
-are open to the hospital, to the office and those above it, and to audit offices; the check code to the hospital alone.
-To all others a bill does not exist. Source: DESIGN sections 6 and 10.
+Who that is, `rights.py` says; to all others a bill does not exist. Source: DESIGN sections 6 and 10.
 """
 
 from __future__ import annotations
@@ -24,17 +22,17 @@ from faces.face import opened_fields, opened_of_original
 from faces.source import Attachment, FaceSource, Form
 from node.bill_history import BillHistory
 from node.details_store import DetailsStore
+from node.holders import Holders
 from node.ledger_pages import bill_of, bill_page, details_page
 from node.life_index import LifeIndex
 from node.life_pages import life_page
 from node.life_proofs import LifeProofs
 from node.proof_desk import ProofDesk
 from node.recorded_operations import RecordedOperation, find_operation
+from node.rights import ALL_FIELDS, NOTHING, OPEN_FIELDS, SECRETS, STAFF, About, Custody, Right, rights
 from node.seal_index import SealIndex
 from node.service import Reader, ServiceRefused
 from node.verification import FaceOfBill, is_check_code, iso_date
-
-HOSPITAL_STAFF = frozenset({"cashier", "hospital_admin"})
 
 
 class BillDesk:
@@ -50,12 +48,13 @@ class BillDesk:
         proofs: ProofDesk,
     ) -> None:
         self.details_read = 0  # by auditors and clerks: for metrics
-        self._office, self._ledger, self._store = office, ledger, store
+        self._ledger, self._store = ledger, store
         self._lives, self._proofs = lives, proofs
         self._history = BillHistory(ledger, index, lives, proofs)
         self._life_proofs = LifeProofs(ledger, index, lives, proofs)
         audit_offices = (entry.id for entry in ledger.genesis.organisations if entry.kind == "audit")
-        self._supervising = frozenset([*supervisors_of(office, ledger.genesis), *audit_offices])
+        self._custody = Custody(office, frozenset([*supervisors_of(office, ledger.genesis), *audit_offices]))
+        self.holders = Holders(store, self._details, self._body)
         self._log = structlog.get_logger("mirror")
 
     def _record(self, bill: str) -> tuple[Record, BillBody] | None:
@@ -63,20 +62,17 @@ class BillDesk:
         record = self._ledger.state.record(keyspace.bill(bill)) if is_number else None
         return (record, body_of(record, BillBody)) if record else None
 
-    def _may_read_details(self, reader: Reader, body: BillBody) -> bool:
-        """Details lie open to their hospital, its office, who supervises the office, and audit offices; other agencies
-        read what is on the chain."""
-        if not self._may_read(reader, body):
-            return False
-        return reader.role != "auditor" or reader.organisation in self._supervising
+    def _body(self, bill: str) -> BillBody | None:
+        found = self._record(bill)
+        return found[1] if found else None
 
-    def _may_read(self, reader: Reader, body: BillBody) -> bool:
+    def right_to(self, bill: str, body: BillBody, reader: Reader) -> Right:
+        """What of a bill lies open to a reader; see `rights.py`."""
+        return rights(reader, About(body.issuer, self.holders.is_holder(reader, bill, body)), self._custody)
+
+    def _may_read(self, reader: Reader, bill: str, body: BillBody) -> bool:
         """Whether a bill's public part is open to a reader: what stands on the chain."""
-        if reader.role == "auditor":
-            return True
-        if reader.role == "finance_clerk":
-            return reader.organisation == self._office
-        return reader.role in HOSPITAL_STAFF and reader.organisation == body.issuer
+        return self.right_to(bill, body, reader).public
 
     def public_page(self, bill: str, body: BillBody, operation: bytes) -> dict[str, Any]:
         seal = self._proofs.seal_over(bill, body)
@@ -91,23 +87,24 @@ class BillDesk:
         return self._store.get(body.issuer, bill)
 
     def _count_reading(self, reader: Reader) -> None:
-        """Who of the hospital reads its own bills is its own affair; all others are counted."""
-        if reader.role not in HOSPITAL_STAFF:
+        """Who of the hospital reads its own bills is its own affair, and so is what a holder reads; all others are counted."""
+        if reader.role not in STAFF and reader.role != "patient":
             self.details_read += 1
             self._log.info("details_read", role=reader.role, organisation=reader.organisation, count=self.details_read)
 
     def page(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
         found = self._record(bill_id)
-        if found is None or not self._may_read(reader, found[1]):
+        if found is None:
             return None
         record, body = found
+        right = self.right_to(bill_id, body, reader)
+        if not right.public:
+            return None
         page = self.public_page(bill_id, body, record.origin)
-        details = self._details(bill_id, body) if self._may_read_details(reader, body) else None
+        details = self._details(bill_id, body) if right.fields else None
         if details is not None:
             self._count_reading(reader)
-            page |= details_page(body, details)
-            if reader.role not in HOSPITAL_STAFF:
-                del page["check_code"]  # it proves possession of the bill: nobody else needs it
+            page |= details_page(body, details, right.fields)
         return page
 
     def pages_of(self, issuer: str, business_no: str, reader: Reader) -> list[dict[str, Any]]:
@@ -122,7 +119,7 @@ class BillDesk:
     def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
         """What happened to a bill, oldest first; see `bill_history.py`."""
         found = self._record(bill_id)
-        if found is None or not self._may_read(reader, found[1]):
+        if found is None or not self._may_read(reader, bill_id, found[1]):
             return None
         return self._history.rows(bill_id, *found)
 
@@ -130,7 +127,7 @@ class BillDesk:
         """The file that proves what the ledger said of a bill at a moment. Raises ServiceRefused `not_yet_recorded` for
         a moment before its issue."""
         found = self._record(bill_id)
-        if found is None or not self._may_read(reader, found[1]):
+        if found is None or not self._may_read(reader, bill_id, found[1]):
             return None
         data = self._life_proofs.version(bill_id, at_ms)
         if data is None:
@@ -145,17 +142,17 @@ class BillDesk:
         return self._life_proofs.operation(digest)
 
     def _may_see(self, reader: Reader, found: RecordedOperation) -> bool:
-        if reader.role == "auditor" or (reader.role == "finance_clerk" and reader.organisation == self._office):
+        if reader.role == "auditor" or (reader.role == "finance_clerk" and reader.organisation == self._custody.office):
             return True
         if reader.organisation == found.organisation and reader.role != "patient":
             return True
         operation = found.operation
         if isinstance(operation, SealBills):
             sealed = {segment.issuer for segment in operation.segments}
-            return reader.role in HOSPITAL_STAFF and reader.organisation in sealed
+            return reader.role in STAFF and reader.organisation in sealed
         bill = bill_of(operation) or self._lives.bill_of(operation, found.organisation)
         about = self._record(bill) if bill else None
-        return about is not None and self._may_read(reader, about[1])
+        return about is not None and self._may_read(reader, bill, about[1])
 
     def claim_evidence(self, insurer: str, claim: bytes, reader: Reader) -> bytes | None:
         """For the insurer's own people, and auditors. Raises ServiceRefused `claim_undecided`."""
@@ -168,8 +165,8 @@ class BillDesk:
         if found is None:
             return None
         body = found[1]
-        may_read = self._may_read_details if fields else self._may_read
-        is_reader = reader is not None and may_read(reader, body)
+        right = self.right_to(bill_id, body, reader) if reader is not None else NOTHING
+        is_reader = right.public and right.fields >= (set(fields) & ALL_FIELDS)
         details = self._details(bill_id, body) if secret is not None or fields else None
         if not is_reader and not (secret is not None and details is not None and _is_secret(secret, details)):
             return None
@@ -189,7 +186,8 @@ class BillDesk:
         if found is None:
             return None
         body = found[1]
-        is_reader = reader is not None and self._may_read_details(reader, body)
+        right = self.right_to(bill_id, body, reader) if reader is not None else NOTHING
+        is_reader = right.fields >= OPEN_FIELDS  # a face shows them all
         details = self._details(bill_id, body) if is_reader or secret is not None else None
         is_holder = secret is not None and details is not None and _is_secret(secret, details)
         if not is_reader and not is_holder:
@@ -200,7 +198,7 @@ class BillDesk:
             raise ServiceRefused("unavailable", "the details of this bill are not here")
         if reader is not None and is_reader:
             self._count_reading(reader)
-        with_secrets = is_holder or (reader is not None and reader.role in HOSPITAL_STAFF)
+        with_secrets = is_holder or right.fields >= SECRETS
         names = opened_fields(details, form, is_red=original is not None, with_secrets=with_secrets)
         proofs = [self._attached(details, names)]
         if original is not None:

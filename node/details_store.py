@@ -2,11 +2,12 @@
 
 Kept even where the bill is not final yet, within a bound. A gateway gives only its own organisation's details and
 gets back only those. Personal data is here and nowhere else on this node; nothing of it goes into keys, logs or
-errors: a business number is found by an HMAC under a key derived from the storage key. Source: DESIGN section 6,
-PROTOCOL 17.
+errors: a business number, and a person, are found by an HMAC under keys derived from the storage key. Source: DESIGN
+section 6, PROTOCOL 17.
 
 Keys of the database:  d/issuer/bill -> details root (32) ‖ box · n/issuer/mac/bill -> nothing
                        o/issuer/bill -> when it came (8): details of a bill that was not final then
+                       p/mac/issuer/bill -> nothing: bills that name a person's identity document
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from chain.operation import IssueBill, ReverseBill
 from chain.records import BillBody
 from chain.state import Store
 from node.errors import PeerRefused
+from node.identity import Identity, spelt_document
 from node.messages import DETAILS_MAX
 from node.sealed_box import DetailsBox, is_erased
 from node.thread_work import finished
@@ -56,6 +58,7 @@ class DetailsStore:
         self.on_kept: list[Callable[[str, Sequence[str]], None]] = []  # called with (issuer, bills) after the flush
         self._box = DetailsBox(storage_key)
         self._index_key = expand(storage_key, b"medbill/1/business-index", 32)
+        self._person_key = expand(storage_key, b"medbill/1/person-index", 32)
         self._body_of, self._thread = body_of, thread
         # canonical bytes and root, for thousands of objects cost the collector's time; RECENT_MAX
         self._recent: OrderedDict[tuple[str, str], tuple[bytes, bytes]] = OrderedDict()
@@ -146,9 +149,7 @@ class DetailsStore:
             if held is not None and held[:ROOT_BYTES] in (root, body.details_root if body else root):
                 continue
             puts[key] = root + self._box.seal(entry)
-            business_no = field_values(entry).get("business_no")
-            if business_no:
-                puts[self.business_row(issuer, business_no, bill)] = b""
+            puts |= self.index_rows(issuer, entry)
             if body is None:
                 puts[_mark(issuer, bill)] = now_ms.to_bytes(8, "big")
             kept.append(bill)
@@ -228,6 +229,30 @@ class DetailsStore:
         """Ids of the bills, final or not, whose details name that business number."""
         prefix = self.business_row(issuer, business_no, "")
         return [key[len(prefix) :].decode() for key, _value in self.database.scan(prefix)]
+
+    def bills_of_person(self, identity: Identity, after: tuple[str, str] | None, limit: int) -> list[tuple[str, str]]:
+        """(issuer, bill), ascending, of details that name the person's document, from behind `after` on. Whether they
+        are the final bill's details, the caller looks."""
+        prefix = self._person_prefix(identity.spelt())
+        begin = prefix + "/".join(after).encode() + b"\0" if after is not None else None
+        rows = self.database.scan(prefix, start=begin, limit=limit)
+        found = [key[len(prefix) :].decode().split("/") for key, _value in rows]
+        return [(issuer, bill) for issuer, bill in found]
+
+    def index_rows(self, issuer: str, details: Details) -> dict[bytes, bytes]:
+        """What a bill is found by: its business number, its payer's document."""
+        values, rows = field_values(details), {}
+        business_no = values.get("business_no")
+        if business_no:
+            rows[self.business_row(issuer, business_no, details.bill)] = b""
+        number = values.get("payer_id_number", "")
+        if number.strip():
+            prefix = self._person_prefix(spelt_document(values.get("payer_id_type", ""), number))
+            rows[prefix + f"{issuer}/{details.bill}".encode()] = b""
+        return rows
+
+    def _person_prefix(self, spelt: bytes) -> bytes:
+        return f"p/{hmac.digest(self._person_key, spelt, 'sha256').hex()}/".encode()
 
     @property
     def not_final(self) -> dict[str, int]:

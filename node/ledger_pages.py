@@ -16,10 +16,12 @@ from chain.records import COVERED, RED, BillBody
 from chain.rules.moves import AXES
 from chain.validators import Certificate, ValidatorSet
 from node.business_time import local_text
+from node.rights import ALL_FIELDS, OPEN_FIELDS, SECRETS
 from node.verification import iso_date
 
 VALIDITIES = AXES["validity"].states
 _CHARGE, _ITEM = Charge.__struct_fields__, Item.__struct_fields__
+_ROWS = {"charges": _CHARGE, "items": _ITEM}
 
 
 def utc_text(time_ms: int) -> str:
@@ -156,10 +158,13 @@ def bill_page(
     return page
 
 
-def details_page(body: BillBody, details: Details) -> dict[str, Any]:
-    """A bill's private part, in the words of the request it was issued by."""
-    values = field_values(details)
-    page: dict[str, Any] = {"check_code": check_code(details.seed, details.bill)}
+def details_page(body: BillBody, details: Details, fields: frozenset[str] = ALL_FIELDS) -> dict[str, Any]:
+    """A bill's private part, in the words of the request it was issued by. With less than all `fields` it has what is
+    open and nothing else: what is not shown is not there, and not there as an empty text either."""
+    values = {name: value for name, value in field_values(details).items() if name in fields}
+    page: dict[str, Any] = {"check_code": check_code(details.seed, details.bill)} if "check_code" in fields else {}
+    if fields < OPEN_FIELDS:
+        return page | _opened_part(values)
     page["business_time"] = values.get("business_time", "")
     if body.validity == RED:
         return page | {"reason": values.get("reason", ""), "operator": values.get("cashier", "")}
@@ -177,6 +182,23 @@ def details_page(body: BillBody, details: Details) -> dict[str, Any]:
         "checker": values.get("checker", ""),
         "remark": values.get("remark", ""),
     }
+
+
+def _opened_part(values: dict[str, Any]) -> dict[str, Any]:
+    """Some fields of a bill, by the names of the request, payer and visit inside their blocks."""
+    page: dict[str, Any] = {}
+    for name, value in values.items():
+        if name.startswith("payer_"):
+            page.setdefault("payer", {})[name.removeprefix("payer_")] = value
+        elif name == "diagnosis":
+            page.setdefault("visit", {})[name] = value
+        elif name == "visit":
+            page.setdefault("visit", {}).update({row[0]: row[1] for row in value if len(row) == 2})
+        elif name in _ROWS:
+            page[name] = [dict(zip(_ROWS[name], row, strict=False)) for row in value]
+        elif name not in SECRETS:
+            page[name] = value
+    return page
 
 
 def bill_of(operation: Operation) -> str | None:

@@ -26,7 +26,7 @@ from faces.source import FaceSource, Form
 from node.approvals import Approvals
 from node.audit_desk import AuditDesk, day_number
 from node.batch_verification import BatchVerification
-from node.bill_desk import HOSPITAL_STAFF, BillDesk
+from node.bill_desk import BillDesk
 from node.clearance_desk import ClearanceDesk
 from node.details_store import DetailsStore
 from node.evidence_store import EvidenceStore
@@ -37,9 +37,11 @@ from node.life_index import LifeIndex
 from node.life_pages import life_page
 from node.membership_page import membership_page
 from node.office_desk import OfficeDesk
+from node.patient_desk import PatientDesk
 from node.peers import Peers
 from node.proof_desk import ProofDesk, checked_proof
 from node.recorded_operations import find_operation
+from node.rights import STAFF
 from node.seal_index import SealIndex
 from node.sealer import Sealer
 from node.service import Claimed, Head, Page, Reader, ServiceRefused, Standing, StandingOperation, Status
@@ -82,6 +84,7 @@ class Mirror:
         self._evidence = evidence
         self._proofs = ProofDesk(ledger, index)
         self.bills = BillDesk(organisation, ledger, store, index, lives, self._proofs)
+        self.patients = PatientDesk(self.bills)
         self._audit = AuditDesk(ledger, self.bills.public_page)
         self._verification = PublicVerification(self.bills.face)
         self.batches = BatchVerification(ledger.chain_id, organisation, unit_key, self._compare, self._prove_key)
@@ -135,7 +138,7 @@ class Mirror:
         page = block_page(view, self._ledger.set_at(height))
         if reader is not None and reader.role == "auditor":
             page["body"] = transaction_pages(view, None)
-        elif reader is not None and reader.role in HOSPITAL_STAFF:
+        elif reader is not None and reader.role in STAFF:
             page["body"] = transaction_pages(view, reader.organisation)
         return page
 
@@ -153,7 +156,7 @@ class Mirror:
         """Whether what an organisation did is open to a reader."""
         if reader.role == "auditor" or (reader.role == "finance_clerk" and reader.organisation == self.organisation):
             return True
-        return reader.organisation == organisation and reader.role in {*HOSPITAL_STAFF, "finance_clerk", "operator"}
+        return reader.organisation == organisation and reader.role in {*STAFF, "finance_clerk", "operator"}
 
     def _find(self, digest: bytes) -> tuple[str, Standing] | None:
         """(whose it is, how it stands) of an operation."""

@@ -12,7 +12,7 @@ import msgspec
 
 from chain import keyspace
 from chain.database import Database
-from chain.details import details_root, field_values
+from chain.details import details_root
 from chain.errors import ChainError, StorageDamaged
 from chain.genesis import Genesis
 from chain.ledger import Ledger
@@ -61,7 +61,7 @@ def rebuild_details(place: NodeHome, config: NodeConfig, genesis: Genesis, ledge
             try:
                 with salvaged(path, work / "salvaged") as old:
                     for key, value in readable_rows(old, damage):
-                        if key.startswith(MIRROR_ROWS) and not key.startswith(b"n/"):
+                        if key.startswith(MIRROR_ROWS) and not key.startswith((b"n/", b"p/")):
                             rows.update(_kept(store, box, key, value, damage))
                         if len(rows) > 1_000:
                             database.write(rows, [], sync=False)
@@ -106,9 +106,7 @@ def _kept(store: DetailsStore, box: DetailsBox, key: bytes, value: bytes, damage
     except ChainError as error:
         damage.append(str(error))
         return {}
-    business_no = field_values(details).get("business_no")
-    found = {store.business_row(issuer, business_no, bill): b""} if business_no else {}
-    return {key: value, **found}
+    return {key: value, **store.index_rows(issuer, details)}
 
 
 def _lost(database: Database, ledger: Ledger, issuers: list[str]) -> list[str]:

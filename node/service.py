@@ -24,6 +24,7 @@ from chain.operation import (
     VoidBlanks,
 )
 from faces.source import FaceSource, Form
+from node.identity import Identity
 
 if TYPE_CHECKING:
     from node.approvals import Approvals
@@ -50,6 +51,7 @@ class Reader(msgspec.Struct, frozen=True):
     subject: str
     organisation: str
     role: str  # one of api/auth.py's
+    identity: Identity | None = None  # of a patient, as the sign-on has proved it
 
 
 class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -213,8 +215,19 @@ class Counter(Desk, Protocol):
     def leases(self) -> list[LeaseView]: ...
 
 
+class Patients(Protocol):
+    """What an archive does for patients."""
+
+    async def my_bills(self, reader: Reader, after: str | None, limit: int) -> Page:
+        """A person's bills at all hospitals. Raises ServiceRefused `identity_missing`."""
+        ...
+
+
 class Archive(Desk, Protocol):
-    """A mirror: reads over all hospitals, for finance, auditors and the public."""
+    """A mirror: reads over all hospitals, for finance, auditors, patients and the public."""
+
+    @property
+    def patients(self) -> Patients: ...
 
     async def bill_version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:
         """The file that proves what the ledger said of a bill at a moment. Raises ServiceRefused `not_yet_recorded`."""

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from cli import output
+from cli.exit_codes import ExitCode
+from cli.failures import CommandFailed
 from cli.options import Home, Json
 
 app = typer.Typer(no_args_is_help=True, help="Bearer tokens, as a province's own sign-on would make them.")
@@ -24,6 +26,10 @@ Role = Annotated[
 Subject = Annotated[str, typer.Option("--subject", help="Who it is: a staff number, never a name.")]
 Lifetime = Annotated[str, typer.Option("--lifetime", metavar="AGE", help="How long it holds, at most 12h.")]
 
+IdType = Annotated[str, typer.Option("--id-type", help="A patient's: kind of identity document, as on bills.")]
+IdNumber = Annotated[str, typer.Option("--id-number", help="A patient's: number of the document, as on bills.")]
+PersonName = Annotated[str, typer.Option("--name", help="A patient's: name, as on bills.")]
+
 
 @app.command()
 @output.reported
@@ -33,16 +39,24 @@ def issue(
     role: Role,
     subject: Subject,
     lifetime: Lifetime = "1h",
+    id_type: IdType = "01",
+    id_number: IdNumber = "",
+    name: PersonName = "",
     as_json: Json = False,
 ) -> None:
     """Print a token. Send it as 'Authorization: Bearer TOKEN'."""
     from cli.durations import parse_duration_ms
     from cli.tokens import make_token
     from node.home import NetworkHome
+    from node.identity import Identity
     from node.network_file import load_network_file
 
     network = load_network_file(home)
     lifetime_s = parse_duration_ms(lifetime) // 1000
+    if bool(id_number) != bool(name) or (id_number and role != "patient"):
+        raise CommandFailed(
+            "argument_refused", "--id-number and --name go together, and are a patient's", ExitCode.USAGE
+        )
     token = make_token(
         NetworkHome(home).organisation(organisation).token_key,
         network.chain_id,
@@ -50,6 +64,7 @@ def issue(
         subject,
         role,
         lifetime_s,
+        Identity(id_type, id_number, name) if id_number else None,
     )
     if as_json:
         output.print_json(

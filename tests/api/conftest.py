@@ -13,6 +13,7 @@ from api.app import ApiSettings, build_app
 from api.auth import ROLES, TokenVerifier, issue_token, public_jwk
 from api.schemas import examples
 from chain.signature import SigningKey
+from node.identity import Identity
 from node.token_issuers import TokenIssuer
 from tests.api.fake_desk import CHAIN_ID, FakeDesk, FakeGateway, FakeMirror
 
@@ -20,6 +21,8 @@ NOW_S = 1_772_328_600
 KEY = SigningKey.from_seed(b"\x11" * 32)
 FOREIGN_KEY = SigningKey.from_seed(b"\x22" * 32)
 ORGANISATIONS = ["hospital-a", "hospital-b", "finance-city", "finance", "audit-office"]
+
+PERSON = Identity("01", "SYNTHETIC-0001", "Synthetic Person")
 
 Client = Callable[..., TestClient]
 
@@ -37,6 +40,7 @@ def token(role: str, organisation: str, **changes: Any) -> str:
         "organisation": organisation,
         "role": role,
         "now_s": NOW_S,
+        "identity": PERSON if role == "patient" else None,
         **changes,
     }
     return issue_token(wanted.pop("key", KEY), **wanted)

@@ -276,11 +276,27 @@ class FakeGateway(FakeDesk):
         return [msgspec.convert(examples.LEASE, LeaseView)]
 
 
+class FakePatients:
+    """Every bill of its mirror is everybody's who says who they are."""
+
+    def __init__(self, mirror: FakeMirror) -> None:
+        self.mirror = mirror
+
+    async def my_bills(self, reader: Reader, after: str | None, limit: int) -> Page:
+        self.mirror.calls.append(("my_bills", after, limit))
+        if reader.identity is None:
+            raise ServiceRefused("identity_missing")
+        rows = list(self.mirror.bills.values())
+        begin = 0 if after is None else int(after)
+        return Page(rows[begin : begin + limit], str(begin + limit) if begin + limit < len(rows) else None)
+
+
 class FakeMirror(FakeDesk):
     """Holds the bill of the examples."""
 
     def __init__(self) -> None:
         super().__init__("archive", "mirror", "finance-city")
+        self.patients = FakePatients(self)
         self.bills[examples.BILL_ID] = {**examples.BILL_VIEW, "business_no": examples.BILL["business_no"]}
 
     async def bill_version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:

@@ -205,6 +205,7 @@ ADMITTED = {
     "GET /v1/bills/{bill_id}/history": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
     "GET /v1/bills/{bill_id}/proof": EVERYBODY,
     "GET /v1/bills/{bill_id}/version": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
+    "GET /v1/me/bills": anywhere("patient"),
     "GET /v1/claims/{claim}/evidence": anywhere("insurer_clerk", "operator", "auditor"),
     "POST /v1/bills/{bill_id}/accounting": anywhere(
         "insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "operator"

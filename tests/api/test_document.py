@@ -112,6 +112,7 @@ ROLE = {
     "suspendOrganisation": ("finance_clerk", "finance-city"),
     "resumeOrganisation": ("finance_clerk", "finance-city"),
     "closeOrganisation": ("finance_clerk", "finance-city"),
+    "listMyBills": ("patient", "finance-city"),
     "listSignedBy": ("auditor", "audit-office"),
     "withholdSeals": ("finance_clerk", "finance-city"),
     "clearLease": ("finance_clerk", "finance-city"),

@@ -12,6 +12,7 @@ from chain.operation import Operation
 from chain.transaction import Entry, sign_transaction
 from cli.proof_check import verify_proof_bytes
 from cli.signing import TRANSACTION_WINDOW_BLOCKS, organisation_key
+from node.identity import Identity
 from tests.network.running import Network, bill_request
 
 _numbers = itertools.count(1)
@@ -74,3 +75,20 @@ def verified(network: Network, data: bytes, **wanted: Any) -> dict[str, Any]:
 def clerk(network: Network, node: str, organisation: str = "insurer-a", role: str = "insurer_clerk") -> httpx2.Client:
     """Somebody of an insurer or employer at a node."""
     return network.api(node, role, organisation)
+
+
+class Patient:
+    """Somebody made up, with a document that no bill of another test names."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.number = name, f"SYNTHETIC-{next(_numbers):06d}"
+        self.identity = Identity("passport", self.number, name)
+
+    @property
+    def payer(self) -> dict[str, str]:
+        """As a hospital writes it on a bill."""
+        return {"type": "person", "name": self.name, "id_type": "passport", "id_number": self.number}
+
+    def at(self, network: Network, node: str = "archive") -> httpx2.Client:
+        """The patient at a node, by a token of the finance bureau's sign-on."""
+        return network.api(node, "patient", network.nodes[node]["organisation"], self.number, self.identity)

@@ -14,7 +14,7 @@ from chain.details import FIELD_IDS, FIELDS, LISTS, SALT_BYTES, SCHEMA, expand
 from chain.proof import Proof
 from cli.exit_codes import ExitCode
 from cli.proof_check import verdict_exit_code
-from tests.features.acting import sealed_bill
+from tests.features.acting import Patient, sealed_bill, verified
 from tests.network.running import Network
 
 pytestmark = pytest.mark.processes
@@ -28,6 +28,7 @@ DETAILS = {
         {"code": "02", "name": "专家诊察费", "quantity_milli": 1000, "unit": "次", "amount_fen": 900},
     ],
 }
+HOSPITALS = ("hospital-a", "hospital-b")
 AMOUNTS = range(10_001)  # fen: a charge is not more than the total, which everybody sees
 
 
@@ -140,3 +141,44 @@ def test_30_what_is_not_shown_cannot_be_found(network: Network, tmp_path: Path) 
     network.medbill("proof", "fetch", bill, *home, "--via", "hospital-a", *choice)
     assert [FIELDS[field.field] for field in decode(fetched.read_bytes(), Proof).opened] == ["payer_name"]
     assert {"charges", "items", "visit"} == set(LISTS)  # all of them were among the hidden ones
+
+
+def test_27_a_patient_sees_the_bills_of_all_hospitals_and_no_hospital_anothers(network: Network) -> None:
+    """By the document that the sign-on has seen; page by page; whoever else asks is told that there is no such bill."""
+    patient, other = Patient("示范丁"), Patient("示范戊")
+    mine = {sealed_bill(network, 1_000 + n, via=via, payer=patient.payer) for n in (1, 2) for via in HOSPITALS}
+    theirs = sealed_bill(network, payer=other.payer)
+
+    rows = patient.at(network).get("/me/bills").json()
+    assert {row["bill_id"] for row in rows["data"]} == mine
+    assert {row["issuer"] for row in rows["data"]} == set(HOSPITALS)
+    assert all(row["payer"]["name"] == patient.name and row["status"] == "sealed" for row in rows["data"])
+    assert rows["has_more"] is False
+    first = patient.at(network).get("/me/bills", params={"limit": 3}).json()
+    rest = patient.at(network).get("/me/bills", params={"limit": 3, "cursor": first["next"]}).json()
+    assert [len(first["data"]), len(rest["data"]), rest["has_more"]] == [3, 1, False]
+    assert {row["bill_id"] for row in first["data"] + rest["data"]} == mine
+    stolen = other.at(network).get("/me/bills", params={"limit": 3, "cursor": first["next"]})
+    assert (stolen.status_code, stolen.json()["code"]) == (400, "cursor_invalid")
+    assert {row["bill_id"] for row in other.at(network).get("/me/bills").json()["data"]} == {theirs}
+
+    # the bill itself, its face and proof: the patient's; of a bill that is not theirs, there is none
+    bill = min(mine)
+    shown = patient.at(network).get(f"/bills/{bill}").json()
+    assert shown["check_code"]
+    assert shown["charges"]
+    proof = patient.at(network).get(f"/bills/{bill}/proof", params={"fields": "payer_name,charges"})
+    assert verified(network, proof.content)["opened"]["payer_name"] == patient.name
+    assert patient.at(network).get(f"/bills/{bill}/face").status_code == 200
+    for path in ("", "/history", "/proof", "/face", "/version?at=2099-01-01T00:00:00Z"):
+        assert patient.at(network).get(f"/bills/{theirs}{path}").status_code == 404, path
+
+    # a cashier of one hospital asks for the other one's bill, at the archive and at the own gateway
+    foreign = next(row["bill_id"] for row in rows["data"] if row["issuer"] == "hospital-b")
+    for node in ("archive", "hospital-a"):
+        answer = network.api(node, "cashier", "hospital-a").get(f"/bills/{foreign}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "bill_unknown")
+    refused = network.api("archive", "cashier", "hospital-a").get("/me/bills")
+    assert (refused.status_code, refused.json()["code"]) == (403, "role_forbidden")
+    nobody = network.api("archive", "patient").get("/me/bills")
+    assert (nobody.status_code, nobody.json()["code"]) == (403, "identity_missing")

@@ -18,7 +18,8 @@ from typing import Any
 
 import httpx2
 
-from cli.client import make_token
+from cli.tokens import make_token
+from node.identity import Identity
 
 ROOT = Path(__file__).resolve().parents[2]
 VALIDATORS = ("finance", "health", "insurance", "bigdata")
@@ -181,16 +182,22 @@ class Network:
     # ── REST ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def api(
-        self, name: str, role: str | None = None, organisation: str | None = None, person: str = "test"
+        self,
+        name: str,
+        role: str | None = None,
+        organisation: str | None = None,
+        person: str = "test",
+        identity: Identity | None = None,
     ) -> httpx2.Client:
-        """A client of a node's REST service; by default in the role that its own people have most."""
+        """A client of a node's REST service; by default in the role that its own people have most. `identity` is a
+        patient's: `person` says whose."""
         node = self.nodes[name]
         role = role or ("cashier" if node["kind"] == "gateway" else "auditor")
         organisation = organisation or node["organisation"]
         key = (name, f"{organisation}/{role}/{person}")
         if key not in self._clients:
             secret = self.home / "organisations" / organisation / "token.key"
-            token = make_token(secret, self.chain_id, organisation, person, role, 3600)
+            token = make_token(secret, self.chain_id, organisation, person, role, 3600, identity)
             self._clients[key] = httpx2.Client(
                 base_url=f"http://127.0.0.1:{node['api_port']}/v1",
                 headers={"Authorization": f"Bearer {token}"},

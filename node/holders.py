@@ -1,0 +1,47 @@
+"""Whose a bill is: the person whose identity document it names.
+
+A bill that names no document is nobody's by itself. All of it is read from details, which lie here and nowhere on the
+ledger; whoever asks has shown the document to a sign-on (`api/auth.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from chain.details import Details, field_values
+from chain.records import BillBody
+from node.details_store import DetailsStore
+from node.identity import Identity
+from node.service import Reader
+
+ROWS_AT_ONCE = 200
+
+DetailsOf = Callable[[str, BillBody], Details | None]  # of a final bill, if the right ones are here
+Known = Callable[[str], BillBody | None]
+
+
+class Holders:
+    def __init__(self, store: DetailsStore, details_of: DetailsOf, body_of: Known) -> None:
+        self._store, self._details_of, self._body_of = store, details_of, body_of
+
+    def is_holder(self, reader: Reader, bill: str, body: BillBody) -> bool:
+        """Whether the bill is the asking patient's."""
+        if reader.role != "patient" or reader.identity is None:
+            return False
+        return self._names(reader.identity, bill, body)
+
+    def bills_of(self, identity: Identity, after: tuple[str, str] | None) -> Iterator[tuple[str, str, BillBody]]:
+        """(issuer, bill, body) of a person's recorded bills at all hospitals, by issuer and number, from behind `after`."""
+        while rows := self._store.bills_of_person(identity, after, ROWS_AT_ONCE):
+            for issuer, bill in rows:
+                body = self._body_of(bill)
+                if body is not None and body.issuer == issuer and self._names(identity, bill, body):
+                    yield issuer, bill, body
+            after = rows[-1]
+
+    def _names(self, identity: Identity, bill: str, body: BillBody) -> bool:
+        details = self._details_of(bill, body)
+        if details is None:
+            return False
+        values = field_values(details)
+        return identity.is_on(values.get("payer_id_type", ""), values.get("payer_id_number", ""))
