@@ -98,6 +98,7 @@ def growth_svg(points: list[GrowthPoint], held: list[Held]) -> str:
     """Cost of a bill, memory and bytes on the disk against the number of bills, each to its own largest."""
     series: dict[str, list[tuple[int, float]]] = {
         "us for one bill more": [(point.bills, point.us_per_bill) for point in points],
+        "bills a second": [(point.bills, 1e6 / point.us_per_bill) for point in points],
         "ms for 1,000 of them, p99": [(point.bills, point.block_p99_ms) for point in points],
         "MiB held": [(one.bills, one.rss_mib) for one in held],
         "bytes on the disk for a bill": [(point.bills, point.bytes_per_bill) for point in points],
@@ -105,7 +106,7 @@ def growth_svg(points: list[GrowthPoint], held: list[Held]) -> str:
         "s to open it": [(point.bills, point.start_s) for point in points if point.start_s is not None],
         "s to derive it anew": [(point.bills, point.rebuild_s) for point in points if point.rebuild_s is not None],
     }
-    colours = [GOOD, "#4ac26b", FAIR, INK, BAD, "#0969da", "#8250df"]
+    colours = [GOOD, "#0a7f8a", "#4ac26b", FAIR, INK, BAD, "#0969da", "#8250df"]
     left, top, wide, high = 60, 20, WIDTH - 360, 240
     most = points[-1].bills
     parts = [f'<rect x="{left}" y="{top}" width="{wide}" height="{high}" fill="none" stroke="{PALE}"/>']
@@ -131,7 +132,7 @@ def main() -> None:
     source, picture = map(Path, sys.argv[1:])
     said = [msgspec.json.decode(line) for line in source.read_bytes().splitlines()]
     points = [msgspec.convert(one, GrowthPoint) for one in said if "us_per_bill" in one]
-    looks = [msgspec.convert(one, Held) for one in said if "us_per_bill" not in one]
+    looks = [msgspec.convert(one, Held) for one in said if not {"us_per_bill", "young_bills"} & one.keys()]
     held = sorted([*looks, *(Held(point.bills, point.rss_mib) for point in points)], key=lambda one: one.bills)
     picture.write_text(growth_svg(points, held), "utf-8")
 
