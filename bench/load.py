@@ -266,28 +266,6 @@ class LoadClient:
         await self._verify_recorded(bundles[:place])
         return measured(final, warm_s, now)
 
-    async def drain(self, bundles: Sequence[Bundle], window_bills: int) -> list[float]:
-        """Keep so many bills under way until all are final: seconds from sending to holding the block, a transaction each."""
-        links = cycle(list(self._sending.links.values()))
-        sent_s: dict[bytes, float] = {}
-        waiting: dict[bytes, int] = {}
-        under_way, place = 0, 0
-        while place < len(bundles) or waiting:
-            while under_way < window_bills and place < len(bundles):
-                bundle = bundles[place]
-                place += 1
-                self._send(bundle, next(links))
-                for signature in bundle.signatures:
-                    sent_s[signature] = time.perf_counter()
-                    waiting[signature] = bundle.bills // len(bundle.signatures)
-                under_way += bundle.bills
-                await asyncio.sleep(0)
-            await self._changes()
-            for signature in [signature for signature in waiting if signature in self.final_s]:
-                under_way -= waiting.pop(signature)
-        await self._verify_recorded(bundles)
-        return [self.final_s[signature] - when for signature, when in sent_s.items()]
-
     async def pace(self, bundles: Sequence[Bundle], bills_per_s: float, seconds: float) -> Measured:
         """So many a second, whatever comes back."""
         links = cycle(list(self._sending.links.values()))

@@ -1,10 +1,8 @@
-"""The whole network to a million bills: seven processes, the first hundred thousand with their details over REST.
+"""The whole network to a million bills: seven processes, every bill over REST, its details at the office's archive, sealed.
 
-`python -m bench.whole DIRECTORY [--details 100000] [--bills 1000000]` prints a line of JSON at each point: what was recorded
-a second since the point before, what every process holds in memory and on the disk, how long a single bill takes then. At the
-end all are stopped and started one by one, and each says how long it takes until it is ready.
-Bills behind the first are signed by the client in a gateway's place, 200 under a signature; their details are at no archive,
-so each becomes an exception of a seal: the office's lag is part of what is told.
+`python -m bench.whole DIRECTORY [--bills 1000000]` prints a line of JSON every 100,000 bills: what was recorded a second since
+the point before, how long the office sealed on, how long a single bill takes then, what every process holds in memory and on
+the disk. At the end all are stopped and come up together, then each by itself: how long until it is ready.
 """
 
 from __future__ import annotations
@@ -22,7 +20,6 @@ import msgspec
 
 from bench.calibration import Milliseconds
 from bench.load import LoadClient, LoadFailed
-from bench.measure import BILLS_PER_SIGNATURE
 from bench.network import GATEWAYS, UP, BenchNetwork
 from bench.rest import Connection, Door, bodies, one_by_one
 from cli.processes import start_nodes
@@ -32,22 +29,22 @@ from node.network_file import load_network_file
 CONNECTIONS = 8
 BILLS_PER_REQUEST = 100
 PER_POINT = 100_000
-WINDOW_BILLS = 8_000
-SINGLE_BILLS = 20
+SINGLE_BILLS = 40
 READY_SECONDS_MAX = 300.0
 LOOK_S = 0.05
+LEVEL_BLOCKS = 3  # of a seal that is always on its way
+LEVEL_SECONDS_MAX = 120.0
 
 
 class Point(msgspec.Struct, frozen=True):
     """How it stands."""
 
-    bills: int  # on the ledger
-    with_details: int
-    bills_per_s: float  # since the point before
-    latency_ms: Milliseconds  # of REST: a request to its answer; else sending to holding the final block, saturated
+    bills: int  # on the ledger, each with its details
+    bills_per_s: float  # since the point before, to the last final block
+    answered_ms: Milliseconds  # a request of 100 bills, to its answer with numbers
+    level_s: float  # after the load, until the office has sealed all of it
     recorded_ms: Milliseconds  # one bill at a time then
     sealed_ms: Milliseconds
-    seal_lag_blocks: int  # of the office, behind the head, just after the load
     mib: dict[str, float]  # node -> memory, mapped files included
     disk_mib: dict[str, float]  # node -> everything below its data
 
@@ -59,91 +56,81 @@ class Start(msgspec.Struct, frozen=True):
     ready_s: float
 
 
-async def _with_details(client: LoadClient, doors: list[Door], count: int) -> tuple[float, Milliseconds]:
-    """Issue over REST, until all are final; bills a second."""
+async def _issue(client: LoadClient, doors: list[Door], name: str, count: int) -> tuple[float, Milliseconds]:
+    """Over REST, until all are final; bills a second."""
     each = count // CONNECTIONS // BILLS_PER_REQUEST
-    prepared = {
-        number: bodies(doors[number % len(doors)], f"whole-{number}", each, BILLS_PER_REQUEST)
-        for number in range(CONNECTIONS)
-    }
+    prepared = [
+        bodies(doors[number % len(doors)], f"{name}-{number}", each, BILLS_PER_REQUEST) for number in range(CONNECTIONS)
+    ]
     took: list[float] = []
 
     async def work(number: int) -> None:
         connection = await Connection.open(doors[number % len(doors)])
         try:
             for body in prepared[number]:
-                while True:
+                status, answer = 503, None
+                while status in (429, 503):
                     began = time.perf_counter()
                     status, answer = await connection.post("/v1/bills:batch", body)
                     took.append(time.perf_counter() - began)
-                    if status not in (429, 503):
-                        break
-                    await asyncio.sleep(0.05)
-                refused = [outcome for outcome in answer["outcomes"] if outcome["status"] == "refused"]
-                if refused:
+                    if status in (429, 503):
+                        await asyncio.sleep(0.05)
+                assert answer is not None
+                if refused := [outcome for outcome in answer["outcomes"] if outcome["status"] == "refused"]:
                     raise LoadFailed(f"refused: {refused[0]}")
         finally:
             connection.close()
 
     began = time.perf_counter()
     await asyncio.gather(*(work(number) for number in range(CONNECTIONS)))
-    await client.wait_for_operations(began, each * CONNECTIONS * BILLS_PER_REQUEST)
+    made = each * CONNECTIONS * BILLS_PER_REQUEST
+    await client.wait_for_operations(began, made)
     last = max(when for when, operations in client.entries if operations)
-    return each * CONNECTIONS * BILLS_PER_REQUEST / (last - began), Milliseconds.of(took)
+    return made / (last - began), Milliseconds.of(took)
 
 
-async def _without(client: LoadClient, count: int) -> tuple[float, Milliseconds]:
-    """Keep a window full until `count` bills more are final."""
-    bundles = await client.prepare(count // BILLS_PER_SIGNATURE, BILLS_PER_SIGNATURE, 1)
+async def _level(network: BenchNetwork) -> float:
+    """Seconds until the office's seals have come up with the head."""
     began = time.perf_counter()
-    took = await client.drain(bundles, WINDOW_BILLS)
-    return count / (time.perf_counter() - began), Milliseconds.of(took)
+    with network.client("archive", "auditor") as archive:
+        while True:
+            rows: Any = await asyncio.to_thread(archive.get, "/v1/seals")
+            if all((row["lag"] or 0) <= LEVEL_BLOCKS for row in rows["data"]):
+                return round(time.perf_counter() - began, 1)
+            if time.perf_counter() - began > LEVEL_SECONDS_MAX:
+                raise LoadFailed(f"not all sealed after {LEVEL_SECONDS_MAX:.0f} s: {rows}")
+            await asyncio.sleep(0.2)
 
 
-def _lag(network: BenchNetwork) -> int:
-    answer: Any = network.client("archive", "auditor").get("/v1/seals")
-    return max(int(row["lag"] or 0) for row in answer["data"])
-
-
-async def _point(
-    network: BenchNetwork,
-    client: LoadClient,
-    door: Door,
-    bills: int,
-    with_details: int,
-    rate: tuple[float, Milliseconds],
-) -> Point:
-    lag = await asyncio.to_thread(_lag, network)
-    held = network.held()
-    await client.quiet()
-    recorded, sealed = await one_by_one(client, door, f"one-{bills}", SINGLE_BILLS, 0.02)
-    return Point(
-        bills,
-        with_details,
-        round(rate[0], 1),
-        rate[1],
-        Milliseconds.of(recorded),
-        Milliseconds.of(sealed),
-        lag,
-        {name: round(one.rss_mib, 1) for name, one in held.items()},
-        {name: round(_disk_mib(network.home / "nodes" / name / "data"), 1) for name in UP},
-    )
+async def lead(network: BenchNetwork, bills: int) -> None:
+    """A point every PER_POINT bills."""
+    doors = [network.door(name) for name in GATEWAYS]
+    async with LoadClient(NetworkHome(network.home), network.validators()) as client:
+        for reached in range(PER_POINT, bills + 1, PER_POINT):
+            rate, answered = await _issue(client, doors, f"whole-{reached}", PER_POINT)
+            level_s = await _level(network)
+            held = network.held()
+            recorded, sealed = await one_by_one(client, doors[0], f"one-{reached}", SINGLE_BILLS, 0.02)
+            _say(
+                Point(
+                    bills=reached,
+                    bills_per_s=round(rate, 1),
+                    answered_ms=answered,
+                    level_s=level_s,
+                    recorded_ms=Milliseconds.of(recorded),
+                    sealed_ms=Milliseconds.of(sealed),
+                    mib={name: round(one.rss_mib, 1) for name, one in held.items()},
+                    disk_mib={name: round(_disk_mib(network.home / "nodes" / name / "data"), 1) for name in UP},
+                )
+            )
 
 
 def _disk_mib(place: Path) -> float:
     return sum(file.stat().st_size for file in place.rglob("*") if file.is_file()) / 2**20
 
 
-async def lead(network: BenchNetwork, details: int, bills: int) -> None:
-    doors = [network.door(name) for name in GATEWAYS]
-    async with LoadClient(NetworkHome(network.home), network.validators()) as client:
-        _say(await _point(network, client, doors[0], details, details, await _with_details(client, doors, details)))
-        for reached in range(details + PER_POINT, bills + 1, PER_POINT):
-            _say(await _point(network, client, doors[0], reached, details, await _without(client, PER_POINT)))
-
-
 def start_again(network: BenchNetwork) -> None:
-    """All are stopped and come up together; then each by itself is stopped and started among the others."""
+    """All are stopped and come up together; then each by itself is killed and started among the others."""
     network.down()
     began = time.perf_counter()
     network.up(*UP)
@@ -182,7 +169,6 @@ def _say(found: Point | Start) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.whole", description=__doc__)
     parser.add_argument("directory", type=Path)
-    parser.add_argument("--details", type=int, default=100_000)
     parser.add_argument("--bills", type=int, default=1_000_000)
     parser.add_argument("--config", type=Path, default=Path("network.yaml"))
     options = parser.parse_args()
@@ -190,7 +176,7 @@ def main() -> None:
     try:
         network.make()
         print(f"the network is at {network.home}", file=sys.stderr)
-        asyncio.run(lead(network, options.details, options.bills))
+        asyncio.run(lead(network, options.bills))
         start_again(network)
     finally:
         network.down()
