@@ -5,9 +5,9 @@ gets back only those. Personal data is here and nowhere else on this node; nothi
 errors: a business number, and a person, are found by an HMAC under keys derived from the storage key. Source: DESIGN
 section 6, PROTOCOL 17.
 
-Keys of the database:  d/issuer/bill -> details root (32) ‖ box · n/issuer/mac/bill -> nothing
+Keys of the database:  d/issuer/bill -> details root (32) ‖ box · n/mac (16)/bill -> nothing
                        o/issuer/bill -> when it came (8): details of a bill that was not final then
-                       p/mac/issuer/bill -> nothing: bills that name a person's identity document
+                       p/mac (16)/issuer/bill -> nothing: bills that name a person's identity document
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ NOT_FINAL_MAX = 100_000  # bills of one issuer whose details are kept before the
 RECENT_MAX = 2_000  # details kept opened in memory: the sealer is about to add them up
 ANSWER_BYTES_MAX = 8 << 20  # of details in one answer; the asker asks again for the rest
 ROOT_BYTES = 32
+MAC_BYTES = 16  # short keys: they come in no order, so LevelDB moves each ten times
 
 BodyOf = Callable[[str], BillBody | None]  # bill id -> its record, if it is final
 
@@ -252,7 +253,7 @@ class DetailsStore:
         return rows
 
     def _person_prefix(self, spelt: bytes) -> bytes:
-        return f"p/{hmac.digest(self._person_key, spelt, 'sha256').hex()}/".encode()
+        return b"p/" + hmac.digest(self._person_key, spelt, "sha256")[:MAC_BYTES] + b"/"
 
     @property
     def not_final(self) -> dict[str, int]:
@@ -264,8 +265,8 @@ class DetailsStore:
 
     def business_row(self, issuer: str, business_no: str, bill: str) -> bytes:
         """The key under which a bill is found by its business number."""
-        mac = hmac.digest(self._index_key, encode([issuer, business_no]), "sha256")
-        return f"n/{issuer}/{mac.hex()}/{bill}".encode()
+        mac = hmac.digest(self._index_key, encode([issuer, business_no]), "sha256")[:MAC_BYTES]
+        return b"n/" + mac + b"/" + bill.encode()
 
 
 def verified_roots(details: Sequence[Details]) -> list[bytes]:

@@ -8,7 +8,7 @@ which every bill is decided. Source: DESIGN section 6, "Seal".
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, groupby
 from operator import attrgetter
@@ -89,6 +89,9 @@ class Line:
     watermark: int = 0
     tracked: int = 0  # bills of blocks up to it are here, unless the watermark covers them
     heard_s: float = float("-inf")  # when its gateways last delivered anything
+    heard_height: int = (
+        0  # and of which block at most: they deliver in the order of their bills, so what is above is on its way
+    )
     open: OrderedDict[str, OpenBill] = field(default_factory=OrderedDict)
     turn: int = 0  # when it was sealed last, counted in seals of all lines
 
@@ -96,6 +99,17 @@ class Line:
         """Open bills of each height, ascending."""
         for height, bills in groupby(self.open.values(), key=attrgetter("height")):
             yield height, list(bills)
+
+    def heard(self, bills: Sequence[str], now_s: float, is_final: Callable[[str], bool]) -> None:
+        """Details of these bills have come, in their order. Where the last one's block is not here yet, nothing of the blocks
+        that are is on its way."""
+        self.heard_s = now_s
+        for bill in reversed(bills):
+            entry = self.open.get(bill)
+            if entry is None and is_final(bill):  # decided before: it came late, or again
+                continue
+            self.heard_height = max(self.heard_height, entry.height if entry is not None else self.tracked)
+            return
 
     def cover(self, upto: int) -> None:
         """The watermark has moved: the bills at and below it are open no more."""
@@ -116,14 +130,15 @@ class Patience:
     """How long missing details are waited for, in seconds from the block's arrival.
 
     A block that was old when it came (this node catches up) comes with many others, and its gateway needs time to
-    deliver: there the waiting starts anew with each delivery, within `late_max_s`.
+    deliver: there the waiting starts anew with each delivery, within `late_max_s`. So it does where deliveries are still below
+    the bill's block: under load they come behind the blocks, and an exception each, then its release, would be work for all nodes.
     """
 
     wait_s: float = 5.0
     late_max_s: float = 120.0
 
     def end_s(self, bill: OpenBill, line: Line) -> float:
-        if not bill.is_late:
+        if not bill.is_late and bill.height <= line.heard_height:
             return bill.arrived_s + self.wait_s
         return min(max(bill.arrived_s, line.heard_s) + self.wait_s, bill.arrived_s + self.late_max_s)
 

@@ -115,9 +115,12 @@ class Sealer:
         line = self.book.lines.get(issuer)
         if line is None:
             return
-        line.heard_s = self._now_s()
+        line.heard(bills, self._now_s(), self._is_final)
         self._delivered.update((bill, issuer) for bill in bills)
         self._wake.set()
+
+    def _is_final(self, bill: str) -> bool:
+        return self._ledger.state.get(keyspace.bill(bill), BillBody) is not None
 
     def is_under_way(self, issuer: str, height: int, bill: str) -> bool:
         """Whether a seal that was sent covers a bill: it cannot be called back."""

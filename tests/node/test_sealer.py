@@ -468,6 +468,46 @@ async def test_old_blocks_get_more_time_while_their_gateway_delivers(office: Off
     assert seal.exceptions == []
 
 
+async def test_deliveries_that_are_still_below_a_bill_are_waited_for(office: Office) -> None:
+    """Under load a gateway delivers in order, behind the blocks: nothing of it becomes an exception that a second later is
+    released; what it passed over, and what nothing more comes for, does."""
+    blocks = [office.issue(serial) for serial in (1, 2, 3, 4)]
+    await office.deliver(*blocks[0])
+    office.now_s += WAIT_S - 1
+    await office.deliver(*blocks[1])
+    await office.make_final()
+    assert office.watermark() == office.chain.bill(bill_id(2)).height
+    office.now_s += 2  # longer than WAIT_S since the blocks came
+    assert await office.seals() == []
+
+    await office.deliver(*blocks[3])  # the third one's turn is over
+    (seal,) = await office.seals()
+    assert [exception.bill for exception in seal.exceptions] == [bill_id(3)]
+    await office.make_final()
+    assert office.watermark() == office.chain.bill(bill_id(4)).height
+    await office.deliver(*blocks[2])
+    (seal,) = await office.seals()
+    assert seal.released == [bill_id(3)]
+    await office.make_final()
+
+    (fifth,), (_sixth,) = office.issue(5), office.issue(6)
+    await office.deliver(fifth)
+    office.now_s += WAIT_S
+    (seal,) = await office.seals()
+    assert [exception.bill for exception in seal.exceptions] == [bill_id(6)]
+
+
+async def test_a_gateway_that_is_level_owes_what_it_did_not_deliver(office: Office) -> None:
+    """It delivers bills of blocks to come: what is missing of those that are here is not on its way."""
+    office.issue(1)
+    office.now_s += WAIT_S - 1
+    ahead = issue_bill("hospital-a 2", serial=2, lease_first=office.first["hospital-a"])
+    await office.deliver(ahead)
+    office.now_s += 1
+    (seal,) = await office.seals()
+    assert [exception.bill for exception in seal.exceptions] == [bill_id(1)]
+
+
 async def test_a_lag_of_a_minute_raises_the_alarm_until_it_is_over(office: Office) -> None:
     """Log and metric."""
     await office.deliver(*office.issue(1))
