@@ -87,6 +87,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/organisations"): Policy(
         anyone=_roles("cashier", "hospital_admin", "finance_clerk", "auditor", "operator")
     ),
+    ("POST", "/v1/organisations"): OFFICE,
     ("POST", "/v1/organisations/{name}/suspension"): OFFICE,
     ("POST", "/v1/organisations/{name}/resumption"): OFFICE,
     ("POST", "/v1/organisations/{name}/closure"): OFFICE,

@@ -121,6 +121,17 @@ PROBLEMS: dict[str, Problem] = {
     "organisation_suspended": Problem(403, "This organisation is suspended", "该单位已停用"),
     "organisation_closed": Problem(403, "This organisation is closed", "该单位已注销"),
     "standing_moved": Problem(409, "Its standing has changed meanwhile", "该单位状态已变更"),
+    "organisation_known": Problem(409, "An organisation of this name takes part already", "该单位已接入"),
+    "not_a_finance_office": Problem(
+        403, "Only an active finance office takes organisations in", "仅财政部门可准入单位"
+    ),
+    "kind_not_admissible": Problem(
+        422, "Only hospitals, insurers and employers are taken in on a running ledger", "该类单位不可中途准入"
+    ),
+    "region_foreign": Problem(422, "The region is not the office's own", "区划不属于该财政部门"),
+    "places_malformed": Problem(
+        422, "A hospital has issuing points, distinct and sorted; nobody else has", "开票点编码有误"
+    ),
     "already_suspended": Problem(409, "It is suspended already", "该单位已停用"),
     "not_suspended": Problem(409, "It is not suspended", "该单位未停用"),
     "already_reversed": Problem(409, "This bill is reversed already", "票据已冲红"),

@@ -35,6 +35,13 @@ def supervised(supervisor: str) -> bytes:
     return f"supervised/{supervisor}".encode()
 
 
+ADMITTED = b"admitted"
+
+
+def authority(organisation_name: str) -> bytes:
+    return f"authority/{organisation_name}".encode()
+
+
 def change(operation: bytes) -> bytes:
     """A proposed change of the set of validators, by its operation's digest."""
     return f"change/{operation.hex()}".encode()

@@ -27,7 +27,7 @@ from chain.genesis import Genesis
 from chain.history import History, HistoryAt
 from chain.merkle import hash_leaf, path_from_nodes, root_of_peaks, updated_nodes
 from chain.operation import IssueBill, ReverseBill
-from chain.records import RenewalBody
+from chain.records import AdmittedBody, RenewalBody
 from chain.set_history import SetHistory
 from chain.signature import is_signature
 from chain.state import SavedState, Store, genesis_change
@@ -73,6 +73,9 @@ class Ledger:
         self._blocks = FinalBlocks(self.chain_id, self.state, log)
         self._parent: Parent | None = None  # of the block after `head`, once asked for
         self.unflushed_blocks = 0
+        self.on_admitted: list[
+            Callable[[str], None]
+        ] = []  # told each organisation that a block admits, once it is the head
         self.dropped = ""  # why the state of an earlier life was not taken over
         first = genesis.validator_set()
         self.head = Applied(self.chain_id, 0, self.chain_id, genesis.created_ms, bytes(32), 0, first.digest())
@@ -251,6 +254,7 @@ class Ledger:
         state, height = self.state, header.height
         if height != self.head.height + 1 or header.parent != self.head.digest:
             raise RuntimeError(f"block {height} does not follow {self.head.height}")
+        admitted = self.admitted() if keyspace.ADMITTED in execution.change.records else None
         state.save(execution.change)
         put = state.pending
         leaf = hash_leaf(history_leaf(execution.digest))
@@ -272,7 +276,16 @@ class Ledger:
         self._parent = None
         self._turn()
         self.unflushed_blocks += 1
+        if admitted is not None:
+            for name in sorted({*self.admitted()} - {*admitted}):
+                for heard in self.on_admitted:
+                    heard(name)
         return view
+
+    def admitted(self) -> list[str]:
+        """Organisations that came after genesis, ascending."""
+        body = self.state.get(keyspace.ADMITTED, AdmittedBody)
+        return list(body.organisations) if body is not None else []
 
     def flush(self) -> None:
         """Write what is pending, and wait for the disk."""

@@ -82,6 +82,25 @@ class EndKey(Wire, frozen=True, tag=111):
     until_height: Height  # first block that it may no longer sign in
 
 
+Region = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{6}\Z")]  # GB/T 2260
+Title = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+AUTHORITY_BYTES_MAX = 4096
+PLACES_MAX = 1_000
+
+
+class AdmitOrganisation(Wire, frozen=True, tag=120):
+    """A finance office takes in an organisation below itself that genesis does not know."""
+
+    organisation: Name
+    name: Title  # as people write it; public
+    kind: Name  # hospital, insurer, employer
+    region: Region
+    places: Annotated[list[PlaceCode], msgspec.Meta(max_length=PLACES_MAX)]  # a hospital's issuing points, ascending
+    key: PublicKey  # its first one, of a unit
+    authority: Annotated[bytes, msgspec.Meta(max_length=AUTHORITY_BYTES_MAX)]  # DER; empty if it runs no node
+    persons: Persons
+
+
 class SuspendOrganisation(Wire, frozen=True, tag=121):
     """Who supervises an organisation stops it: it issues nothing until it is resumed. What it did stands."""
 
@@ -333,6 +352,7 @@ Operation: TypeAlias = (
     | Renew
     | AddKey
     | EndKey
+    | AdmitOrganisation
     | SuspendOrganisation
     | ResumeOrganisation
     | CloseOrganisation
@@ -360,6 +380,7 @@ Operation: TypeAlias = (
 
 # operations that say which persons they are of: the name that `network.yaml` calls them by -> tag
 PERSONS_TAGS = {
+    "admit_organisation": 120,
     "suspend_organisation": 121,
     "resume_organisation": 122,
     "close_organisation": 123,

@@ -106,6 +106,18 @@ class OrganisationBody(Wire, frozen=True):
     changes: Count  # of its standing so far
 
 
+class AuthorityBody(Wire, frozen=True):
+    """What an admitted organisation's node certificates are issued under, as it was stated."""
+
+    certificate: bytes  # DER; empty if it runs no node
+
+
+class AdmittedBody(Wire, frozen=True):
+    """All organisations that came after genesis, ascending."""
+
+    organisations: list[Name]
+
+
 class KeyBody(Wire, frozen=True):
     public: PublicKey
     purpose: State

@@ -14,6 +14,7 @@ from chain.records import BillBody, DayBookBody, LeaseBody, RangeBody
 from chain.rules.context import HOSPITAL
 from chain.state import body_of, record_of
 from chain.stored_record import entry_of
+from node.admissions import organisations_of
 from node.lease_numbers import spent_of
 from node.ledger_pages import VALIDITIES
 from node.service import Page, ServiceRefused
@@ -135,8 +136,8 @@ class AuditDesk:
         Raises ServiceRefused `parameter_invalid`.
         """
         first, last = day_number(from_date), day_number(to_date)
-        genesis = self._ledger.genesis
-        issuers = [entry.id for entry in genesis.organisations if entry.kind == HOSPITAL and issuer in (None, entry.id)]
+        organisations = organisations_of(self._ledger)
+        issuers = [name for name, body in organisations if body.kind == HOSPITAL and issuer in (None, name)]
         rows: list[dict[str, Any]] = []
         for name in issuers:
             prefix = keyspace.stored_record(f"daybook/{name}/".encode())

@@ -123,6 +123,9 @@ class _Making:
             rows=self._rows,
             files=files,
             check="",
+            office=config.office_name
+            if config.organisation not in {entry.id for entry in self._genesis.organisations}
+            else "",
         )
 
     def _save_blocks(self, source: Path) -> tuple[int, bytes, bytes, bytes]:
@@ -317,7 +320,7 @@ def _proven_gateway(
             return
         if (position.height, position.digest.hex()) != (manifest.height, manifest.digest):
             raise _Refuted("headers", "the manifest names another last block than the rows")
-        own = OwnLedger.of(genesis, manifest.organisation)
+        own = OwnLedger.of(genesis, manifest.organisation, manifest.office)
         for name, ok, detail in verify_parts(database, own, position, progress):
             yield name, ok, detail, {}
         queued = sum(1 for _row in database.scan(b"o"))

@@ -48,7 +48,7 @@ class BackupFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """`height`, `digest`, `state_root` and `certificate` (canonical bytes, hex) are of the last block in it, of a
     gateway the last one it followed; at height 0 there is no certificate."""
 
@@ -65,6 +65,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: dict[str, int]  # file of rows -> how many
     files: list[BackupFile]
     check: str  # SHA-256 of this document with an empty `check`
+    office: str = ""  # that supervises a gateway's organisation, where this came after genesis
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

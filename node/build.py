@@ -27,6 +27,7 @@ from chain.ledger import Ledger
 from chain.records import HolderBody
 from chain.signature import verify_library
 from chain.transaction import key_id
+from node.admissions import authorities_of, trust_admitted
 from node.allocator import bound_allocator, give_back_regularly
 from node.collector import tame_collector
 from node.config import GATEWAY, MIRROR, VALIDATOR, NodeConfig, load_node_config
@@ -97,13 +98,13 @@ async def _main(home: Path, config: NodeConfig, genesis: Genesis, app_factory: A
     place, stop, loop = NodeHome(home), Stop(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.ask)
-    contexts = PeerContexts(place.tls_certificate, place.tls_key, genesis.authorities())
+    contexts = PeerContexts(place.tls_certificate, place.tls_key, authorities_of(place, config.organisation, genesis))
     if contexts.me != PeerIdentity(config.name, config.organisation):
         named = f"{contexts.me.node} of {contexts.me.organisation}"
         raise KeyFileRefused(
             place.tls_certificate, f"of {named}, and node.yaml says {config.name} of {config.organisation}"
         )
-    part, desk = _open(place, config, genesis, stop)
+    part, desk = _open(place, config, genesis, contexts, stop)
     tame_collector()
     servers: list[WebServer] = []
     transport = Transport(contexts, genesis.digest(), part)
@@ -142,21 +143,25 @@ async def _end(part: Part, transport: Transport, servers: list[WebServer]) -> No
         log.error("stop_took_too_long", seconds=STOP_SECONDS)
 
 
-def _open(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> tuple[Part, Desk | None]:
+def _open(
+    place: NodeHome, config: NodeConfig, genesis: Genesis, contexts: PeerContexts, stop: Stop
+) -> tuple[Part, Desk | None]:
     if config.kind == VALIDATOR:
-        return _open_validator(place, config, genesis, stop), None
+        return _open_validator(place, config, genesis, contexts, stop), None
     if config.kind == GATEWAY:
         gateway = _open_gateway(place, config, genesis, stop)
         return gateway, gateway.gateway
-    mirror = _open_mirror(place, config, genesis, stop)
+    mirror = _open_mirror(place, config, genesis, contexts, stop)
     return mirror, mirror.desk
 
 
-def _open_mirror(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> MirrorNode:
+def _open_mirror(
+    place: NodeHome, config: NodeConfig, genesis: Genesis, contexts: PeerContexts, stop: Stop
+) -> MirrorNode:
     from node.mirror_node import MirrorNode
 
     data = config.data_dir
-    ledger = _open_ledger(config, genesis, BlockLog.open(data / "blocks"))
+    ledger = _open_ledger(config, genesis, contexts, BlockLog.open(data / "blocks"))
     return MirrorNode(
         config.name,
         config.organisation,
@@ -199,7 +204,9 @@ def _peers(config: NodeConfig) -> LivePeers:
     return LivePeers({peer.name for peer in config.peers if peer.kind == VALIDATOR})
 
 
-def _open_validator(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> Validator:
+def _open_validator(
+    place: NodeHome, config: NodeConfig, genesis: Genesis, contexts: PeerContexts, stop: Stop
+) -> Validator:
     from node.validator import Validator
     from node.vote_keys import VoteKeys
     from node.vote_memory import VoteMemory
@@ -213,7 +220,7 @@ def _open_validator(place: NodeHome, config: NodeConfig, genesis: Genesis, stop:
         floor=journal.floor if journal else None,
         digest_of=lambda record: decode(record, FinalBlock).block.header.digest(),
     )
-    ledger = _open_ledger(config, genesis, block_log)
+    ledger = _open_ledger(config, genesis, contexts, block_log)
     for public in keys.publics:  # all others would refuse what it signs, and its owner would be accused
         holder = ledger.state.get(keyspace.holder(key_id(public)), HolderBody)
         if holder is not None and holder.organisation != config.organisation:
@@ -222,14 +229,15 @@ def _open_validator(place: NodeHome, config: NodeConfig, genesis: Genesis, stop:
     return Validator(config.name, config.organisation, ledger, memory, stop.ask, _space(config), config.verify_workers)
 
 
-def _open_ledger(config: NodeConfig, genesis: Genesis, block_log: BlockLog) -> Ledger:
-    """Replay the log, and tell what was cut of it and why a state was not taken over."""
+def _open_ledger(config: NodeConfig, genesis: Genesis, contexts: PeerContexts, block_log: BlockLog) -> Ledger:
+    """Replay the log, tell what was cut of it and why a state was not taken over, and believe whom it admits."""
     if block_log.cut_place:
         log.warning("torn_end_cut", place=block_log.cut_place, bytes=block_log.torn_bytes, height=block_log.height)
     is_mirror = config.kind == MIRROR
     ledger = Ledger.open(config.data_dir, genesis, log=block_log, indexes=is_mirror, progress=_log_replay)
     if ledger.dropped:
         log.warning("state_built_again", reason=ledger.dropped)
+    trust_admitted(ledger, contexts)
     return ledger
 
 

@@ -93,9 +93,15 @@ class NodeConfig(msgspec.Struct, frozen=True):
     office: Office | None  # of a gateway
     verify_workers: int = 1  # threads of a validator or mirror that check signatures
     disk_reserve_mib: int | None = None  # free room below which no new work is taken; None: disk_space.py's own
+    title: str = ""  # of a gateway whose organisation came after genesis: as people write it
     public_url: str = (
         ""  # where the QR codes of faces lead, without a slash at the end; the REST port's own if left out
     )
+
+    @property
+    def office_name(self) -> str:
+        """The organisation that supervises a gateway's; empty for other nodes."""
+        return self.office.organisation if self.office is not None else ""
 
 
 def load_network_config(path: Path) -> NetworkConfig:
@@ -143,6 +149,7 @@ def parse_node_config(data: bytes, home: Path, path: str = "node.yaml") -> NodeC
         disk_reserve_mib=root.read_integer("disk_reserve_mib", 0, RESERVE_MIB_MAX)
         if "disk_reserve_mib" in root
         else None,
+        title=root.read_text("title", "", r".{0,128}", "at most 128 characters"),
         public_url=root.read_text("public_url", "", URL, URL_HINT).rstrip("/"),
     )
     if config.api is not None and not config.public_url:
@@ -192,7 +199,7 @@ def _gateway_integer(root: Section, kind: str, key: str, maximum: int) -> int:
 
 def _check_node(config: NodeConfig, root: Section) -> None:
     if config.kind != GATEWAY:
-        for key in ("places", "lease_count", "lease_threshold", "transaction_window_blocks", "office"):
+        for key in ("places", "lease_count", "lease_threshold", "transaction_window_blocks", "office", "title"):
             if key in root:
                 root.problems.add(
                     root.line_of(key), f"{key}: only gateways have it, this is a {config.kind}; remove it"

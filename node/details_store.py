@@ -68,6 +68,12 @@ class DetailsStore:
         self._lock = asyncio.Lock()
         self._load()
 
+    def add_issuer(self, issuer: str) -> None:
+        """One more hospital is supervised."""
+        if issuer not in self.issuers:
+            self.issuers |= {issuer}
+            self._not_final[issuer] = OrderedDict()
+
     @classmethod
     def create(cls, data: Path) -> None:
         """Make `details/` below `data`: only `init` does."""

@@ -69,7 +69,7 @@ def examine(home: Path, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_
     looks: list[Callable[[], Iterator[tuple[str, State, str, str]]]] = [
         lambda: look_at_files(place, config),
         lambda: look_at_keys(place, config),
-        lambda: look_at_certificate(place, genesis, now_ms()),
+        lambda: look_at_certificate(place, config.organisation, genesis, now_ms()),
         lambda: _look_at_disk(config),
         lambda: look_at_stores(config, genesis),
         lambda: _look_at_past(config),

@@ -14,6 +14,7 @@ from chain.block_log import BlockLog
 from chain.codec import decode
 from chain.errors import ChainError, StorageDamaged
 from chain.genesis import Genesis
+from node.admissions import authorities_of
 from node.config import GATEWAY, MIRROR, VALIDATOR, NodeConfig
 from node.details_store import DIRECTORY as DETAILS
 from node.errors import KeyFileRefused, NodeError
@@ -75,10 +76,10 @@ def look_at_keys(place: NodeHome, config: NodeConfig) -> Iterator[Found]:
         yield "keys", "ok", f"{len(signing) + len(secrets)} read, none open to others", ""
 
 
-def look_at_certificate(place: NodeHome, genesis: Genesis, now_ms: int) -> Iterator[Found]:
+def look_at_certificate(place: NodeHome, organisation: str, genesis: Genesis, now_ms: int) -> Iterator[Found]:
     """Of the node's own: whether genesis' authority issued it, and how long it holds."""
     try:
-        contexts = PeerContexts(place.tls_certificate, place.tls_key, genesis.authorities())
+        contexts = PeerContexts(place.tls_certificate, place.tls_key, authorities_of(place, organisation, genesis))
     except NodeError as error:
         yield "certificate", "fail", str(error), "have the organisation's authority issue one for this node's key"
         return

@@ -83,7 +83,7 @@ class Gateway:
         """Opens the store below `config.data_dir`. Raises StorageDamaged, StorageLocked."""
         self.name, self.organisation = config.name, config.organisation
         self.genesis, self._peers, self._on_failure = genesis, peers, on_failure
-        self.ledger = Ledger.of(genesis, config.organisation)
+        self.ledger = Ledger.of(genesis, config.organisation, config.office_name)
         self.chain_id = self.ledger.chain_id.hex()
         self._genesis_file = genesis_to_json(genesis).encode()
         self.store = store = GatewayStore.open(config.data_dir / "gateway", self.ledger.chain_id)
@@ -166,7 +166,16 @@ class Gateway:
             self.ledger.chain_id, config.organisation, unit_key, self._desk.compare, self._prove_key
         )
         self._faces = HospitalFaces(
-            genesis, config.organisation, store, self._standings, self._post, pages, proofs, self._life
+            genesis,
+            config.organisation,
+            config.title,
+            self.ledger.office,
+            store,
+            self._standings,
+            self._post,
+            pages,
+            proofs,
+            self._life,
         )
         self._tasks: list[asyncio.Task[None]] = []
 

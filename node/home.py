@@ -33,6 +33,11 @@ class NodeHome(msgspec.Struct, frozen=True):
         return self.config_dir / "tls.pem"
 
     @property
+    def own_authority(self) -> Path:
+        """What the node's own certificate was issued under, where genesis does not know its organisation."""
+        return self.config_dir / "authority.pem"
+
+    @property
     def ca_bundle(self) -> Path:
         return self.config_dir / "ca-bundle.pem"
 
@@ -94,6 +99,11 @@ class OrganisationHome(msgspec.Struct, frozen=True):
     @property
     def mac_key(self) -> Path:
         return self.root / "mac.key"
+
+    @property
+    def admission(self) -> Path:
+        """The request to be taken in, of an organisation that came after genesis."""
+        return self.root / "admission.json"
 
     @property
     def ca_key(self) -> Path:

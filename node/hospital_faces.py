@@ -26,6 +26,8 @@ class HospitalFaces:
         self,
         genesis: Genesis,
         organisation: str,
+        title: str,
+        office: str,
         store: GatewayStore,
         standings: Standings,
         post: DetailsPost,
@@ -33,10 +35,8 @@ class HospitalFaces:
         proofs: ProofMaker,
         life: BillLife,
     ) -> None:
-        organisations = {entry.id: entry for entry in genesis.organisations}
-        own = organisations[organisation]
-        self._issuer = own.name
-        self._office = organisations[own.supervisor].name if own.supervisor in organisations else own.supervisor
+        names = {entry.id: entry.name for entry in genesis.organisations}
+        self._issuer, self._office = names.get(organisation, title or organisation), names.get(office, office)
         self._offset = genesis.parameters.utc_offset_minutes
         self._store, self._standings, self._post = store, standings, post
         self._pages, self._proofs, self._life = pages, proofs, life

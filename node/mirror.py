@@ -16,13 +16,14 @@ from chain.certified import CurrentRecord, SetChange
 from chain.codec import decode
 from chain.genesis import genesis_to_json
 from chain.ledger import Ledger
-from chain.operation import IssueBill, Operation, operation_digest
+from chain.operation import AdmitOrganisation, IssueBill, Operation, operation_digest
 from chain.records import BillBody, BusinessBody, WatermarkBody
 from chain.rules.context import HOSPITAL
 from chain.signature import SigningKey
 from chain.state import record_of
 from chain.validators import ValidatorSet
 from faces.source import FaceSource, Form
+from node.admissions import organisations_of
 from node.approvals import Approvals
 from node.audit_desk import AuditDesk, day_number
 from node.batch_verification import BatchVerification
@@ -270,6 +271,9 @@ class Mirror:
     def clearances(self, issuer: str | None) -> list[dict[str, Any]]:
         return self._clearing.clearances(issuer)
 
+    async def admit(self, operation: AdmitOrganisation, persons: Sequence[bytes] = ()) -> Standing:
+        return await self._office.admit(operation, persons)
+
     async def supervise(self, operation: StandingOperation, persons: Sequence[bytes] = ()) -> Standing:
         return await self._office.supervise(operation, persons)
 
@@ -282,16 +286,16 @@ class Mirror:
     async def seals(self, issuer: str | None) -> list[dict[str, Any]]:
         """Own issuers as the sealer sees them; of others the watermark only."""
         ledger, rows = self._ledger, []
-        for entry in ledger.genesis.organisations:
-            if entry.kind != HOSPITAL or issuer not in (None, entry.id):
+        for name, body in organisations_of(ledger):
+            if body.kind != HOSPITAL or issuer not in (None, name):
                 continue
-            standing = self._sealer.standing(entry.id) if self._sealer else None
+            standing = self._sealer.standing(name) if self._sealer else None
             if standing is None:
-                office = self._proofs.office_of(entry.id)
-                mark = ledger.state.get(keyspace.watermark(office, entry.id), WatermarkBody)
+                office = self._proofs.office_of(name)
+                mark = ledger.state.get(keyspace.watermark(office, name), WatermarkBody)
                 watermark = mark.upto if mark else 0
                 standing = {
-                    "issuer": entry.id,
+                    "issuer": name,
                     "office": office,
                     "watermark": watermark,
                     "head": ledger.head.height,

@@ -17,8 +17,9 @@ from chain.errors import ChainError, StorageDamaged, StorageFailed
 from chain.failpoint import failpoint
 from chain.final_view import FinalView
 from chain.ledger import Ledger
-from chain.records import BillBody
+from chain.records import BillBody, OrganisationBody
 from chain.signature import SigningKey
+from node.admissions import supervised_by
 from node.answers import Answers, turn_of
 from node.approvals import Approvals
 from node.details_store import DetailsStore
@@ -80,7 +81,7 @@ class MirrorNode:
         self._block_writer = ThreadPoolExecutor(1, "blocks")
         self._details_writer = ThreadPoolExecutor(1, "details")
         self._workers = ThreadPoolExecutor(verify_workers, "verify")
-        issuers = [entry.id for entry in ledger.genesis.organisations if entry.supervisor == organisation]
+        issuers = supervised_by(ledger, organisation)
         self.details = DetailsStore.open(data, storage_key, issuers, self._body_of, self._details_writer)
         self._index = SealIndex(self.details.database, ledger)
         self._lives = LifeIndex(self.details.database, ledger)
@@ -130,9 +131,18 @@ class MirrorNode:
             approvals=Approvals(data, storage_key, ledger.genesis.parameters),
             withholdings=withholdings,
         )
+        ledger.on_admitted.append(self._admit)
         self._answers = Answers(ledger, self.feed, self.evidence)
         self._tasks: list[asyncio.Task[None]] = []
         self._is_failed = False
+
+    def _admit(self, name: str) -> None:
+        """A block has admitted an organisation: if it is below this office, its details come here."""
+        body = self.ledger.state.get(keyspace.organisation(name), OrganisationBody)
+        if body is not None and body.supervisor == self.organisation:
+            self.details.add_issuer(name)
+            if self.sealer is not None:
+                self.sealer.add_issuer(name)
 
     def _body_of(self, bill: str) -> BillBody | None:
         return self.ledger.state.get(keyspace.bill(bill), BillBody)

@@ -20,6 +20,7 @@ from chain.execute import verify_transaction
 from chain.final_view import CodeRun, outcomes_of
 from chain.ledger import Ledger, signature_holds
 from chain.operation import (
+    AdmitOrganisation,
     AllotRange,
     ClearLease,
     Operation,
@@ -31,6 +32,7 @@ from chain.rules import RULES, Context, Refused
 from chain.signature import SigningKey
 from chain.state import Overlay
 from chain.transaction import Entry, receive_transaction, sign_transaction
+from node.admissions import organisations_of
 from node.ledger_pages import bill_of, utc_text
 from node.service import Page, ServiceRefused, Standing, StandingOperation
 from node.submissions import Submissions
@@ -40,7 +42,7 @@ BLOCKS_AT_ONCE = 200  # read for a page of what a key signed; it may then be sho
 STATES = {ACTIVE: "active", SUSPENDED: "suspended", CLOSED: "closed"}
 SOMEBODY = [bytes(32), b"\xff" * 32]  # two persons, to see what else the rules have against a step
 
-OfficeOperation = AllotRange | ClearLease | StandingOperation
+OfficeOperation = AdmitOrganisation | AllotRange | ClearLease | StandingOperation
 
 
 class OfficeDesk:
@@ -62,6 +64,10 @@ class OfficeDesk:
     async def allot_range(self, parent: str, first: int, count: int, holder: str, persons: Sequence[bytes]) -> Standing:
         """`parent` is holder/code/first. Raises ServiceRefused."""
         return await self._send(_allotment(parent, first, count, holder), persons)
+
+    async def admit(self, operation: AdmitOrganisation, persons: Sequence[bytes]) -> Standing:
+        """Raises ServiceRefused."""
+        return await self._send(operation, persons)
 
     async def clear(self, operation: ClearLease) -> Standing:
         """A clearance as `ClearanceDesk` derived it. Raises ServiceRefused."""
@@ -114,14 +120,12 @@ class OfficeDesk:
     def organisations(self) -> list[dict[str, Any]]:
         """{organisation, name, kind, region, supervisor, state, reason, height} of all that the ledger has."""
         rows = []
-        for entry in self._ledger.genesis.organisations:
-            record = self._ledger.state.record(keyspace.organisation(entry.id))
-            body = self._ledger.state.get(keyspace.organisation(entry.id), OrganisationBody)
-            assert record is not None  # of genesis, and never deleted
-            assert body is not None
+        for name, body in organisations_of(self._ledger):
+            record = self._ledger.state.record(keyspace.organisation(name))
+            assert record is not None  # never deleted
             rows.append(
                 {
-                    "organisation": entry.id,
+                    "organisation": name,
                     "name": body.name,
                     "kind": body.kind,
                     "region": body.region,

@@ -43,15 +43,22 @@ class Ledger:
     genesis_ms: int
 
     @classmethod
-    def of(cls, genesis: Genesis, organisation: str) -> Ledger:
-        """Raises ProofMismatch if genesis does not know the organisation."""
+    def of(cls, genesis: Genesis, organisation: str, office: str = "") -> Ledger:
+        """`office` supervises it, where it was admitted after genesis: a validator's word, were it wrong, would be that of no
+        seal that names it. Raises ProofMismatch if genesis does not know the organisation and no office is named."""
         entry = next((entry for entry in genesis.organisations if entry.id == organisation), None)
-        if entry is None:
+        if entry is None and not office:
             raise ProofMismatch(f"{organisation} is not among the organisations of genesis")
         change = genesis_change(genesis)
         members = genesis.validator_set()
         return cls(
-            genesis.digest(), members, organisation, entry.supervisor, change.root, change.count, genesis.created_ms
+            genesis.digest(),
+            members,
+            organisation,
+            entry.supervisor if entry is not None else office,
+            change.root,
+            change.count,
+            genesis.created_ms,
         )
 
 

@@ -67,6 +67,23 @@ class PeerContexts:
             raise KeyFileRefused(certificate_path, "holds more than one certificate in PEM") from None
         self.me = self.identify(own)
 
+    def trust(self, organisation: str, authority: bytes) -> bool:
+        """Believe what an authority (DER) issues for its organisation, beside those of genesis. False, and nothing is
+        changed, if it cannot be one: not a certificate, or another organisation's."""
+        if organisation in self._authorities:
+            return False
+        try:
+            parsed = x509.load_der_x509_certificate(authority)
+            if _only(parsed.subject, NameOID.ORGANIZATION_NAME) != organisation:
+                return False
+            parsed.verify_directly_issued_by(parsed)
+            for context in (self.server, self.client):
+                context.load_verify_locations(cadata=authority)
+        except (ValueError, TypeError, InvalidSignature, ssl.SSLError):
+            return False
+        self._authorities[organisation] = parsed
+        return True
+
     def identify(self, certificate: bytes | None) -> PeerIdentity:
         """Who a certificate (DER) speaks for, after OpenSSL accepted it. Raises PeerUnknown."""
         try:

@@ -197,7 +197,7 @@ class _Rebuilding:
                 journal.close()
 
     def _mend_details(self, replay: Replay) -> None:
-        mended = rebuild_details(self._place, self._config, self._genesis, replay.ledger, self._data.parent / WORK)
+        mended = rebuild_details(self._place, self._config, replay.ledger, self._data.parent / WORK)
         self._damage += mended.damage
         self._aside += mended.set_aside
         self._lost += mended.lost

@@ -14,9 +14,9 @@ from chain import keyspace
 from chain.database import Database
 from chain.details import details_root
 from chain.errors import ChainError, StorageDamaged
-from chain.genesis import Genesis
 from chain.ledger import Ledger
 from chain.records import BillBody
+from node.admissions import supervised_by
 from node.backup import MIRROR_ROWS
 from node.backup_rows import readable_rows, salvaged
 from node.config import NodeConfig
@@ -37,11 +37,11 @@ class MendedDetails(msgspec.Struct, frozen=True):
     notes: list[str]
 
 
-def rebuild_details(place: NodeHome, config: NodeConfig, genesis: Genesis, ledger: Ledger, work: Path) -> MendedDetails:
+def rebuild_details(place: NodeHome, config: NodeConfig, ledger: Ledger, work: Path) -> MendedDetails:
     """`ledger` knows all bills. The damaged store is put aside once the new one is whole and flushed."""
     path = config.data_dir / DIRECTORY
     box = DetailsBox(load_secret(place.storage_key))
-    issuers = [entry.id for entry in genesis.organisations if entry.supervisor == config.organisation]
+    issuers = supervised_by(ledger, config.organisation)
     damage: list[str] = []
     if _is_sound(path, box):
         database = Database.open(path)

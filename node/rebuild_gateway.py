@@ -60,7 +60,7 @@ class MendedGateway(msgspec.Struct, frozen=True):
 
 def is_sound(path: Path, config: NodeConfig, genesis: Genesis) -> bool:
     """Whether every row reads and all that was followed holds."""
-    ledger = Ledger.of(genesis, config.organisation)
+    ledger = Ledger.of(genesis, config.organisation, config.office_name)
     try:
         database = Database.open(path)
     except StorageDamaged:

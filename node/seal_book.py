@@ -158,6 +158,11 @@ class SealBook:
         self.lines = {issuer: Line(issuer) for issuer in sorted(issuers)}
         self._entries_max, self._patience = entries_max, patience
 
+    def add(self, issuer: str, tracked: int) -> None:
+        """One more line, in the issuers' order; it has no bill up to height `tracked`."""
+        self.lines = {name: self.lines.get(name) or Line(name) for name in sorted({*self.lines, issuer})}
+        self.lines[issuer].tracked = tracked
+
     @property
     def open_count(self) -> int:
         return sum(len(line.open) for line in self.lines.values())

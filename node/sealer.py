@@ -101,6 +101,12 @@ class Sealer:
             self._delivered.update((bill, issuer) for bill, _reason in index.withheld(issuer))
         store.on_kept.append(self.on_kept)
 
+    def add_issuer(self, issuer: str) -> None:
+        """One more hospital is supervised, from the block after the head on: there is no bill of it yet."""
+        if issuer not in self.book.lines:
+            self.book.add(issuer, self._ledger.head.height)
+            self._refresh_watermark(issuer)
+
     # ── what is heard ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def on_final(self, view: FinalView) -> None:

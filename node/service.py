@@ -12,6 +12,7 @@ import msgspec
 
 from chain.bill import BillRequest
 from chain.operation import (
+    AdmitOrganisation,
     CloseOrganisation,
     DeliverBill,
     HoldBill,
@@ -256,6 +257,10 @@ class Archive(Desk, Protocol):
 
     def clearances(self, issuer: str | None) -> list[dict[str, Any]]:
         """Leases that were cleared, with what became of their numbers."""
+        ...
+
+    async def admit(self, operation: AdmitOrganisation, persons: Sequence[bytes] = ()) -> Standing:
+        """Take in an organisation below this node's own one, signed and sent as that. Raises ServiceRefused."""
         ...
 
     async def supervise(self, operation: StandingOperation, persons: Sequence[bytes] = ()) -> Standing:

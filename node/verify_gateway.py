@@ -29,7 +29,7 @@ def verify_gateway(
             database = open_copy(path, place / DIRECTORY)
         except StorageLocked:
             database = open_copy(path, place / DIRECTORY, in_use=True)
-        ledger = Ledger.of(genesis, config.organisation)
+        ledger = Ledger.of(genesis, config.organisation, config.office_name)
         value = database.get(POSITION_KEY)
         position = decode(value, Position) if value is not None else None
     except (ChainError, OSError) as error:

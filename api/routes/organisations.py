@@ -13,15 +13,34 @@ from api.route import MIRROR, Given, Parameter, Route, Sent
 from api.routes.bills import PREFER
 from api.schemas import examples
 from api.schemas.answers import Answer, Rows
-from api.schemas.requests import Nothing, ReasonRequest
+from api.schemas.requests import AdmissionRequest, Nothing, ReasonRequest
 from api.second_person import Perform, perform_or_ask
 from api.standing import answer_standing
-from chain.operation import CloseOrganisation, ResumeOrganisation, SuspendOrganisation
+from chain.operation import AdmitOrganisation, CloseOrganisation, ResumeOrganisation, SuspendOrganisation
 
 
 async def list_organisations(call: Call) -> Response:
     call.parameters()
     return render(call, Rows(call.archive.organisations(), False, None))
+
+
+async def admit(call: Call) -> Response:
+    request = await call.read_json(AdmissionRequest)
+    return await perform_or_ask(call, "admit_organisation", request.organisation, request, perform_admission)
+
+
+async def perform_admission(call: Call, _name: str, request: AdmissionRequest, persons: Sequence[bytes]) -> Response:
+    operation = AdmitOrganisation(
+        request.organisation,
+        request.name,
+        request.kind,
+        request.region,
+        sorted(set(request.places)),
+        bytes.fromhex(request.key),
+        bytes.fromhex(request.authority),
+        [],
+    )
+    return await answer_standing(call, await call.archive.admit(operation, persons))
 
 
 async def suspend(call: Call) -> Response:
@@ -74,6 +93,21 @@ STEP_CODES = (
 )
 
 
+ADMISSION_CODES = (
+    "organisation_known",
+    "not_a_finance_office",
+    "kind_not_admissible",
+    "region_foreign",
+    "places_malformed",
+    "text_refused",
+    "key_refused",
+    "key_used",
+    "directory_full",
+    "approvals_full",
+    "unavailable",
+)
+
+
 def _step(path: str, name: str, summary: str, handler: object, sent: Sent) -> Route:
     return Route(
         "POST",
@@ -95,6 +129,7 @@ def _step(path: str, name: str, summary: str, handler: object, sent: Sent) -> Ro
 
 # kind -> (what its request is, what is done, the path whose policy says who may)
 STEPS: dict[str, tuple[type, Perform, str]] = {  # type: ignore[type-arg]
+    "admit_organisation": (AdmissionRequest, perform_admission, "/v1/organisations"),
     "suspend_organisation": (ReasonRequest, perform_suspension, "/v1/organisations/{name}/suspension"),
     "resume_organisation": (Nothing, perform_resumption, "/v1/organisations/{name}/resumption"),
     "close_organisation": (ReasonRequest, perform_closure, "/v1/organisations/{name}/closure"),
@@ -110,6 +145,22 @@ ROUTES = (
         list_organisations,
         {200: Given("The organisations", {"data": [examples.ORGANISATION], "has_more": False, "next": None}, Rows)},
         (MIRROR,),
+    ),
+    Route(
+        "POST",
+        "/v1/organisations",
+        "admitOrganisation",
+        "organisations",
+        "Take in an organisation below this office; an office still has to give a hospital numbers",
+        admit,
+        {
+            202: Given("Waits for a second person, or sent to the ledger", examples.AWAITING_OFFICE, dict),
+            201: Given("Recorded within the preferred wait", examples.LIFE_RECORDED, Answer),
+        },
+        (MIRROR,),
+        Sent(examples.ADMISSION, AdmissionRequest),
+        (PREFER,),
+        ADMISSION_CODES,
     ),
     _step(
         "suspension",

@@ -207,6 +207,15 @@ ORGANISATION: dict[str, Any] = {
     "reason": "key_lost",
     "height": 1042,
 }
+ADMISSION: dict[str, Any] = {
+    "organisation": "hospital-c",
+    "name": "第三医院",
+    "kind": "hospital",
+    "region": "331000",
+    "key": "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+    "authority": "",
+    "places": ["C01"],
+}
 CLEARANCE: dict[str, Any] = {
     "issuer": "hospital-a",
     "code": "33060126",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from chain.bill import BillRequest
 from chain.codec import PlaceCode
-from chain.operation import PAPERS_MAX
+from chain.operation import AUTHORITY_BYTES_MAX, PAPERS_MAX, PLACES_MAX
 
 BATCH_MAX = 1_000  # bills in one request
 VERIFICATIONS_MAX = 10_000  # rows in one request
@@ -57,6 +57,18 @@ class ReasonRequest(Body, frozen=True):
     """Why, as a code: the ledger keeps it for everybody to read."""
 
     reason: Code
+
+
+class AdmissionRequest(Body, frozen=True):
+    """An organisation that asks to be taken in, as `medbill organisation init` writes it; bytes are hex."""
+
+    organisation: Organisation
+    name: Text
+    kind: Literal["hospital", "insurer", "employer"]
+    region: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{6}\Z")]  # GB/T 2260
+    key: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]  # Ed25519, of its unit
+    authority: Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{2})*\Z", max_length=2 * AUTHORITY_BYTES_MAX)] = ""
+    places: Annotated[list[PlaceCode], msgspec.Meta(max_length=PLACES_MAX)] = []
 
 
 class DeliveryRequest(Body, frozen=True):

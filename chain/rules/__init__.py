@@ -8,6 +8,7 @@ from typing import Any
 from chain.operation import (
     AcknowledgeReversal,
     AddKey,
+    AdmitOrganisation,
     AllotRange,
     ApproveChange,
     BookBill,
@@ -36,6 +37,7 @@ from chain.operation import (
     VoidBlanks,
 )
 from chain.rules.accounting import acknowledge_reversal, book_bill
+from chain.rules.admission import admit_organisation
 from chain.rules.bills import issue_bill, reverse_bill
 from chain.rules.circulation import deliver_bill, hold_bill, make_up_payment, void_bill
 from chain.rules.claims import decide_claim, lock_claim, pay_claim, release_claim
@@ -54,6 +56,7 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     Renew: renew,
     AddKey: add_key,
     EndKey: end_key,
+    AdmitOrganisation: admit_organisation,
     SuspendOrganisation: suspend_organisation,
     ResumeOrganisation: resume_organisation,
     CloseOrganisation: close_organisation,

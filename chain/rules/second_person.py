@@ -7,10 +7,19 @@ Codes in their order of precedence: second_person_missing, persons_malformed, sa
 
 from __future__ import annotations
 
-from chain.operation import AllotRange, CloseOrganisation, ResumeOrganisation, ReverseBill, SuspendOrganisation
+from chain.operation import (
+    AdmitOrganisation,
+    AllotRange,
+    CloseOrganisation,
+    ResumeOrganisation,
+    ReverseBill,
+    SuspendOrganisation,
+)
 from chain.rules.context import Context, Refused
 
-WithPersons = AllotRange | CloseOrganisation | ResumeOrganisation | ReverseBill | SuspendOrganisation
+WithPersons = (
+    AdmitOrganisation | AllotRange | CloseOrganisation | ResumeOrganisation | ReverseBill | SuspendOrganisation
+)
 
 
 def verify_persons(operation: WithPersons, context: Context) -> None:

@@ -1,4 +1,4 @@
-"""`medbill node renew` and `medbill node init-validator`: a journal made anew, and a home for one more validator."""
+"""`medbill node renew`, `init-validator`, `init-gateway`: a journal made anew, and homes for nodes that come later."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ Name = Annotated[str, typer.Option("--name", metavar="NODE", help="Name of the n
 Organisation = Annotated[
     str, typer.Option("--organisation", metavar="NAME", help="Whose it is; it has an authority in genesis.")
 ]
+Hospital = Annotated[
+    str, typer.Option("--organisation", metavar="NAME", help="Whose it is; 'organisation init' made it.")
+]
+OfficeNode = Annotated[
+    str, typer.Option("--office", metavar="NODE", help="The mirror of the office that supervises it.")
+]
+ApiPort = Annotated[
+    int, typer.Option("--api-port", min=1, max=65535, metavar="PORT", help="For the hospital's systems.")
+]
+ApiTls = Annotated[bool, typer.Option("--api-tls", help="REST over the node's own certificate.")]
 Host = Annotated[str, typer.Option("--host", metavar="HOST", help="Where it listens, and is dialled.")]
 Port = Annotated[int, typer.Option("--peer-port", min=1, max=65535, metavar="PORT", help="For other nodes.")]
 OperationsPort = Annotated[
@@ -145,3 +155,33 @@ def init_validator(
             f"give it a seat: medbill validators propose --home {home} --organisation MEMBER "
             f"--seat {organisation}={public.hex()}"
         )
+
+
+@output.reported
+def init_gateway(
+    home: Home,
+    name: Name,
+    organisation: Hospital,
+    office: OfficeNode,
+    api_port: ApiPort,
+    operations_port: OperationsPort,
+    host: Host = "127.0.0.1",
+    api_tls: ApiTls = False,
+    as_json: Json = False,
+) -> None:
+    """Make a home for the gateway of a hospital that 'organisation init' made keys for.
+
+    Start the node: it follows, and issues once the office has admitted the hospital and allotted it numbers.
+    """
+    from node.network_file import NodeEntry
+    from node.provision_gateway import Leases, provision_gateway
+
+    entry = NodeEntry(
+        name, "gateway", organisation, host, None, api_port, api_tls, operations_port, str(Path("nodes") / name)
+    )
+    provision_gateway(home, entry, office, Leases())
+    if as_json:
+        output.print_json({"name": name, "organisation": organisation, "home": str(home / entry.home)})
+    else:
+        output.print_line(f"made {home / entry.home}")
+        output.note(f"start it: medbill network up --home {home} --detach --node {name}")

@@ -27,6 +27,7 @@ OWN_CERTIFICATE_FOREIGN = "unknown_certificate"  # before any peer is met: genes
 app = typer.Typer(no_args_is_help=True, help="One node: run it, ask it, let it prove its data again.")
 app.command("renew")(membership.renew)
 app.command("init-validator")(membership.init_validator)
+app.command("init-gateway")(membership.init_gateway)
 app.command("backup")(node_storage.backup)
 app.command("restore")(node_storage.restore)
 app.command("rebuild")(node_storage.rebuild)

@@ -19,7 +19,7 @@ from api.schemas import examples
 from chain.bill import BillRequest, verify_request
 from chain.codec import encode
 from chain.errors import ContentRefused
-from chain.operation import operation_digest
+from chain.operation import AdmitOrganisation, operation_digest
 from docs.faces.bills import request_of, source_of
 from exports import fhir
 from faces.source import FaceSource, Form
@@ -335,6 +335,11 @@ class FakeMirror(FakeDesk):
 
     async def withhold(self, withheld: dict[str, str], released: Sequence[str]) -> None:
         self.calls.append(("withhold", withheld, list(released)))
+
+    async def admit(self, operation: AdmitOrganisation, persons: Sequence[bytes] = ()) -> Standing:
+        self.verify_persons(persons)
+        self.calls.append(("admit", operation))
+        return self._keep(operation_digest(operation), None)
 
     async def supervise(self, operation: StandingOperation, persons: Sequence[bytes] = ()) -> Standing:
         if operation.organisation == "nobody":

@@ -223,6 +223,7 @@ ADMITTED = {
     "POST /v1/number-ranges": {"finance_clerk@home"},
     "GET /v1/keys": anywhere("hospital_admin", "finance_clerk", "auditor", "operator"),
     "GET /v1/organisations": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "operator"),
+    "POST /v1/organisations": {"finance_clerk@home"},
     "POST /v1/organisations/{name}/suspension": {"finance_clerk@home"},
     "POST /v1/organisations/{name}/resumption": {"finance_clerk@home"},
     "POST /v1/organisations/{name}/closure": {"finance_clerk@home"},

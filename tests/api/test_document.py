@@ -109,6 +109,7 @@ def test_examples_of_answers_fit_their_schema(kind: str) -> None:
 
 ROLE = {
     "allotRange": ("finance_clerk", "finance-city"),
+    "admitOrganisation": ("finance_clerk", "finance-city"),
     "suspendOrganisation": ("finance_clerk", "finance-city"),
     "resumeOrganisation": ("finance_clerk", "finance-city"),
     "closeOrganisation": ("finance_clerk", "finance-city"),

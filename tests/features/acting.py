@@ -22,7 +22,7 @@ def sealed_bill(
     network: Network, total_fen: int = 10_000, own_fen: int = 0, via: str = "hospital-a", **changes: Any
 ) -> str:
     """A new bill's number, once its office has sealed it. `changes` are fields of the request."""
-    place = "B01" if via == "hospital-b" else "A01"
+    place = {"hospital-b": "B01", "hospital-c": "C01"}.get(via, "A01")
     number = f"features-{via}-{next(_numbers)}"
     request = bill_request(number, total_fen, self_paid_fen=own_fen, place_code=place, **changes)
     answer = network.api(via).post("/bills", json=request, headers={"Prefer": "wait=20"}).json()

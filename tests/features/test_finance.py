@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 
+import pypdf
 import pytest
 
 from chain.operation import RangeRef, ReportUnused, TakeLease
-from tests.features.acting import act, agreed, post, sealed_bill
+from tests.features.acting import act, agreed, post, sealed_bill, verified
 from tests.network.running import VALIDATORS, Network, bill_request
 
 pytestmark = pytest.mark.processes
@@ -113,6 +115,51 @@ def test_42_a_suspended_hospital_issues_nothing_and_its_stolen_keys_bills_are_li
     request = bill_request("features-resumed", 100, place_code="B01")
     network.until(lambda: post(network, "/bills", request, "hospital-b")[0] in (200, 201), "it goes on by itself")
     assert sealed_bill(network, via="hospital-b")
+
+
+def test_42_a_hospital_is_admitted_on_a_running_ledger(network: Network) -> None:
+    """Keys of its own, taken in by two clerks, numbers, a gateway beside those that run: its bills are sealed and proven."""
+    home = ("--home", str(network.home))
+    request = network.json(
+        "organisation", "init", "hospital-c", "--title", "第三医院", "--region", "331000", "--place", "C01", *home
+    )
+    assert network.json("organisation", "admit", request["request"], *home)["status"] == "awaiting_second"
+    asked = network.json("organisation", "admit", request["request"], *home)  # the same again is the same step
+    assert agreed(network, asked, "archive")[1]["status"] == "recorded"
+    rows = {row["organisation"]: row for row in network.json("organisation", "list", *home)["data"]}
+    assert (rows["hospital-c"]["state"], rows["hospital-c"]["supervisor"]) == ("active", "finance-city")
+    again = network.medbill("organisation", "admit", request["request"], *home, "--json")
+    assert "recorded" in again
+
+    clerk = network.api("archive", CLERK)
+    for kind in ("outpatient", "inpatient", "registration", "checkup"):
+        ranges = clerk.get("/number-ranges", params={"holder": "finance-city"}).json()["data"]
+        row = min((row for row in ranges if row["kind"] == kind), key=lambda row: row["year"])
+        parent = f"finance-city/{row['code']}/{row['first']}"
+        body = {"parent": parent, "first": row["next"], "count": 50_000, "holder": "hospital-c"}
+        assert agreed(network, clerk.post("/number-ranges", json=body).json(), "archive")[1]["status"] == "recorded"
+
+    network.add_gateway("hospital-c", "archive")
+    network.start("hospital-c")
+    bill = sealed_bill(network, via="hospital-c")
+    proof = network.api("hospital-c").get(f"/bills/{bill}/proof", params={"fields": "payer_name,charges"})
+    facts = verified(network, proof.content)
+    assert (facts["issuer"], facts["sealed"]) == ("hospital-c", True)
+    assert network.api("archive").get(f"/bills/{bill}").json()["charges"]  # its details lie with the office
+    face = pypdf.PdfReader(io.BytesIO(network.api("hospital-c").get(f"/bills/{bill}/face").content))
+    assert "第三医院" in face.pages[0].extract_text().replace(" ", "")
+
+    # all of it is the ledger's: who was started again knows the new hospital's links too
+    for name in (*VALIDATORS, "archive"):
+        network.stop(name)
+        network.start(name)
+    network.until(network.agreed, "they agree again")
+    assert sealed_bill(network, via="hospital-c")
+    asked = network.json("organisation", "suspend", "hospital-c", "--reason", "key_lost", *home)
+    assert agreed(network, asked, "archive")[1]["status"] == "recorded"
+    status, answer = post(network, "/bills", bill_request("features-c", 100, place_code="C01"), "hospital-c")
+    assert (status, answer["code"]) == (403, "organisation_suspended")
+    network.stop("hospital-c")
 
 
 def check_of(network: Network, bill: str) -> dict[str, str]:

@@ -122,6 +122,17 @@ class Network:
         self.spawn(self.node_home(name))
         self.until(lambda: self.status(name), f"{name} answers", seconds)
 
+    def add_gateway(self, organisation: str, office: str) -> None:
+        """A home for the gateway of a hospital that `organisation init` made keys for; its name is the hospital's."""
+        with free_listener() as api, free_listener() as operations:
+            ports = [str(listener.getsockname()[1]) for listener in (api, operations)]
+        self.medbill(
+            *("node", "init-gateway", "--name", organisation, "--organisation", organisation, "--office", office),
+            *("--api-port", ports[0], "--operations-port", ports[1], "--home", str(self.home)),
+        )
+        file = json.loads((self.home / "network.json").read_text("utf-8"))
+        self.nodes = {node["name"]: node for node in file["nodes"]}
+
     def stop(self, *names: str) -> None:
         """As an operator does: each finishes its block."""
         chosen = [part for name in names for part in ("--node", name)]

@@ -33,6 +33,7 @@ from chain.merkle import hash_leaf, root
 from chain.operation import (
     AcknowledgeReversal,
     AddKey,
+    AdmitOrganisation,
     AllotRange,
     ApproveChange,
     BookBill,
@@ -69,6 +70,8 @@ from chain.operation import (
 from chain.proof import CurrentRecord, Proof, SealProof, SetChange
 from chain.recorded import Recorded
 from chain.records import (
+    AdmittedBody,
+    AuthorityBody,
     BillBody,
     BookingBody,
     BusinessBody,
@@ -156,6 +159,10 @@ OPERATIONS = {
     "renew": Renew(filled(31)),
     "add_key": AddKey(SigningKey.from_seed(filled(32)).public, 2, 1, 701),
     "end_key": EndKey(filled(33), 800),
+    "admit_organisation": AdmitOrganisation(
+        *("hospital-c", "第三医院", "hospital", "331000", ["C01"]),
+        *(SigningKey.from_seed(filled(42)).public, b"DER", [filled(40), filled(41)]),
+    ),
     "suspend_organisation": SuspendOrganisation("hospital-a", "key_lost", 2, [filled(40), filled(41)]),
     "resume_organisation": ResumeOrganisation("hospital-a", 3, []),
     "close_organisation": CloseOrganisation("hospital-a", "merged", 0, []),
@@ -212,6 +219,8 @@ BODIES = {
     "key": KeyBody(KEY_PAIR.public, 1, 1, 1, 2**53),
     "keys": KeysBody([filled(34), filled(35)]),
     "holder": HolderBody("hospital-a"),
+    "authority": AuthorityBody(b"DER"),
+    "admitted": AdmittedBody(["hospital-c", "hospital-d"]),
     "supervised": SupervisedBody(["hospital-a", "hospital-b"]),
     "validators": ValidatorsBody(1, MEMBERS),
     "change": ChangeBody(1, CHANGES, 900, "validator-0", ["validator-0", "validator-2"], 0),
@@ -346,6 +355,8 @@ def records() -> Vectors:
         "keys": keyspace.keys("hospital-a"),
         "holder": keyspace.holder(key_id(KEY_PAIR.public)),
         "supervised": keyspace.supervised("finance-city"),
+        "authority": keyspace.authority("hospital-c"),
+        "admitted": keyspace.ADMITTED,
         "validators": keyspace.VALIDATORS,
         "change": keyspace.change(filled(36)),
         "renewal": keyspace.renewal("validator-1"),
