@@ -160,14 +160,13 @@ class Mirror:
         return reader.organisation == organisation and reader.role in {*STAFF, "finance_clerk", "operator"}
 
     def _find(self, digest: bytes) -> tuple[str, Standing] | None:
-        """(whose it is, how it stands) of an operation."""
-        if self._ledger.locate(digest) is None:
-            waiting = self._submissions.is_waiting(digest)
-            if waiting is None:
-                return None
-            asked = [entry.operation for entry in waiting.entries if operation_digest(entry.operation) == digest]
-            return waiting.organisation, Standing(digest.hex(), "queued", bill_id=bill_of(asked[0]))
+        """(whose it is, how it stands) of an operation. What was refused once may be on its way again."""
         found = find_operation(self._ledger, digest)
+        if found is None or found.code != RECORDED:
+            waiting = self._submissions.is_waiting(digest)
+            if waiting is not None:
+                asked = [entry.operation for entry in waiting.entries if operation_digest(entry.operation) == digest]
+                return waiting.organisation, Standing(digest.hex(), "queued", bill_id=bill_of(asked[0]))
         if found is None:
             return None
         return found.organisation, self._standing(digest, found.organisation, found.operation, found.height, found.code)

@@ -13,7 +13,7 @@ from chain import failpoint, keyspace
 from chain.codec import encode
 from chain.details import check_code, token
 from chain.errors import StorageFailed
-from chain.operation import AddKey, AllotRange, EndKey, RangeRef, operation_digest
+from chain.operation import AddKey, AllotRange, EndKey, RangeRef, VoidBill, operation_digest
 from chain.proof import check_proof
 from chain.records import UNIT, BillBody
 from chain.signature import ED25519
@@ -584,3 +584,28 @@ async def test_a_second_bill_for_one_business_number_names_the_first(archive: Ar
 
     assert standing is not None
     assert (standing.status, standing.code, standing.superseded_by) == ("refused", "already_issued", first)
+
+
+async def test_what_was_refused_and_is_sent_again_is_on_its_way_until_it_has_run(archive: Archive) -> None:
+    """Else whoever waits for it is told the old refusal at once."""
+    operation = VoidBill(bill_id(archive.first["hospital-a"]), "mistyped")
+    digest = operation_digest(operation).hex()
+
+    async def status() -> tuple[str, str | None]:
+        standing = await archive.mirror.operation(digest, ADMIN)
+        assert standing is not None
+        return standing.status, standing.code
+
+    await archive.mirror.submit(encode(archive.chain.sign("hospital-a", operation)))
+    assert archive.block(*archive.sent()) == ["bill_unknown"]
+    assert await status() == ("refused", "bill_unknown")
+    await archive.mirror.submit(encode(archive.chain.sign("hospital-a", operation)))
+    assert await status() == ("queued", None)
+    assert archive.block(*archive.sent()) == ["bill_unknown"]
+    assert await status() == ("refused", "bill_unknown")
+    await archive.issue(archive.first["hospital-a"])
+    (standing,) = await archive.mirror.submit(encode(archive.chain.sign("hospital-a", operation)))
+    waiting = asyncio.create_task(archive.mirror.wait(standing, 60))
+    await asyncio.sleep(0)
+    assert archive.block(*archive.sent()) == ["recorded"]
+    assert (await waiting).status == "recorded"
