@@ -147,6 +147,28 @@ def acknowledgement(bill_id: str) -> bytes:
     return f"acknowledged/{bill_id}".encode()
 
 
+def settlement(bureau: str, name: bytes) -> bytes:
+    """A medical-insurance settlement, by the name that its bureau gives it."""
+    return f"settlement/{bureau}/{name.hex()}".encode()
+
+
+def settled(bill_id: str) -> bytes:
+    """Which settlement a bill was joined to last."""
+    return f"settled/{bill_id}".encode()
+
+
+def joined(bureau: str, name: bytes, bill_id: str) -> bytes:
+    return f"joined/{bureau}/{name.hex()}/{bill_id}".encode()
+
+
+def fund_payment(bureau: str, name: bytes) -> bytes:
+    return f"fundpaid/{bureau}/{name.hex()}".encode()
+
+
+def settlement_withdrawal(bureau: str, name: bytes) -> bytes:
+    return f"unsettled/{bureau}/{name.hex()}".encode()
+
+
 def claims(bill_id: str) -> bytes:
     """What counts of a bill's claims."""
     return f"claims/{bill_id}".encode()

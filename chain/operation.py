@@ -303,6 +303,31 @@ class AcknowledgeReversal(Wire, frozen=True, tag=601):
     bill: BillId
 
 
+class JoinSettlement(Wire, frozen=True, tag=610):
+    """The insurance bureau says which bill a settlement of its own is about, and who paid how much of it by that settlement."""
+
+    settlement: Digest  # of the settlement's number, under a key of the bureau's own
+    bill: BillId
+    payments: Payments  # of this bill, as the settlement has them: what it is compared with is the bill's own
+
+
+class PayFund(Wire, frozen=True, tag=611):
+    """The fund has paid a hospital its part of a settlement, in one payment."""
+
+    settlement: Digest
+    hospital: Name
+    amount_fen: Fen
+    paid_date: LocalDate
+    payment_mac: Mac  # of the payment's number
+
+
+class WithdrawSettlement(Wire, frozen=True, tag=612):
+    """The settlement holds no longer, and what the fund paid for it has come back: its bills may be settled anew."""
+
+    settlement: Digest
+    reason: Reason
+
+
 class ClearLease(Wire, frozen=True, tag=700):
     """The office clears a lease's numbers (核销): what became of each is counted, and none may be used any more."""
 
@@ -371,6 +396,9 @@ Operation: TypeAlias = (
     | VoidBlanks
     | BookBill
     | AcknowledgeReversal
+    | JoinSettlement
+    | PayFund
+    | WithdrawSettlement
     | ClearLease
     | LockClaim
     | DecideClaim

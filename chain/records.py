@@ -72,6 +72,12 @@ REJECTED = 4
 PAID = 5
 RELEASED = 6
 
+# settlement axis, each settlement for itself
+NOT_SETTLED = 1
+JOINED = 2  # to a bill or several
+FUND_PAID = 3  # to its hospital
+WITHDRAWN = 4
+
 State = Annotated[int, msgspec.Meta(ge=1, le=99)]
 
 
@@ -302,6 +308,33 @@ class BookingBody(Wire, frozen=True):
     organisation: Name
     amount_fen: Fen
     voucher_mac: Digest
+
+
+class SettlementBody(Wire, frozen=True):
+    """A medical-insurance settlement, of which its bureau has said something."""
+
+    hospital: Name
+    state: State
+    bills: list[BillId]  # in the order in which they were joined; none while only its payment is known
+
+
+class SettledBody(Wire, frozen=True):
+    """The settlement that a bill was joined to last; whether it still holds, its own record says."""
+
+    bureau: Name
+    settlement: Digest
+
+
+class JoinedBody(Wire, frozen=True):
+    """What a settlement says of one bill."""
+
+    payments: Payments
+
+
+class FundPaymentBody(Wire, frozen=True):
+    amount_fen: Fen
+    paid_date: LocalDate
+    payment_mac: Digest
 
 
 class ClaimBody(Wire, frozen=True):

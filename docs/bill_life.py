@@ -27,6 +27,9 @@ OPERATIONS = {  # (axis, move) -> the operation that makes it
     ("claim", "reject"): "DecideClaim of nothing",
     ("claim", "pay"): "PayClaim",
     ("claim", "release"): "ReleaseClaim",
+    ("settlement", "join"): "JoinSettlement",
+    ("settlement", "pay"): "PayFund",
+    ("settlement", "withdraw"): "WithdrawSettlement",
 }
 
 LEFT, BOX, GAP, BOX_HIGH, STEP = 130, 104, 62, 30, 17
@@ -60,7 +63,7 @@ def page() -> str:
     parts += [
         "",
         "A claim's lock that ran out by block time counts as released. Of accounting it is the paying unit's side that is waited for; the issuer's own",
-        "booking has the same states and stops nothing.",
+        "booking has the same states and stops nothing. A settlement of medical insurance stops nothing either: [settlements](settlements.md).",
         "",
     ]
     return "\n".join(parts)

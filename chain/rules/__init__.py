@@ -19,9 +19,11 @@ from chain.operation import (
     EndKey,
     HoldBill,
     IssueBill,
+    JoinSettlement,
     LockClaim,
     MakeUpPayment,
     PayClaim,
+    PayFund,
     PrintPaper,
     ProposeChange,
     ReleaseClaim,
@@ -35,6 +37,7 @@ from chain.operation import (
     TakeLease,
     VoidBill,
     VoidBlanks,
+    WithdrawSettlement,
 )
 from chain.rules.accounting import acknowledge_reversal, book_bill
 from chain.rules.admission import admit_organisation
@@ -49,6 +52,7 @@ from chain.rules.numbers import allot_range, report_unused, take_lease
 from chain.rules.organisations import close_organisation, resume_organisation, suspend_organisation
 from chain.rules.paper import print_paper, take_back_paper, void_blanks
 from chain.rules.seals import seal_bills
+from chain.rules.settlements import join_settlement, pay_fund, withdraw_settlement
 
 RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     ProposeChange: propose_change,
@@ -75,6 +79,9 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     VoidBlanks: void_blanks,
     BookBill: book_bill,
     AcknowledgeReversal: acknowledge_reversal,
+    JoinSettlement: join_settlement,
+    PayFund: pay_fund,
+    WithdrawSettlement: withdraw_settlement,
     ClearLease: clear_lease,
     LockClaim: lock_claim,
     DecideClaim: decide_claim,

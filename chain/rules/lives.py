@@ -22,6 +22,8 @@ from chain.records import (
     ClaimRef,
     ClaimsBody,
     PaperBody,
+    SettledBody,
+    SettlementBody,
     WatermarkBody,
 )
 from chain.rules.context import Body, Context, Refused, View, organisation
@@ -83,6 +85,15 @@ def claims_of(view: Reads, number: str) -> list[tuple[ClaimRef, ClaimBody]]:
         assert body is not None  # written with the list
         found.append((ref, body))
     return found
+
+
+def settlement_of(view: Reads, number: str) -> tuple[SettledBody, SettlementBody] | None:
+    """The settlement that a bill was joined to last, which may be withdrawn by now; None if it never was joined."""
+    settled = view.get(keyspace.settled(number), SettledBody)
+    if settled is None:
+        return None
+    body = view.get(keyspace.settlement(settled.bureau, settled.settlement), SettlementBody)
+    return None if body is None else (settled, body)  # a gateway is told by others, who may keep it back
 
 
 def standing(claim: ClaimBody, time_ms: int) -> int:

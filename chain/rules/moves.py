@@ -15,13 +15,16 @@ from chain.records import (
     BOOKED,
     COVERED,
     DELIVERED,
+    FUND_PAID,
     IN_ARREARS,
     IN_HOUSE,
+    JOINED,
     LOCKED,
     NO_PAPER,
     NORMAL,
     NOT_BOOKED,
     NOT_CLAIMED,
+    NOT_SETTLED,
     PAID,
     PAPER_OUT,
     RED,
@@ -29,6 +32,7 @@ from chain.records import (
     RELEASED,
     REVERSED,
     VOID,
+    WITHDRAWN,
     WITHHELD,
 )
 from chain.rules.context import Refused
@@ -103,6 +107,20 @@ AXES: dict[str, Axis] = {
             "release": {
                 NOT_CLAIMED: "claim_unknown", LOCKED: RELEASED, APPROVED: RELEASED, REJECTED: "claim_rejected",
                 PAID: RELEASED, RELEASED: "already_released",
+            },
+        },
+    ),
+    "settlement": Axis(  # of one settlement; a bill is of one that holds
+        {NOT_SETTLED: "none", JOINED: "joined", FUND_PAID: "paid", WITHDRAWN: "withdrawn"},
+        {
+            "join": {
+                NOT_SETTLED: JOINED, JOINED: JOINED, FUND_PAID: FUND_PAID, WITHDRAWN: "settlement_withdrawn",
+            },
+            "pay": {
+                NOT_SETTLED: FUND_PAID, JOINED: FUND_PAID, FUND_PAID: "fund_already_paid", WITHDRAWN: "settlement_withdrawn",
+            },
+            "withdraw": {
+                NOT_SETTLED: "settlement_unknown", JOINED: WITHDRAWN, FUND_PAID: WITHDRAWN, WITHDRAWN: "already_withdrawn",
             },
         },
     ),

@@ -20,15 +20,19 @@ from chain.operation import (
     DecideClaim,
     DeliverBill,
     HoldBill,
+    JoinSettlement,
     LockClaim,
     MakeUpPayment,
     Operation,
     PayClaim,
+    PayFund,
+    Payments,
     PrintPaper,
     ReleaseClaim,
     TakeBackPaper,
     VoidBill,
     VoidBlanks,
+    WithdrawSettlement,
 )
 from chain.records import PAYER, ClaimBody, ClaimsBody
 from tests.chain.making import NOON_MS, Chain, bill_id, genesis_with, issue_bill, mac, reverse_bill
@@ -39,6 +43,7 @@ FIRST = {"hospital-a": 1, "hospital-b": 100_001}
 bills = st.tuples(st.sampled_from(HOSPITALS), st.integers(0, 2))
 papers = st.sampled_from(["P001", "P002", "P003", "P004"])
 claim_names = st.sampled_from(["c1", "c2", "c3"])
+settlement_names = st.sampled_from(["s1", "s2", "s3"])
 
 
 @dataclass
@@ -63,6 +68,14 @@ class Claim:
     granted: int = 0
 
 
+@dataclass
+class Settlement:
+    hospital: str
+    bills: list[tuple[str, int]] = field(default_factory=list)
+    paid: bool = False
+    withdrawn: bool = False
+
+
 class Lives(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
@@ -73,6 +86,7 @@ class Lives(RuleBasedStateMachine):
         self.forms: set[tuple[str, str]] = set()
         self.ended: set[tuple[str, str]] = set()
         self.claims: dict[tuple[str, str], Claim] = {}
+        self.settlements: dict[str, Settlement] = {}
         self.reds = dict.fromkeys(HOSPITALS, 0)
         for hospital in HOSPITALS:
             self.chain.lease(hospital)
@@ -242,6 +256,32 @@ class Lives(RuleBasedStateMachine):
         self.run(by, ReleaseClaim(mac(by + name), "withdrawn"), allowed)
         if claim is not None and allowed:
             claim.state, claim.granted = "released", 0
+
+    @rule(bill=bills, name=settlement_names)
+    def join(self, bill: tuple[str, int], name: str) -> None:
+        one, known = self.bills[bill], self.settlements.get(name)
+        is_free = not any(bill in other.bills for other in self.settlements.values() if not other.withdrawn)
+        fits = known is None or (known.hospital == bill[0] and not known.withdrawn)
+        allowed = one.normal and not one.void and is_free and fits
+        self.run("insurance", JoinSettlement(mac(name), self.number(bill), Payments(1, 0, 0, 0)), allowed)
+        if allowed:
+            self.settlements.setdefault(name, Settlement(bill[0])).bills.append(bill)
+
+    @rule(hospital=st.sampled_from(HOSPITALS), name=settlement_names)
+    def pay_fund(self, hospital: str, name: str) -> None:
+        known = self.settlements.get(name)
+        allowed = known is None or (known.hospital == hospital and not known.paid and not known.withdrawn)
+        self.run("insurance", PayFund(mac(name), hospital, 1, 20260601, mac("payment")), allowed)
+        if allowed:
+            self.settlements.setdefault(name, Settlement(hospital)).paid = True
+
+    @rule(name=settlement_names)
+    def withdraw(self, name: str) -> None:
+        known = self.settlements.get(name)
+        allowed = known is not None and not known.withdrawn
+        self.run("insurance", WithdrawSettlement(mac(name), "mistyped"), allowed)
+        if known is not None and allowed:
+            known.withdrawn = True
 
     @invariant()
     def never_more_than_the_own_part(self) -> None:
