@@ -6,12 +6,13 @@ DA/T 95-2022 calls them business events: activity, time, mandate. A stamp's proo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from chain import keyspace
 from chain.errors import StorageDamaged
 from chain.ledger import Ledger
-from chain.operation import ReverseBill
+from chain.operation import JoinSettlement, ReverseBill
 from chain.records import BillBody, Record
 from node.bill_stamps import proof_links, role_of, stamp_of
 from node.bill_versions import bill_versions
@@ -39,6 +40,9 @@ class BillHistory:
         for digest in self._lives.operations_of(bill):
             made = known_operation(self._ledger, digest)
             stamps.append((made, stamp_of(made.operation, bill)))
+            if isinstance(made.operation, JoinSettlement):
+                steps = self._steps_of(made.organisation, made.operation.settlement)
+                stamps += [(step, stamp_of(step.operation, bill)) for step in steps]
         if body.related and not isinstance(first.operation, ReverseBill):
             made = known_operation(self._ledger, self._origin_of(body.related[0]))
             stamps.append((made, stamp_of(made.operation, bill)))
@@ -51,6 +55,13 @@ class BillHistory:
             rows.append((known_operation(self._ledger, seal.operation), {"event": "sealed"}))
         rows.sort(key=lambda row: row[0].place)
         return [{**event, **_who(made)} for made, event in rows]
+
+    def _steps_of(self, bureau: str, settlement: bytes) -> Iterator[RecordedOperation]:
+        """What became of a settlement as a whole, before its bill was joined or after."""
+        for key in (keyspace.fund_payment(bureau, settlement), keyspace.settlement_withdrawal(bureau, settlement)):
+            record = self._ledger.state.record(key)
+            if record is not None:
+                yield known_operation(self._ledger, record.origin)
 
     def _origin_of(self, bill: str) -> bytes:
         record = self._ledger.state.record(keyspace.bill(bill))

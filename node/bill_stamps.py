@@ -14,16 +14,19 @@ from chain.operation import (
     DeliverBill,
     HoldBill,
     IssueBill,
+    JoinSettlement,
     LockClaim,
     MakeUpPayment,
     Operation,
     PayClaim,
+    PayFund,
     PrintPaper,
     ReleaseClaim,
     ReverseBill,
     SealBills,
     TakeBackPaper,
     VoidBill,
+    WithdrawSettlement,
 )
 from chain.records import ISSUER
 
@@ -45,6 +48,8 @@ def role_of(operation: Operation) -> str:
             return "issuer" if operation.side == ISSUER else "paying_unit"
         case AcknowledgeReversal():
             return "paying_unit"
+        case JoinSettlement() | PayFund() | WithdrawSettlement():
+            return "insurance_bureau"
         case _:
             return "issuer"
 
@@ -74,6 +79,17 @@ def stamp_of(operation: Operation, bill: str) -> dict[str, Any]:
             return {"event": "booked", "amount_fen": operation.amount_fen}
         case AcknowledgeReversal():
             return {"event": "acknowledged"}
+        case JoinSettlement():
+            fund_fen = operation.payments.insurance_fund_fen
+            return {"event": "settlement_joined", "settlement": operation.settlement.hex(), "amount_fen": fund_fen}
+        case PayFund():
+            return {"event": "fund_paid", "settlement": operation.settlement.hex(), "amount_fen": operation.amount_fen}
+        case WithdrawSettlement():
+            return {
+                "event": "settlement_withdrawn",
+                "settlement": operation.settlement.hex(),
+                "reason": operation.reason,
+            }
         case LockClaim():
             return {"event": "claim_locked", "claim": operation.claim.hex(), "amount_fen": operation.amount_fen}
         case DecideClaim():

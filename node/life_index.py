@@ -21,17 +21,20 @@ from chain.operation import (
     DecideClaim,
     DeliverBill,
     HoldBill,
+    JoinSettlement,
     LockClaim,
     MakeUpPayment,
     Operation,
     PayClaim,
+    PayFund,
     PrintPaper,
     ReleaseClaim,
     TakeBackPaper,
     VoidBill,
+    WithdrawSettlement,
     operation_digest,
 )
-from chain.records import ClaimBody
+from chain.records import ClaimBody, SettlementBody
 from chain.state import Store
 from chain.transaction import Transaction
 from node.recorded_operations import block_at, codes_at
@@ -49,9 +52,14 @@ _OF_A_BILL = (
     TakeBackPaper,
     BookBill,
     AcknowledgeReversal,
+    JoinSettlement,
     LockClaim,
 )
 _OF_A_CLAIM = (DecideClaim, PayClaim, ReleaseClaim)
+_OF_A_SETTLEMENT = (
+    PayFund,
+    WithdrawSettlement,
+)  # not indexed: `bill_history.py` comes to them by way of the bill's own step
 _STEPS = frozenset(_OF_A_BILL + _OF_A_CLAIM)
 
 
@@ -96,6 +104,9 @@ class LifeIndex:
         if isinstance(operation, _OF_A_CLAIM):
             claim = self._ledger.state.get(keyspace.claim(organisation, operation.claim), ClaimBody)
             return claim.bill if claim else ""
+        if isinstance(operation, _OF_A_SETTLEMENT):
+            settlement = self._ledger.state.get(keyspace.settlement(organisation, operation.settlement), SettlementBody)
+            return settlement.bills[0] if settlement and settlement.bills else ""  # all of them are one hospital's
         return ""
 
     def operations_of(self, bill: str) -> list[bytes]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from chain import keyspace
 from chain.records import ISSUER, PAYER, BookingBody, CirculationBody, ClaimBody, PaperBody
-from chain.rules.lives import Reads, claims_of, standing
+from chain.rules.lives import Reads, claims_of, settlement_of, standing
 from chain.rules.moves import AXES, begin
 from node.ledger_pages import utc_text
 
@@ -28,6 +28,10 @@ def life_page(state: Reads, bill: str, time_ms: int) -> dict[str, Any]:
         page[field] = _name("accounting", booking.state if booking else None)
         if booking is not None:
             page |= {f"{field}_by": booking.organisation, f"{field}_fen": booking.amount_fen}
+    settled = settlement_of(state, bill)
+    page["settlement"] = _name("settlement", settled[1].state if settled else None)
+    if settled is not None:
+        page |= {"settlement_by": settled[0].bureau, "settlement_mac": settled[0].settlement.hex()}
     page["claims"] = [
         {"insurer": ref.insurer, "claim": ref.claim.hex(), **claim_page(claim, time_ms)}
         for ref, claim in claims_of(state, bill)

@@ -46,6 +46,7 @@ from node.rights import STAFF
 from node.seal_index import SealIndex
 from node.sealer import Sealer
 from node.service import Claimed, Head, Page, Reader, ServiceRefused, Standing, StandingOperation, Status
+from node.settlement_match import SettlementMatch
 from node.submissions import Submissions
 from node.verification import PublicVerification
 from node.withholdings import Withholdings
@@ -87,6 +88,7 @@ class Mirror:
         self.bills = BillDesk(organisation, ledger, store, index, lives, self._proofs)
         self.patients = PatientDesk(self.bills)
         self._audit = AuditDesk(ledger, self.bills.public_page)
+        self._match = SettlementMatch(ledger)
         self._verification = PublicVerification(self.bills.face)
         self.batches = BatchVerification(ledger.chain_id, organisation, unit_key, self._compare, self._prove_key)
 
@@ -331,6 +333,11 @@ class Mirror:
 
     async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int) -> Page:
         return await self._audit.bills(filters, after, limit)
+
+    async def audit_settlements(
+        self, filters: dict[str, str], bureau: str | None, after: str | None, limit: int
+    ) -> Page:
+        return await self._match.page(filters, bureau, after, limit)
 
     async def number_gaps(self, issuer: str | None, year: int) -> list[dict[str, Any]]:
         return await self._audit.number_gaps(issuer, year)

@@ -36,6 +36,18 @@ StandingOperation = SuspendOrganisation | ResumeOrganisation | CloseOrganisation
 LifeOperation = VoidBill | DeliverBill | HoldBill | MakeUpPayment | PrintPaper | TakeBackPaper | VoidBlanks
 Status = Literal["queued", "recorded", "sealed", "refused"]
 Verdict = Literal["genuine", "genuine_reversed", "genuine_void", "no_match", "try_later"]
+# what the match of a bill, its settlement and the fund's payment may find
+DIFFERENCES = (
+    "no_settlement",
+    "fund_differs",
+    "account_differs",
+    "rest_differs",
+    "not_paid",
+    "paid_differs",
+    "bill_reversed",
+    "bill_void",
+    "settlement_without_bill",
+)
 
 
 class ServiceRefused(Exception):
@@ -286,6 +298,13 @@ class Archive(Desk, Protocol):
 
     async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int) -> Page:
         """Filters: issuer (required), from, to (yyyy-mm-dd), kind, place, validity."""
+        ...
+
+    async def audit_settlements(
+        self, filters: dict[str, str], bureau: str | None, after: str | None, limit: int
+    ) -> Page:
+        """Bills with what settlements and the fund's payments say of them. Filters: issuer, from, to (yyyy-mm-dd), difference (of
+        DIFFERENCES), unmatched (there or not). `bureau`: settlements of that one alone."""
         ...
 
     async def number_gaps(self, issuer: str | None, year: int) -> list[dict[str, Any]]:
