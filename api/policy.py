@@ -100,6 +100,8 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/seals"): SUPERVISING,
     ("POST", "/v1/seals"): OFFICE,
     ("GET", "/v1/audit/bills"): AUDITING,
+    # a bureau's clerks see its own settlements: routes/settlements.py
+    ("GET", "/v1/audit/settlements"): Policy(anyone=_roles("auditor", "insurer_clerk"), own=_roles("finance_clerk")),
     ("GET", "/v1/audit/day-totals"): AUDITING,
     # a hospital closes its day with its own
     ("GET", "/v1/audit/day-books"): SUPERVISING,

@@ -17,6 +17,7 @@ from api.routes import (
     numbers,
     organisations,
     public,
+    settlements,
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -30,6 +31,7 @@ ROUTES: tuple[Route, ...] = (
     *organisations.ROUTES,
     *approvals.ROUTES,
     *audit.ROUTES,
+    *settlements.ROUTES,
     *ledger.ROUTES,
     *institutions.ROUTES,
     *files.ROUTES,

@@ -148,6 +148,23 @@ DAY_TOTALS: dict[str, Any] = {
     "void_sum_fen": 0,
     "version": 17,
 }
+SETTLEMENT: dict[str, Any] = {
+    "bill_id": BILL_ID,
+    "issuer": "hospital-a",
+    "place_code": "A01",
+    "business_date": "2026-03-01",
+    "validity": "normal",
+    "total_fen": 12850,
+    "payments": BILL["payments"],
+    "bureau": "insurance",
+    "settlement": DIGEST,
+    "settled": {"insurance_fund_fen": 7900, "personal_account_fen": 3000, "other_fen": 0, "cash_fen": 1950},
+    "settlement_bills": 1,
+    "due_fen": 7900,
+    "paid_fen": 7900,
+    "paid_date": "2026-03-20",
+    "differences": ["fund_differs", "rest_differs"],
+}
 NUMBER_GAPS: dict[str, Any] = {
     "issuer": "hospital-a",
     "code": "33060126",

@@ -366,6 +366,12 @@ class FakeMirror(FakeDesk):
         rows = [{**examples.BILL_VIEW, "height": 1 + place} for place in range(begin, min(begin + limit, 45))]
         return Page(rows, str(begin + limit) if begin + limit < 45 else None)
 
+    async def audit_settlements(
+        self, filters: dict[str, str], bureau: str | None, after: str | None, limit: int
+    ) -> Page:
+        self.calls.append(("audit_settlements", filters, bureau, after, limit))
+        return Page([examples.SETTLEMENT], None if after else "bill:hospital-a/20260301/1")
+
     async def number_gaps(self, issuer: str | None, year: int) -> list[dict[str, Any]]:
         self.calls.append(("number_gaps", issuer, year))
         return [examples.NUMBER_GAPS]

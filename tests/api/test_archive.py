@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.testclient import TestClient
 
 from api.schemas import examples
-from tests.api.conftest import AUDITOR, CASHIER, CLERK, OPERATOR, bill, problem
+from tests.api.conftest import AUDITOR, CASHIER, CLERK, OPERATOR, bearer, bill, problem
 from tests.api.fake_desk import FakeGateway, FakeMirror
 
 BYTES = {**OPERATOR, "Content-Type": "application/msgpack"}
@@ -71,6 +71,39 @@ def test_an_auditor_filters_bills(mirror: TestClient, archive: FakeMirror) -> No
         ({"name": "x"}, "parameter_unknown"),
     ):
         problem(mirror.get("/v1/audit/bills", params={**filters, **change}, headers=AUDITOR), 400, code)
+
+
+def test_settlements_are_matched_for_auditors_and_for_their_own_bureau(mirror: TestClient, archive: FakeMirror) -> None:
+    path, filters = "/v1/audit/settlements", {"issuer": "hospital-a", "from": "2026-03-01", "difference": "not_paid"}
+    bureau, stranger = bearer("insurer_clerk", "finance"), bearer("insurer_clerk", "finance-city")
+    assert mirror.get(f"{path}?unmatched", headers=AUDITOR).json()["data"] == [examples.SETTLEMENT]
+    mirror.get(path, params={**filters, "unmatched": "true"}, headers=AUDITOR)
+    mirror.get(path, params={"unmatched": "false"}, headers=AUDITOR)
+    cursor = mirror.get(path, headers=bureau).json()["next"]
+    assert mirror.get(path, params={"cursor": cursor}, headers=bureau).json()["next"] is None
+    assert archive.calls == [
+        ("audit_settlements", {"unmatched": "true"}, None, None, 20),
+        ("audit_settlements", {**filters, "unmatched": "true"}, None, None, 20),
+        ("audit_settlements", {}, None, None, 20),
+        ("audit_settlements", {}, "finance", None, 20),
+        ("audit_settlements", {}, "finance", "bill:hospital-a/20260301/1", 20),
+    ]
+    for headers in (AUDITOR, stranger):  # another reader's list is another list
+        problem(mirror.get(path, params={"cursor": cursor}, headers=headers), 400, "cursor_invalid")
+    other = {"cursor": cursor, "unmatched": ""}
+    problem(mirror.get(path, params=other, headers=bureau), 400, "cursor_invalid")
+    for query, code in (
+        ("unmatched=yes", "parameter_invalid"),
+        ("unmatched&unmatched=false", "parameter_invalid"),
+        ("issuer=hospital-a/", "parameter_invalid"),
+        ("from=20260301", "parameter_invalid"),
+        ("to=2026-02-30", "parameter_invalid"),
+        ("difference=lost", "parameter_invalid"),
+        ("limit=1001", "parameter_invalid"),
+        ("bureau=insurance", "parameter_unknown"),
+    ):
+        problem(mirror.get(f"{path}?{query}", headers=AUDITOR), 400, code)
+    problem(mirror.get(path, headers=CASHIER), 403, "role_forbidden")
 
 
 def test_day_totals_are_of_a_day_or_a_span(mirror: TestClient, archive: FakeMirror) -> None:

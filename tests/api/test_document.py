@@ -122,6 +122,7 @@ ROLE = {
     "listSeals": ("auditor", "audit-office"),
     "listKeys": ("operator", "finance"),
     "listAuditedBills": ("auditor", "audit-office"),
+    "listSettlements": ("auditor", "audit-office"),
     "listDayTotals": ("auditor", "audit-office"),
     "fetchDayBooks": ("auditor", "audit-office"),
     "listNumberGaps": ("auditor", "audit-office"),
