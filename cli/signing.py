@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,21 +31,32 @@ def send_operation(
     client: Client, organisation: str, key: SigningKey, operation: Operation, wait_s: int
 ) -> dict[str, Any]:
     """What became of it within `wait_s`. Raises CommandFailed with the ledger's code if it was refused."""
+    (outcome,), _height = send_operations(client, organisation, key, [operation], wait_s)
+    outcome.pop("index", None)
+    if outcome.get("status") == "refused" and not outcome.get("repeated"):
+        code, detail = str(outcome.get("code")), str(outcome.get("detail") or "the ledger refused it")
+        raise CommandFailed(code, detail, exit_code_of_status(409), status=409)
+    return outcome
+
+
+def send_operations(
+    client: Client, organisation: str, key: SigningKey, operations: Sequence[Operation], wait_s: int
+) -> tuple[list[dict[str, Any]], int]:
+    """What became of each within `wait_s`, and the ledger's height before: what was recorded up to it was there already.
+
+    They stand in one transaction (at most `chain.transaction.OPERATIONS_MAX`) and each for itself.
+    """
     from chain.codec import encode
     from chain.transaction import Entry, sign_transaction
 
     network = client.get("/v1/network")
     chain_id, height = bytes.fromhex(network["chain_id"]), int(network["head"]["height"])
     until = height + TRANSACTION_WINDOW_BLOCKS
-    transaction = sign_transaction(chain_id, organisation, key, until, [Entry(False, operation)])
+    entries = [Entry(False, operation) for operation in operations]
+    transaction = sign_transaction(chain_id, organisation, key, until, entries)
     headers = {"Content-Type": "application/octet-stream", **({"Prefer": f"wait={wait_s}"} if wait_s else {})}
     answer = client.send("POST", "/v1/transactions", content=encode(transaction), headers=headers).json()
-    outcome: dict[str, Any] = answer["outcomes"][0]
-    outcome.pop("index", None)
-    if outcome.get("status") == "refused" and not outcome.get("repeated"):
-        code, detail = str(outcome.get("code")), str(outcome.get("detail") or "the ledger refused it")
-        raise CommandFailed(code, detail, exit_code_of_status(409), status=409)
-    return outcome
+    return list(answer["outcomes"]), height
 
 
 def act(

@@ -25,6 +25,10 @@ Kind = Annotated[str | None, typer.Option("--kind", help="outpatient, inpatient,
 Place = Annotated[str | None, typer.Option("--place", metavar="CODE", help="Issuing point.")]
 Validity = Annotated[str | None, typer.Option("--validity", help="normal, reversed or red.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many rows.")]
+Unmatched = Annotated[bool, typer.Option("--unmatched", help="Only where something differs.")]
+Difference = Annotated[
+    str | None, typer.Option("--difference", metavar="CODE", help="Only with this one, such as fund_differs.")
+]
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="64 hex digits; 'medbill keys show' tells them.")]
 FromHeight = Annotated[int, typer.Option("--from", min=1, metavar="HEIGHT", help="First block to look at.")]
@@ -46,6 +50,16 @@ DAY_COLUMNS = (
     "void_sum_fen",
 )
 HISTORY_COLUMNS = ("at", "event", "organisation", "role", "height", "operation")
+SETTLEMENT_COLUMNS = (
+    "bill_id",
+    "issuer",
+    "business_date",
+    "validity",
+    "due_fen",
+    "paid_fen",
+    "paid_date",
+    "differences",
+)
 BILL_COLUMNS = ("bill_id", "kind", "place_code", "business_date", "total_fen", "validity", "status", "height")
 
 
@@ -101,6 +115,39 @@ def bills(
         output.print_json({"from": first, "to": last, "data": rows})
     else:
         output.print_table(BILL_COLUMNS, [[row.get(column) for column in BILL_COLUMNS] for row in rows])
+
+
+@app.command()
+@output.reported
+def settlements(
+    home: Home,
+    unmatched: Unmatched = False,
+    issuer: Issuer = None,
+    from_date: FromDate = None,
+    to_date: ToDate = None,
+    difference: Difference = None,
+    via: ViaMirror = None,
+    limit: Limit = 10_000,
+    as_json: Json = False,
+) -> ExitCode:
+    """The three-way match of bills, medical-insurance settlements and the fund's payments (docs/settlements.md).
+
+    Exit 3 if anything that is listed does not match.
+    """
+    from cli.client import open_client
+
+    first, last = _span(from_date, to_date)
+    filters = {"issuer": issuer, "from": first, "to": last, "difference": difference}
+    with open_client(home, via, ROLE) as client:
+        rows = client.get_all("/v1/audit/settlements", limit, unmatched=str(unmatched).lower(), **filters)
+    differing = sum(bool(row["differences"]) for row in rows)
+    if as_json:
+        output.print_json({"from": first, "to": last, "differing": differing, "data": rows})
+    else:
+        shown = [{**row, "differences": " ".join(row["differences"])} for row in rows]
+        output.print_table(SETTLEMENT_COLUMNS, [[row.get(column) for column in SETTLEMENT_COLUMNS] for row in shown])
+        output.print_line(f"{len(rows)} listed, {differing} do not match")
+    return ExitCode.INVALID if differing else ExitCode.OK
 
 
 @app.command()

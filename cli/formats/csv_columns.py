@@ -69,7 +69,6 @@ COLUMNS: tuple[Column, ...] = (
     Column("price", "单价", LINE, False, "yuan, four decimals at most; amount by quantity if empty"),
     Column("amount", "金额", LINE, True, "yuan; the amounts of a bill add up to its total"),
 )
-BY_HEADING = {heading: column for column in COLUMNS for heading in (column.name, column.title)}
 OUTCOME = (  # columns that an outcome file has more
     ("status", "issued, same_bill (it was there already, or came twice), refused, not_sent (the run was broken off)"),
     ("bill_id", "18 digits: code and number"),

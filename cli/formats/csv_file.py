@@ -10,14 +10,14 @@ import codecs
 import csv
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from api.intake.document import FILE_BYTES_MAX
 from api.intake.errors import FormatRefused
-from cli.formats.csv_columns import BY_HEADING, COLUMNS, OUTCOME
+from cli.formats.csv_columns import COLUMNS, OUTCOME, Column
 from cli.importing_outcome import NOT_SENT, Outcome
 
 ENDING = ".csv"
@@ -44,7 +44,7 @@ class CsvFile(msgspec.Struct, frozen=True):
         return self.path.with_name(self.path.name.removesuffix(ENDING) + OUTCOME_ENDING)
 
 
-def load_csv(path: Path) -> CsvFile:
+def load_csv(path: Path, columns: Sequence[Column] = COLUMNS) -> CsvFile:
     """Raises FormatRefused (file_unreadable, file_too_large, file_damaged, encoding_unknown)."""
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
@@ -52,11 +52,11 @@ def load_csv(path: Path) -> CsvFile:
         content = path.read_bytes()
     except OSError as error:
         raise FormatRefused("file_unreadable", "", f"{path.name}: {error.strerror}") from None
-    return parse_csv(path, content)
+    return parse_csv(path, content, columns)
 
 
-def parse_csv(path: Path, content: bytes) -> CsvFile:
-    """Raises FormatRefused (file_damaged, encoding_unknown)."""
+def parse_csv(path: Path, content: bytes, columns: Sequence[Column] = COLUMNS) -> CsvFile:
+    """`columns`: what a heading may name. Raises FormatRefused (file_damaged, encoding_unknown)."""
     has_mark = content.startswith(codecs.BOM_UTF8)
     encoding, text = _decoded(content[3:] if has_mark else content, path.name)
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -67,12 +67,13 @@ def parse_csv(path: Path, content: bytes) -> CsvFile:
     if not read:
         raise FormatRefused("file_damaged", "", f"{path.name}: no header")
     heading = [cell.strip() for cell in read[0][1]]
-    names = [BY_HEADING[text].name if text in BY_HEADING else "" for text in heading]
+    by_heading = {text: column.name for column in columns for text in (column.name, column.title)}
+    names = [by_heading.get(text, "") for text in heading]
     rows = [
         Row(line, cells, {name: cell.strip() for name, cell in zip(names, cells, strict=False) if name})
         for line, cells in read[1:]
     ]
-    return CsvFile(path, encoding, has_mark, heading, rows, _heading_at_fault(heading, names))
+    return CsvFile(path, encoding, has_mark, heading, rows, _heading_at_fault(heading, names, columns))
 
 
 def _decoded(content: bytes, name: str) -> tuple[str, str]:
@@ -84,29 +85,37 @@ def _decoded(content: bytes, name: str) -> tuple[str, str]:
     raise FormatRefused("encoding_unknown", "", f"{name}: neither UTF-8 nor GB18030")
 
 
-def _heading_at_fault(heading: list[str], names: list[str]) -> FormatRefused | None:
+def _heading_at_fault(heading: list[str], names: list[str], columns: Sequence[Column]) -> FormatRefused | None:
     for place, (text, name) in enumerate(zip(heading, names, strict=True), 1):
         if text and not name:
             return FormatRefused("column_unknown", f"/1/{place}", "no column has this heading")
     known = [name for name in names if name]
     if len(known) != len(set(known)):
         return FormatRefused("column_repeated", "/1", "a column stands twice")
-    missing = [column.name for column in COLUMNS if column.required and column.name not in known]
+    missing = [column.name for column in columns if column.required and column.name not in known]
     return FormatRefused("column_missing", "/1", ", ".join(missing)) if missing else None
 
 
 def write_outcomes(file: CsvFile, outcomes: Mapping[str, Outcome]) -> Path:
-    """Write the outcome file anew, whole or not at all: a row for each row of the input. `outcomes` by business number."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([*file.heading, *(name for name, _means in OUTCOME)])
-    width = len(file.heading)
-    for row in file.rows:
+    """Write the outcome file of bills. `outcomes` by business number."""
+
+    def cells(row: Row) -> list[str]:
         outcome = outcomes.get(row.values.get("business_no", ""), NOT_SENT)
         if file.refusal is not None:
             outcome = Outcome("refused", code=file.refusal.code, detail=file.refusal.pointer)
-        cells = row.cells[:width] + [""] * (width - len(row.cells))
-        writer.writerow([*cells, outcome.status, outcome.bill_id, outcome.code, outcome.detail])
+        return [outcome.status, outcome.bill_id, outcome.code, outcome.detail]
+
+    return write_beside(file, [name for name, _means in OUTCOME], cells)
+
+
+def write_beside(file: CsvFile, headings: Sequence[str], cells_of: Callable[[Row], list[str]]) -> Path:
+    """Write the outcome file anew, whole or not at all: a row for each row of the input, with cells more."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow([*file.heading, *headings])
+    width = len(file.heading)
+    for row in file.rows:
+        writer.writerow([*row.cells[:width], *[""] * (width - len(row.cells)), *cells_of(row)])
     content = text.getvalue().encode(file.encoding, "replace")
     partial = file.outcome_path.with_name(f".{file.outcome_path.name}.{os.getpid()}")
     with partial.open("wb") as stream:
