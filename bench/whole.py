@@ -24,6 +24,7 @@ from bench.network import GATEWAYS, UP, BenchNetwork
 from bench.rest import Connection, Door, bodies, one_by_one
 from cli.processes import start_nodes
 from node.home import NetworkHome
+from node.network_checks import is_port_free
 from node.network_file import load_network_file
 
 CONNECTIONS = 8
@@ -139,6 +140,8 @@ def start_again(network: BenchNetwork) -> None:
     entries = {entry.name: entry for entry in load_network_file(network.home).nodes}
     for name in UP:
         network.kill(name)
+        while not all(is_port_free(entries[name].host, port) for port in entries[name].ports()):
+            time.sleep(LOOK_S)  # what it held goes after it
         began = time.perf_counter()
         start_nodes(network.home, [entries[name]])
         _until_ready(network, (name,))
