@@ -24,6 +24,7 @@ from chain.genesis import Genesis, genesis_to_json
 from chain.records import ACTIVE, OrganisationBody
 from chain.signature import SigningKey
 from chain.state import body_of
+from faces.link import page_link
 from faces.source import FaceSource, Form
 from node.approvals import Approvals
 from node.batch_verification import BatchVerification
@@ -329,6 +330,10 @@ class Gateway:
         if await self._desk.bill(bill_id, reader) is None:
             return None
         return await self._life.states(bill_id)
+
+    async def link(self, bill_id: str, reader: Reader) -> str | None:
+        shown = await self._desk.qr_code(bill_id, reader)
+        return None if shown is None else page_link(*shown, self.chain_id)
 
     async def claims(self, bill_id: str) -> list[dict[str, Any]]:
         claims: list[dict[str, Any]] = (await self._life.states(bill_id))["claims"]

@@ -71,6 +71,12 @@ class HospitalDesk:
             return []
         return [await self._page(row)]
 
+    async def qr_code(self, bill_id: str, reader: Reader) -> tuple[str, str] | None:
+        """(bill, token) of what its QR code leads to; None for who may not read it, and while its details are out of reach."""
+        row = self._row(bill_id, reader)
+        details = await self._post.details(self.standing_for(row)) if row is not None else None
+        return None if details is None else (details.bill, token(details.seed, details.bill))
+
     async def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
         row = self._row(bill_id, reader)
         return self._pages.history(row) if row is not None else None

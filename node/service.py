@@ -225,6 +225,11 @@ class Counter(Desk, Protocol):
         """Where a bill of the hospital stands on the other axes, as validators tell; None for one that is not there."""
         ...
 
+    async def link(self, bill_id: str, reader: Reader) -> str | None:
+        """What stands behind this node's address in a bill's QR code (`faces/link.py`). None for who may not read the bill, and
+        while its details are out of reach."""
+        ...
+
     def leases(self) -> list[LeaseView]: ...
 
 

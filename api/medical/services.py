@@ -15,9 +15,9 @@ import msgspec
 
 from api.call import Call
 from api.intake.document import Element
-from api.intake.errors import FormatRefused
 from api.intake.his_body import CHINA, KINDS, bill_of
 from api.medical.envelope import CONTENT_REFUSED, NOT_FOUND, STATE_REFUSED, MedicalRefused
+from api.medical.fields import key_of, links, now, read_form, read_key, verified_form
 from api.schemas.requests import ReversalRequest
 from chain.bill import BillRequest
 from chain.operation import PAPERS_MAX, HoldBill, PrintPaper, TakeBackPaper, VoidBlanks
@@ -27,8 +27,6 @@ Service = Callable[[Call, Element, Reader], Awaitable[dict[str, Any]]]
 
 DAYS_BEHIND_MAX = 3  # as files are imported
 NORMAL_STATE, VOID_STATE = "1", "2"
-NO_FACE = {"billQRCode": "", "pictureUrl": "", "pictureNetUrl": ""}  # until bills have one
-FORM = re.compile(r"[0-9A-Z]{4,32}", re.ASCII)
 FORM_NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
 MAY_NOT_CIRCULATE = "0"  # of isArrears
 
@@ -40,31 +38,39 @@ def issuing(*kinds: str) -> Service:
         code = body.need("busType").text()
         if code not in kinds:
             raise MedicalRefused(CONTENT_REFUSED, f"kind_unknown: busType {' or '.join(kinds)} belongs here")
-        standing = await call.counter.issue(_request(call, body))
+        request = _request(call, body)
+        standing = await call.counter.issue(request)
         bill = standing.bill_id or ""
         if body.text_of("isArrears") == MAY_NOT_CIRCULATE:
             await call.counter.move(HoldBill(bill, "fees_owed"))
         return {
-            "billBatchCode": bill[:8],
-            "billNo": bill[8:],
+            **key_of(bill),
             "random": standing.check_code or "",
-            "createTime": _now(),
-            **NO_FACE,
+            "createTime": now(),
+            "billBusDate": await _business_day(call, request, standing, reader),
+            **await links(call, bill, reader),
         }
 
     return issue
 
 
 def _request(call: Call, body: Element) -> BillRequest:
-    now = datetime.now(UTC).astimezone(CHINA)
-    oldest = (now.date() - timedelta(days=DAYS_BEHIND_MAX)).isoformat()
+    moment = datetime.now(UTC).astimezone(CHINA)
+    oldest = (moment.date() - timedelta(days=DAYS_BEHIND_MAX)).isoformat()
     number = body.need("busNo").text()
-    return bill_of(body, number, now.isoformat(timespec="milliseconds"), oldest, "")
+    return bill_of(body, number, moment.isoformat(timespec="milliseconds"), oldest, "")
+
+
+async def _business_day(call: Call, request: BillRequest, standing: Standing, reader: Reader) -> str:
+    """yyyyMMdd that the bill is booked under: of one that was issued before, its own and not today's."""
+    page = await call.desk.bill(standing.bill_id or "", reader) if standing.repeated else None
+    day: str = page["business_date"] if page is not None else request.business_time[:10]
+    return day.replace("-", "")
 
 
 async def write_off(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
     """A red bill (冲红)."""
-    bill, place = _bill(body), body.text_of("placeCode")
+    bill, place = read_key(body), body.text_of("placeCode")
     reason, operator = body.need("reason").text(), body.need("operator").text()
     try:
         standing = await call.counter.reverse(bill, reason, operator, place or None)
@@ -79,8 +85,8 @@ async def write_off(call: Call, body: Element, reader: Reader) -> dict[str, Any]
         "eScarletBillBatchCode": red[:8],
         "eScarletBillNo": red[8:],
         "eScarletRandom": standing.check_code or "",
-        "createTime": _now(),
-        **NO_FACE,
+        "createTime": now(),
+        **await links(call, red, reader),
     }
 
 
@@ -90,11 +96,11 @@ async def find_by_business_no(call: Call, body: Element, reader: Reader) -> dict
     if not rows:
         raise MedicalRefused(NOT_FOUND, "bill_unknown")
     bill = str(rows[0]["bill_id"])
-    return {"billBatchCode": bill[:8], "billNo": bill[8:], "random": rows[0].get("check_code", "")}
+    return {**key_of(bill), "random": rows[0].get("check_code", ""), **await links(call, bill, reader)}
 
 
 async def states(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
-    page = await call.desk.bill(_bill(body), reader)
+    page = await call.desk.bill(read_key(body), reader)
     if page is None:
         raise MedicalRefused(NOT_FOUND, "bill_unknown")
     validity = page["validity"]
@@ -106,19 +112,19 @@ async def states(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
 
 async def account_status(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
     """Whether the paying unit has booked it; asked before a red flush."""
-    life = await call.counter.life(_bill(body), reader)
+    life = await call.counter.life(read_key(body), reader)
     if life is None:
         raise MedicalRefused(NOT_FOUND, "bill_unknown")
     return {"isAccount": "1" if life["accounting_payer"] == "booked" else "0"}
 
 
 async def turn_paper(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
-    return await _moved(call, PrintPaper(_bill(body), _paper(body)))
+    return await _moved(call, PrintPaper(read_key(body), read_form(body)))
 
 
 async def turn_paper_again(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
     """The copy that is alive is spoilt; it is printed on another form."""
-    bill, paper = _bill(body), _paper(body)
+    bill, paper = read_key(body), read_form(body)
     life = await call.counter.life(bill, reader)
     if life is None:
         raise MedicalRefused(NOT_FOUND, "bill_unknown")
@@ -129,7 +135,7 @@ async def turn_paper_again(call: Call, body: Element, reader: Reader) -> dict[st
 
 
 async def invalid_paper(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
-    return await _moved(call, TakeBackPaper(_bill(body), _paper(body), "voided"))
+    return await _moved(call, TakeBackPaper(read_key(body), read_form(body), "voided"))
 
 
 async def invalid_blanks(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
@@ -139,35 +145,13 @@ async def invalid_blanks(call: Call, body: Element, reader: Reader) -> dict[str,
         raise MedicalRefused(CONTENT_REFUSED, "invalid_value: pBillNoStart and pBillNoEnd are digits of one length")
     if not 0 <= int(last) - int(first) < PAPERS_MAX:
         raise MedicalRefused(CONTENT_REFUSED, f"forms_malformed: 1 to {PAPERS_MAX} forms at once")
-    papers = [_form(f"{code}{number:0{len(first)}d}") for number in range(int(first), int(last) + 1)]
+    papers = [verified_form(f"{code}{number:0{len(first)}d}") for number in range(int(first), int(last) + 1)]
     return await _moved(call, VoidBlanks(papers, "voided"))
 
 
 async def _moved(call: Call, operation: LifeOperation) -> dict[str, Any]:
     standing: Standing = await call.counter.move(operation)
     return {"message": "success", "operation": standing.operation}
-
-
-def _bill(body: Element) -> str:
-    bill = body.need("billBatchCode").text() + body.need("billNo").text()
-    if len(bill) != 18 or not (bill.isascii() and bill.isdigit()):
-        raise MedicalRefused(NOT_FOUND, "bill_unknown")
-    return bill
-
-
-def _paper(body: Element) -> str:
-    return _form(body.need("pBillBatchCode").text() + body.need("pBillNo").text())
-
-
-def _form(paper: str) -> str:
-    if not FORM.fullmatch(paper):
-        raise FormatRefused("field_refused", "/pBillNo", "a form is 4 to 32 digits and capital letters")
-    return paper
-
-
-def _now() -> str:
-    moment = datetime.now(UTC).astimezone(CHINA)
-    return moment.strftime("%Y%m%d%H%M%S") + f"{moment.microsecond // 1000:03d}"
 
 
 OUTPATIENT = tuple(code for code, kind in KINDS.items() if kind == "outpatient")

@@ -22,6 +22,7 @@ from chain.errors import ContentRefused
 from chain.operation import AdmitOrganisation, operation_digest
 from docs.faces.bills import request_of, source_of
 from exports import fhir
+from faces.link import page_link
 from faces.source import FaceSource, Form
 from node.approvals import Approvals, Awaiting
 from node.service import (
@@ -271,6 +272,9 @@ class FakeGateway(FakeDesk):
 
     async def life(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
         return {"paper": "none", "accounting_payer": "none"} if bill_id in self.bills else None
+
+    async def link(self, bill_id: str, reader: Reader) -> str | None:
+        return page_link(bill_id, TOKEN, CHAIN_ID) if self._sees(bill_id, reader) else None
 
     def leases(self) -> list[LeaseView]:
         return [msgspec.convert(examples.LEASE, LeaseView)]

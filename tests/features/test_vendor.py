@@ -12,10 +12,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
+from tests.faces.qr_reader import read_qr
+from tests.features.acting import verified
 from tests.network.running import ROOT, Network
 
 pytestmark = pytest.mark.processes
@@ -110,6 +113,23 @@ def sealed(network: Network, message: dict[str, str]) -> None:
     )
 
 
+def opened(network: Network, address: str) -> dict[str, Any]:
+    """What a phone gets at an address, over TLS that it trusts: the page, and what the page asks for. The proof must hold."""
+    parts = urlsplit(address)
+    number, _, token = parts.path.rpartition("/")[2].partition(".")
+    assert parts.fragment == f"chain={network.chain_id}"
+    trusted = ssl.create_default_context(cafile=str(network.home / "organisations" / "hospital-b" / "ca.pem"))
+    with httpx2.Client(verify=trusted, trust_env=False, timeout=30) as phone:
+        page = phone.get(address)
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert 'id="verdict"' in page.text
+        asked = f"{parts.scheme}://{parts.netloc}/v1/bills/{number}/proof?fields=payer_name,charges"
+        assert phone.get(asked).status_code == 404  # the token is the key
+        proof = phone.get(asked, headers={"Medbill-Check-Code": token})
+    assert proof.status_code == 200, proof.text
+    return verified(network, proof.content)
+
+
 @pytest.mark.parametrize("kind", ["outpatient", "inpatient"])
 def test_02_recorded_bills_get_their_number_and_check_code(network: Network, his: His, kind: str) -> None:
     for body in bodies(kind)[:5]:
@@ -119,10 +139,25 @@ def test_02_recorded_bills_get_their_number_and_check_code(network: Network, his
         assert len(message["random"]) == 6
         assert issued(his, body)["billNo"] == message["billNo"]  # the same again after a timeout
         result, found = his.call("getEBillByBusNo", {"busNo": body["busNo"], "busDateTime": body["busDateTime"]})
-        assert (result, found) == ("S0000", {**key_of(message), "random": message["random"]})
+        wanted = ("billQRCode", "pictureUrl", "pictureNetUrl", "random")
+        assert (result, found) == ("S0000", {**key_of(message), **{name: message[name] for name in wanted}})
     sealed(network, message)
     page = network.api("archive", "auditor").get(f"/bills/{message['billBatchCode']}{message['billNo']}").json()
     assert page["issuer"] == "hospital-b"
+
+
+def test_02_the_qr_code_is_read_and_the_links_open_the_bill(network: Network, his: His) -> None:
+    """The picture is decoded, and what it says is opened: a page, and behind it a proof of this very bill."""
+    body = bodies("outpatient")[0]
+    message = issued(his, body)
+    address = read_qr(base64.b64decode(message["billQRCode"]))
+    assert address == message["pictureUrl"] == message["pictureNetUrl"]
+    assert message["billBusDate"] == body["busDateTime"][:8]
+    sealed(network, message)
+    bill = opened(network, address)
+    assert bill["bill_id"] == message["billBatchCode"] + message["billNo"]
+    assert bill["opened"]["payer_name"] == body["payer"]
+    assert issued(his, body)["billQRCode"] == message["billQRCode"]  # asked again, another day or here
 
 
 def test_02_both_dialects_of_decimals_and_dates(his: His) -> None:
