@@ -180,7 +180,9 @@ def _open_mirror(
 def _open_gateway(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> GatewayNode:
     from node.gateway import Gateway
     from node.gateway_node import GatewayNode
+    from node.paper_stock import read_paper_forms
 
+    read_paper_forms(place.paper_forms)  # a file that cannot be used is told now, not at the counter
     peers = _peers(config)
     gateway = Gateway(
         config,

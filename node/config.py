@@ -97,6 +97,9 @@ class NodeConfig(msgspec.Struct, frozen=True):
     public_url: str = (
         ""  # where the QR codes of faces lead, without a slash at the end; the REST port's own if left out
     )
+    paper_forms: Path | None = (
+        None  # the file that says which blank forms a gateway has (paper_stock.py); it need not be there
+    )
 
     @property
     def office_name(self) -> str:
@@ -151,6 +154,7 @@ def parse_node_config(data: bytes, home: Path, path: str = "node.yaml") -> NodeC
         else None,
         title=root.read_text("title", "", r".{0,128}", "at most 128 characters"),
         public_url=root.read_text("public_url", "", URL, URL_HINT).rstrip("/"),
+        paper_forms=NodeHome(home).paper_forms,
     )
     if config.api is not None and not config.public_url:
         config = msgspec.structs.replace(config, public_url=_own_url(config.api, config.api_tls))

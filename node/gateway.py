@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -42,17 +43,31 @@ from node.gateway_servers import Servers
 from node.gateway_store import GatewayStore
 from node.hospital_desk import STAFF, HospitalDesk
 from node.hospital_faces import HospitalFaces
+from node.issued_days import IssuedDays
 from node.issuing import Issuing
 from node.lease_book import LeaseBook
 from node.outbox import Outbox
 from node.own_keys import OwnKeys
+from node.paper_stock import PaperStock
 from node.part_check import CheckedPart, Ledger
 from node.peers import Peers
 from node.proof_desk import checked_proof
 from node.proof_maker import ProofMaker
 from node.sealed_box import DetailsBox
 from node.sender import Sender
-from node.service import Claimed, Head, LeaseView, LifeOperation, Page, Reader, ServiceRefused, Standing, Status
+from node.service import (
+    Claimed,
+    Head,
+    IssuedBill,
+    LeaseView,
+    LifeOperation,
+    Page,
+    PaperForms,
+    Reader,
+    ServiceRefused,
+    Standing,
+    Status,
+)
 from node.settling import Settling
 from node.standings import Standings
 from node.submitting import Submitting
@@ -147,17 +162,27 @@ class Gateway:
             now_ms,
             self._space,
         )
+        foresight = Foresight(self._follow.ask_record, lambda: self._follow.height)
         self._life = BillLife(
             config.organisation,
             parameters,
             store,
             self._outbox,
             self._standings,
-            Foresight(self._follow.ask_record, lambda: self._follow.height),
+            foresight,
             lambda: self._follow.height,
             now_ms,
             self._space,
         )
+        self._days = IssuedDays(
+            config.organisation,
+            next(entry.places for entry in genesis.organisations if entry.id == config.organisation),
+            parameters,
+            store,
+            foresight,
+            lambda: self._follow.height,
+        )
+        self._stock = PaperStock(config.organisation, config.paper_forms, store, self._outbox, self._follow.record)
         self._submitting = Submitting(genesis, self.ledger, store, self._sender, self._follow, keys, self._space)
         self._blocks = BlockPages(genesis, store, self._follow)
         pages = BillPages(self.ledger, parameters, store, self._standings)
@@ -224,6 +249,8 @@ class Gateway:
 
     def _settle(self, checked: CheckedPart, again: bool) -> None:
         self._settling.settle(checked, again)
+        if again:
+            self._days.forget()
 
     # ── what operators see ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -346,6 +373,18 @@ class Gateway:
 
     def leases(self) -> list[LeaseView]:
         return self._leases.views()
+
+    async def paper_forms(self) -> list[PaperForms]:
+        return await self._stock.rows()
+
+    async def next_form(self, place: str, code: str) -> str | None:
+        return await self._stock.next_form(place, code)
+
+    async def day_books(self, first: date, last: date, place: str | None) -> list[dict[str, Any]]:
+        return await self._days.books(first, last, place)
+
+    async def bills_by_day(self, first: date, last: date, place: str | None) -> list[IssuedBill]:
+        return await self._days.bills(first, last, place)
 
     async def submit(self, transaction: bytes) -> list[Standing]:
         standings = await self._submitting.submit(transaction)

@@ -35,6 +35,7 @@ log = structlog.get_logger("gateway")
 LAZY_FLUSH_MS = 200  # what nobody waits for (followed blocks) is written so late at most
 WRITE_BUFFER_BYTES, CACHE_BYTES = 4 << 20, 8 << 20  # of the database: a gateway must run on an old PC
 STEPS_MAX = 10_000  # told of one bill
+FORMS_AT_ONCE = 2_000  # read of a stretch
 PENDING_MAX = 50_000  # changes in memory; above, whoever follows waits for the disk
 
 # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -57,6 +58,7 @@ _WATERMARK = b"w"  # + office -> height (8)
 _STEP = b"i"  # + bill ‖ height (8) ‖ transaction (4) ‖ entry (4) in the part -> digest of what was done with the bill
 _SEAL_OPERATION = b"z"  # + operation digest -> height (8) ‖ index of the seal in the part (4)
 _OWN_KEY = b"k"  # + key id -> KeyBody: of this organisation, as a block told or a path proved
+_FORM = b"q"  # + paper form -> the bill that was printed on it; nothing of one that was voided blank
 
 
 class OutboxItem(Wire, frozen=True):
@@ -308,6 +310,27 @@ class GatewayStore:
         found = self._state.scan(prefix, limit=STEPS_MAX)
         return [(*struct.unpack(">QII", key[len(prefix) :]), value) for key, value in found]
 
+    def used_forms(self, code: str, first: str, last: str) -> dict[str, str]:
+        """Number -> bill (empty: voided blank) of the used forms under a code from `first` to `last`, which have one length."""
+        prefix, after = form_key(code), form_key(code + first[:-1])
+        found: dict[str, str] = {}
+        while True:
+            rows = self._state.scan(prefix, after=after, limit=FORMS_AT_ONCE)
+            for key, bill in rows:
+                number = key[len(prefix) :].decode()
+                if number > last:
+                    return found
+                if len(number) == len(first) and number >= first:
+                    found[number] = bill.decode()
+            if len(rows) < FORMS_AT_ONCE:
+                return found
+            after = rows[-1][0]
+
+    def parts_from(self, height: int, limit: int) -> list[Part]:
+        """Of the blocks from `height` on that hold something of ours, ascending; at most `limit`."""
+        rows = self._state.scan(_PART, after=part_key(height - 1), limit=limit)
+        return [_decoded(key, value, Part) for key, value in rows]
+
     def seal_at(self, operation: bytes) -> tuple[int, int] | None:
         """Height and place in its part of a seal, by the digest of its operation."""
         value = self._state.read(seal_operation_key(operation))
@@ -424,6 +447,10 @@ def watermark_key(office: str) -> bytes:
 
 def own_key_key(name: bytes) -> bytes:
     return _OWN_KEY + name
+
+
+def form_key(paper: str) -> bytes:
+    return _FORM + paper.encode()
 
 
 POSITION_KEY = _POSITION

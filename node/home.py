@@ -59,6 +59,11 @@ class NodeHome(msgspec.Struct, frozen=True):
         return self.config_dir / "medical.json"
 
     @property
+    def paper_forms(self) -> Path:
+        """Blank forms that lie at a gateway's issuing points; not there: none."""
+        return self.config_dir / "paper-forms.json"
+
+    @property
     def mac_key(self) -> Path:
         return self.config_dir / "mac.key"
 

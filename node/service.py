@@ -6,6 +6,7 @@ The API knows these and nothing else of a node; `gateway.py` and `mirror.py` imp
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
@@ -98,6 +99,26 @@ class LeaseView(msgspec.Struct, frozen=True):
     count: int
     next: int
     left: int
+
+
+class PaperForms(msgspec.Struct, frozen=True):
+    """Paper forms that lie at an issuing point, as the hospital says, and what the ledger has of them."""
+
+    place: str
+    code: str
+    first: str
+    last: str
+    printed: int
+    voided: int  # blank
+    left: int
+
+
+class IssuedBill(msgspec.Struct, frozen=True):
+    """A recorded bill, as far as lists by day choose by it."""
+
+    bill_id: str
+    place: str
+    is_red: bool
 
 
 class Claimed(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -231,6 +252,24 @@ class Counter(Desk, Protocol):
         ...
 
     def leases(self) -> list[LeaseView]: ...
+
+    async def paper_forms(self) -> list[PaperForms]:
+        """The hospital's stock of blank forms at this gateway. Raises ServiceRefused `unavailable`."""
+        ...
+
+    async def next_form(self, place: str, code: str) -> str | None:
+        """The number of the next blank form under a code at an issuing point; None if none is left there."""
+        ...
+
+    async def day_books(self, first: date, last: date, place: str | None) -> list[dict[str, Any]]:
+        """The hospital's certified day books, as rows of a mirror's `day_totals`. Raises ServiceRefused `place_unknown`,
+        `parameter_invalid`, and `unavailable` where no validator answers."""
+        ...
+
+    async def bills_by_day(self, first: date, last: date, place: str | None) -> list[IssuedBill]:
+        """The hospital's recorded bills of some business dates, red ones too, in the order in which they were recorded. Raises
+        ServiceRefused `place_unknown`, `parameter_invalid`."""
+        ...
 
 
 class Patients(Protocol):

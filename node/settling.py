@@ -30,6 +30,7 @@ from chain.operation import (
     TakeBackPaper,
     TakeLease,
     VoidBill,
+    VoidBlanks,
     operation_digest,
 )
 from chain.transaction import Entry
@@ -42,6 +43,7 @@ from node.gateway_store import (
     bill_key,
     business_key,
     details_due_key,
+    form_key,
     operation_key,
     part_key,
     seal_key,
@@ -169,6 +171,11 @@ class Settling:
                     self._store.put(step_key(operation.bill, height, place, index), digest)
             elif isinstance(operation, DeliverBill | HoldBill | MakeUpPayment | PrintPaper | TakeBackPaper | BookBill):
                 self._store.put(step_key(operation.bill, height, place, index), digest)
+                if isinstance(operation, PrintPaper):
+                    self._store.put(form_key(operation.paper), operation.bill.encode())
+            elif isinstance(operation, VoidBlanks):
+                for paper in operation.papers:
+                    self._store.put(form_key(paper), b"")
             elif isinstance(operation, TakeLease):
                 self._leases.on_recorded(operation)
             elif isinstance(operation, AddKey | EndKey):

@@ -1,12 +1,11 @@
 """The services of the vendor interface over the operations that everybody else uses: an adapter, and nothing kept here.
 
-Each takes the decoded `data` and returns the decoded `message`. Source: DOMAIN section 2.2. Services that need what this
-release lacks (a stock of paper forms, deposit vouchers, the daily comparison) are not in the table and answer E1004.
+Each takes the decoded `data` and returns the decoded `message`. Source: DOMAIN section 2.2. What this ledger has nothing of is not in the
+table and answers E1004: deposit vouchers, which are payments and no bills, and `printPaperBill`, for a node has no printer.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,18 +15,27 @@ import msgspec
 from api.call import Call
 from api.intake.document import Element
 from api.intake.his_body import CHINA, KINDS, bill_of
+from api.medical.days import bills_of_days, check_total, check_write_off
 from api.medical.envelope import CONTENT_REFUSED, NOT_FOUND, STATE_REFUSED, MedicalRefused
-from api.medical.fields import key_of, links, now, read_form, read_key, verified_form
+from api.medical.fields import key_of, links, now, read_key
+from api.medical.notices import notice
+from api.medical.papers import (
+    invalid_blanks,
+    invalid_paper,
+    next_number,
+    turn_paper,
+    turn_paper_again,
+    valid_codes,
+)
 from api.schemas.requests import ReversalRequest
 from chain.bill import BillRequest
-from chain.operation import PAPERS_MAX, HoldBill, PrintPaper, TakeBackPaper, VoidBlanks
-from node.service import LifeOperation, Reader, ServiceRefused, Standing
+from chain.operation import HoldBill
+from node.service import Reader, ServiceRefused, Standing
 
 Service = Callable[[Call, Element, Reader], Awaitable[dict[str, Any]]]
 
 DAYS_BEHIND_MAX = 3  # as files are imported
 NORMAL_STATE, VOID_STATE = "1", "2"
-FORM_NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
 MAY_NOT_CIRCULATE = "0"  # of isArrears
 
 
@@ -118,42 +126,6 @@ async def account_status(call: Call, body: Element, reader: Reader) -> dict[str,
     return {"isAccount": "1" if life["accounting_payer"] == "booked" else "0"}
 
 
-async def turn_paper(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
-    return await _moved(call, PrintPaper(read_key(body), read_form(body)))
-
-
-async def turn_paper_again(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
-    """The copy that is alive is spoilt; it is printed on another form."""
-    bill, paper = read_key(body), read_form(body)
-    life = await call.counter.life(bill, reader)
-    if life is None:
-        raise MedicalRefused(NOT_FOUND, "bill_unknown")
-    if life["paper"] != "out":
-        raise MedicalRefused(STATE_REFUSED, "no_paper_copy")
-    standing = await call.counter.reprint(bill, str(life["paper_form"]), paper)
-    return {"message": "success", "operation": standing.operation}
-
-
-async def invalid_paper(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
-    return await _moved(call, TakeBackPaper(read_key(body), read_form(body), "voided"))
-
-
-async def invalid_blanks(call: Call, body: Element, reader: Reader) -> dict[str, Any]:
-    """A stretch of running numbers under one code."""
-    code, first, last = (body.need(name).text() for name in ("pBillBatchCode", "pBillNoStart", "pBillNoEnd"))
-    if not (FORM_NUMBER.fullmatch(first) and FORM_NUMBER.fullmatch(last) and len(first) == len(last)):
-        raise MedicalRefused(CONTENT_REFUSED, "invalid_value: pBillNoStart and pBillNoEnd are digits of one length")
-    if not 0 <= int(last) - int(first) < PAPERS_MAX:
-        raise MedicalRefused(CONTENT_REFUSED, f"forms_malformed: 1 to {PAPERS_MAX} forms at once")
-    papers = [verified_form(f"{code}{number:0{len(first)}d}") for number in range(int(first), int(last) + 1)]
-    return await _moved(call, VoidBlanks(papers, "voided"))
-
-
-async def _moved(call: Call, operation: LifeOperation) -> dict[str, Any]:
-    standing: Standing = await call.counter.move(operation)
-    return {"message": "success", "operation": standing.operation}
-
-
 OUTPATIENT = tuple(code for code, kind in KINDS.items() if kind == "outpatient")
 
 SERVICES: dict[str, Service] = {
@@ -169,4 +141,10 @@ SERVICES: dict[str, Service] = {
     "reTurnPaper": turn_paper_again,
     "invalidPaper": invalid_paper,
     "invalidBlankBillNo": invalid_blanks,
+    "getValidBillBatchCode": valid_codes,
+    "getPaperBillNo": next_number,
+    "checkTotalData": check_total,
+    "checkWriteOffData": check_write_off,
+    "getBillByBusDate": bills_of_days,
+    "noticeEBill": notice,
 }

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import itertools
 import json
+import re
 import ssl
 import uuid
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
+from api.medical.services import SERVICES
 from tests.faces.qr_reader import read_qr
 from tests.features.acting import verified
 from tests.network.running import ROOT, Network
@@ -24,6 +26,10 @@ from tests.network.running import ROOT, Network
 pytestmark = pytest.mark.processes
 
 APP, KEY = "HISB", "k" * 32
+REQUESTS: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("vendor_requests.json").read_text("utf-8"))
+# what the ledger has nothing of: deposits are payments, and a node has no printer
+NOT_SERVED = ("printPaperBill", *(name for name in REQUESTS if "PayMentVoucher" in name))
+FORMS = [{"place": "B01", "code": "33060001", "first": "0000000101", "last": "0000000106"}]
 SERVICE_OF = {"01": "invEBillHospitalized", "05": "invEBillCheckUp", "06": "invEBillRegistration"}
 _numbers = itertools.count(1)
 
@@ -73,6 +79,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     file = network.node_home("hospital-b") / "config" / "medical.json"
     file.write_text(json.dumps({APP: KEY}))
     file.chmod(0o600)
+    file.with_name("paper-forms.json").write_text(json.dumps(FORMS))
     try:
         network.up()
         yield network
@@ -104,6 +111,11 @@ def issued(his: His, body: dict[str, Any]) -> dict[str, str]:
 
 def key_of(message: dict[str, str]) -> dict[str, str]:
     return {"billBatchCode": message["billBatchCode"], "billNo": message["billNo"]}
+
+
+def recorded(service: str, **changes: Any) -> dict[str, Any]:
+    """A request as it was recorded, about another bill or day."""
+    return {**REQUESTS[service], **changes}
 
 
 def sealed(network: Network, message: dict[str, str]) -> None:
@@ -183,7 +195,7 @@ def test_02_a_wrong_sign_and_an_unknown_app_get_their_codes(his: His) -> None:
         his.http.post("/getEBillByBusNo", content=b"{", headers={"Content-Type": "application/json"}).json()["result"]
         == "E1001"
     )
-    assert his.call("getBillByBusDate", {})[0] == "E1004"
+    assert his.call("getBillInfoByNobody", {})[0] == "E1004"
 
 
 def test_02_what_is_wrong_with_a_body_is_told_with_its_place(his: His) -> None:
@@ -238,6 +250,172 @@ def test_02_paper_through_the_same_interface(network: Network, his: His) -> None
         {"pBillNoStart": "9" * 5_000, "pBillNoEnd": "9" * 5_000},
     ):  # fmt: skip
         assert his.call("invalidBlankBillNo", {**blanks, **wrong})[0] == "E2001"
+
+
+def test_02_blank_forms_go_down_one_by_one(network: Network, his: His) -> None:
+    """The hospital says what lies at its counter, the ledger which of it is used: by whomever, and also while it waits in the outbox."""
+
+    def next_form() -> Any:
+        return his.call("getPaperBillNo", recorded("getPaperBillNo"))
+
+    def stock() -> list[dict[str, Any]]:
+        result, message = his.call("getValidBillBatchCode", recorded("getValidBillBatchCode"))
+        assert (result, message["pBillBatchCode"]) == ("S0000", "33060001")
+        (listed,) = message["billCodeList"]
+        assert listed["billCode"] == "33060001"
+        return list(listed["billBatchCodeList"])
+
+    def form(number: int) -> tuple[str, dict[str, str]]:
+        return "S0000", {"pBillBatchCode": "33060001", "pBillNo": f"{number:010d}"}
+
+    bills = [issued(his, body) for body in bodies("outpatient")[:3]]
+    for bill in bills:
+        sealed(network, bill)
+    assert next_form() == form(101)
+    assert his.call("turnPaper", recorded("turnPaper", **key_of(bills[0])))[0] == "S0000"
+    assert next_form() == form(102)
+    assert his.call("invalidBlankBillNo", recorded("invalidBlankBillNo"))[0] == "S0000"
+    assert next_form() == form(105)
+    where = ("--home", str(network.home), "--via", "hospital-b")
+    native = network.json("paper", "print", "".join(key_of(bills[1]).values()), "--form", "330600010000000105", *where)
+    assert native["status"] == "recorded"
+    assert next_form() == form(106)
+    network.until(lambda: [row["leftNum"] for row in stock()] == [1], "the others are used", 20)
+    assert [(row["useNum"], row["invalidNum"], row["leftNum"]) for row in stock()] == [(2, 3, 1)]
+    assert his.call("turnPaper", recorded("turnPaper", **key_of(bills[2]), pBillNo="0000000106"))[0] == "S0000"
+    assert next_form()[0] == "E4001"
+    assert his.call("getValidBillBatchCode", recorded("getValidBillBatchCode"))[0] == "E4001"
+
+    file = network.node_home("hospital-b") / "config" / "paper-forms.json"
+    file.write_text(
+        json.dumps([*FORMS, {**FORMS[0], "first": "0000000201", "last": "0000000300"}])
+    )  # a new box, no restart
+    assert next_form() == form(201)
+    assert his.call("getPaperBillNo", recorded("getPaperBillNo", placeCode="B99"))[0] == "E4001"
+    file.write_text("[1]")
+    assert next_form()[0] == "E5001"
+    file.write_text(json.dumps(FORMS))
+
+
+def test_02_the_daily_comparison_agrees_with_the_auditors_view(network: Network, his: His) -> None:
+    """Totals from day books that validators prove, then every bill, page by page; both against what the archive shows auditors."""
+    ours = [issued(his, body) for body in bodies("outpatient")[:4]]
+    for message in ours:
+        sealed(network, message)
+    said = his.call("writeOffEBill", recorded("writeOffEBill", **key_of(ours[0])))[1]
+    where = ("--home", str(network.home), "--via", "hospital-b")
+    red = network.json("approvals", "agree", said.partition(": ")[2], "--person", "checker-02", *where)["bill_id"]
+    network.json("bill", "void", "".join(key_of(ours[1]).values()), "--reason", "mistyped", *where)
+    paper = {**key_of(ours[2]), "pBillNo": "0000000500"}
+    assert his.call("turnPaper", recorded("turnPaper", **paper))[0] == "S0000"
+
+    today = datetime.now(timezone(timedelta(hours=8))).date()
+    archive = network.api("archive", "auditor")
+    day = {"issuer": "hospital-b", "from": today.isoformat(), "to": today.isoformat()}
+
+    def books() -> list[dict[str, Any]]:
+        return list(archive.get("/audit/day-totals", params=day).json()["data"])
+
+    def totals(service: str, **changes: Any) -> tuple[int, str]:
+        result, message = his.call(service, recorded(service, busDate=today.isoformat(), **changes))
+        assert result == "S0000", message
+        return message["allTotalNum"], message["allTotalAmt"]
+
+    def added(*names: str, kind: str | None = None) -> int:
+        return sum(row[name] for row in books() for name in names if kind in (None, row["kind"]))
+
+    def yuan(fen: int) -> str:
+        return f"{'-' if fen < 0 else ''}{abs(fen) // 100}.{abs(fen) % 100:02d}"
+
+    network.until(lambda: added("void_count") and added("red_count"), "the archive has both", 20)
+    standing = (
+        added("count", "red_count") - added("void_count"),
+        added("sum_fen", "red_sum_fen") - added("void_sum_fen"),
+    )
+    assert totals("checkTotalData") == (standing[0], yuan(standing[1]))
+    reds = added("red_count", kind="outpatient"), yuan(added("red_sum_fen", kind="outpatient"))
+    assert totals("checkWriteOffData", busType="02") == totals("checkWriteOffData", busType="") == reds
+    for counted_elsewhere in ("03", "04", "07"):
+        assert totals("checkWriteOffData", busType=counted_elsewhere) == (0, "0.00")
+
+    def pages(size: int = 200, **changes: Any) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        period = {"busBgnDate": f"{today:%Y%m%d}000000000", "busEndDate": f"{today:%Y-%m-%d} 23:59:59"}
+        while True:
+            asked = recorded("getBillByBusDate", pageNo=len(rows) // size + 1, pageSize=size, **period, **changes)
+            result, message = his.call("getBillByBusDate", asked)
+            assert result == "S0000", message
+            rows += message["billList"]
+            if len(rows) >= message["total"]:
+                assert len(rows) == message["total"]
+                return rows
+
+    network.until(lambda: len(pages(dataType="3")) >= 1, "the copy is recorded", 20)
+    rows = pages(3)
+    assert rows == pages()
+    assert len(rows) == added("count", "red_count")
+    fen = sum(int(row["totalAmt"].replace(".", "")) for row in rows if row["state"] != "2")
+    assert (len([row for row in rows if row["state"] != "2"]), fen) == standing
+    found = {row["billBatchCode"] + row["billNo"]: row for row in rows}
+    for message, state, kind in zip(ours, "1211", "1131", strict=True):
+        row = found["".join(key_of(message).values())]
+        assert (row["random"], row["state"], row["dataType"]) == (message["random"], state, kind)
+    original, mirrored = found["".join(key_of(ours[0]).values())], found[red]
+    assert original["relateBillBatchCode"] + original["relateBillNo"] == red
+    assert mirrored["relateBillBatchCode"] + mirrored["relateBillNo"] == "".join(key_of(ours[0]).values())
+    assert (mirrored["state"], mirrored["dataType"], mirrored["busNo"]) == ("3", "2", original["busNo"])
+    assert mirrored["totalAmt"] == "-" + original["totalAmt"]
+    parts = [pages(dataType=kind) for kind in "12345"]
+    assert sorted(row["billNo"] for part in parts for row in part) == sorted(row["billNo"] for row in rows)
+    assert not parts[3] + parts[4]
+
+    wrong: list[tuple[str, dict[str, Any], str]] = [
+        ("getBillByBusDate", {"busBgnDate": "20261101", "busEndDate": "20261127"}, "parameter_invalid"),
+        ("getBillByBusDate", {"busBgnDate": "20261127", "busEndDate": "20261126"}, "parameter_invalid"),
+        ("getBillByBusDate", {"pageSize": 501}, "field_refused"),
+        ("getBillByBusDate", {"dataType": "6"}, "field_refused"),
+        ("checkTotalData", {"busDate": "20261332"}, "time_malformed"),
+        ("checkTotalData", {"placeCode": "B02"}, "place_unknown"),
+        ("checkWriteOffData", {"busType": "09"}, "field_refused"),
+    ]
+    for service, change, code in wrong:
+        result, text = his.call(service, recorded(service, **change))
+        assert (result, text.partition(":")[0]) == ("E2001", code)
+
+
+def test_02_a_notice_is_a_stamp_and_the_number_goes_nowhere(network: Network, his: His) -> None:
+    message = issued(his, bodies("outpatient")[0])
+    sealed(network, message)
+    bill = "".join(key_of(message).values())
+    result, said = his.call("noticeEBill", recorded("noticeEBill", **key_of(message)))
+    assert (result, len(said["operations"])) == ("S0000", 2)
+
+    def channels() -> set[str]:
+        rows = network.api("archive", "auditor").get(f"/bills/{bill}/history").json()["data"]
+        return {row["channel"] for row in rows if row["event"] == "delivered"}
+
+    network.until(lambda: channels() == {"sms", "mail"}, "both are stamped", 20)
+    assert his.call("noticeEBill", recorded("noticeEBill", **key_of(message)))[0] == "S0000"
+    for wrong in ([], [{"noticeType": "1203", "noticeValue": "1"}], [{"noticeValue": "1"}], 7):
+        assert his.call("noticeEBill", recorded("noticeEBill", **key_of(message), noticeList=wrong))[0] == "E2001"
+    for canary in (b"13900004711", b"canary4711"):
+        assert not [file for file in network.home.rglob("*") if file.is_file() and canary in file.read_bytes()]
+
+
+def test_02_what_the_ledger_has_nothing_of_is_no_service(his: His) -> None:
+    for service in NOT_SERVED:
+        assert his.call(service, recorded(service))[0] == "E1004"
+
+
+def test_02_the_page_names_every_service() -> None:
+    """What is served stands in the table with a recorded request, or is an issue or red flush of samples/; the rest below it."""
+    page = (ROOT / "api" / "README.md").read_text("utf-8").partition("## The vendor interface")[2].partition("\n## ")[0]
+    table = [line for line in page.splitlines() if line.startswith("| `")]
+    named = {name for line in table for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    assert named == set(SERVICES)
+    assert set(REQUESTS) == set(NOT_SERVED) | set(SERVICES) - {"invoiceEBillOutpatient", *SERVICE_OF.values()}
+    below = page.partition("Not served")[2]
+    assert all(f"`{name}`" in below for name in NOT_SERVED)
 
 
 def test_02_a_bill_in_arrears_is_held(network: Network, his: His) -> None:
