@@ -87,5 +87,6 @@ def _stay(stage: object) -> None:
     people = {"gateway": "cashiers of", "mirror": "patients, finance and auditors at"}
     for node in load_network_file(stage.home).nodes:
         if node.api_port is not None:
-            output.note(f"{people.get(node.kind, '')} {node.name}: http://{node.host}:{node.api_port}/openapi.json")
+            scheme = "https" if node.api_tls else "http"
+            output.note(f"{people.get(node.kind, '')} {node.name}: {scheme}://{node.host}:{node.api_port}/openapi.json")
     output.note(f"it stays up; end it with: medbill network down --home {stage.home}")

@@ -6,6 +6,7 @@ A scene raises SceneFailed (or CommandFailed) when what it promises does not hap
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -25,7 +26,9 @@ from cli.demo.lives import (
     paper_blocks_reversal,
     reversal_once,
 )
-from cli.demo.stage import SEALED, SceneFailed, Stage, agreed, bill_body, expect
+from cli.demo.phone import phone_page
+from cli.demo.stage import SEALED, TLS_EDIT, SceneFailed, Stage, agreed, bill_body, expect
+from cli.demo.vendor import vendor_call
 from cli.failures import CommandFailed
 
 LATENCY_BILLS = 40
@@ -39,8 +42,10 @@ class Scene:
 
 
 def province_comes_up(stage: Stage) -> str:
+    stage.say("$ " + shlex.join(["sed", TLS_EDIT, str(stage.original)]) + f" > {stage.config}")
     started = time.monotonic()
     stage.medbill("network", "init", "--config", str(stage.config), "--home", str(stage.home))
+    stage.let_his_in()
     stage.up()
     seconds = time.monotonic() - started
     nodes = stage.statuses()
@@ -288,7 +293,9 @@ SCENES = (
     Scene("The province comes up", province_comes_up),
     Scene("Number ranges are allotted, an overlap is refused", ranges_are_allotted),
     Scene("Bills go in at two hospitals; the same request again is the same bill", bills_go_in),
+    Scene("A hospital system calls as it always did, over TLS", vendor_call),
     Scene("A proof is checked by a process that has no network", proof_without_network),
+    Scene("A phone checks a bill by itself; an altered gateway turns it red", phone_page),
     Scene("A reversal; a second one is refused", reversal_once),
     Scene("A paper copy stops a reversal until it is back", paper_blocks_reversal),
     Scene("A correction: red bill and new bill in one step", correction),

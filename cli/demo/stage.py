@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shlex
 import signal
 import socket
@@ -23,6 +24,8 @@ from node.home import NetworkHome
 from node.network_checks import is_port_free
 
 COMMAND_SECONDS = 120
+HIS_GATEWAY, HIS_APP = "hospital-b", "HISB"  # whose own system calls the vendor interface, and what it calls itself
+TLS_EDIT = f"/- name: {HIS_GATEWAY}$/{{n;s/kind: gateway$/&\\n    api_tls: true/}}"  # for sed
 SEALED = "sealed"
 
 
@@ -31,13 +34,16 @@ class SceneFailed(Exception):
 
 
 class Stage:
-    """One network at `directory`/home, from `config` or a copy of it on free ports."""
+    """One network at `directory`/home, from a copy of `config`: TLS at one gateway, and free ports where others are taken."""
 
     def __init__(self, directory: Path, config: Path, samples: Path) -> None:
         self.directory, self.samples = directory, samples
         self.home = directory / "home"
         directory.mkdir(parents=True, exist_ok=True)
-        self.config, self.moved_ports = _on_free_ports(config, directory)
+        self.original, self.config = config, directory / "network.yaml"
+        text, self.moved_ports = _on_free_ports(_with_tls(config.read_text("utf-8")))
+        self.config.write_text(text, "utf-8")
+        self.his_key = secrets.token_hex(16)
         self.issued_fen: dict[str, int] = {}  # hospital -> fen of all bills that the scenes issued, red ones included
         self.measured: dict[str, str] = {}  # what the scoreboard shows beside the scenes
 
@@ -99,6 +105,13 @@ class Stage:
             *(part for name in names for part in ("--node", name)),
         )
 
+    def let_his_in(self) -> None:
+        """Name hospital B's own system at its gateway, before that starts."""
+        file = NetworkHome(self.home).node(HIS_GATEWAY).medical_apps
+        self.say(f"hospital B's own system calls its gateway: appid and key stand in {file}")
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+            json.dump({HIS_APP: self.his_key}, stream)
+
     def statuses(self) -> dict[str, dict[str, Any]]:
         """node -> its /status, of those that answer."""
         rows = self.medbill("network", "status", "--home", str(self.home), show=False)["nodes"]
@@ -120,12 +133,17 @@ class Stage:
         self.issued_fen[hospital] = self.issued_fen.get(hospital, 0) + total_fen
 
 
-def _on_free_ports(config: Path, directory: Path) -> tuple[Path, bool]:
-    """The configuration itself if all its ports are free, else a copy on others."""
-    text = config.read_text("utf-8")
+def _with_tls(text: str) -> str:
+    """network.yaml where the gateway that a hospital system calls serves HTTPS: `TLS_EDIT` does the same."""
+    heading = f"  - name: {HIS_GATEWAY}\n    kind: gateway\n"
+    return text if f"{heading}    api_tls:" in text else text.replace(heading, f"{heading}    api_tls: true\n")
+
+
+def _on_free_ports(text: str) -> tuple[str, bool]:
+    """The same if all its ports are free, else on others; and whether they are others."""
     ports = [int(port) for port in re.findall(r"_port: (\d+)", text)]
     if all(is_port_free("127.0.0.1", port) for port in ports):
-        return config, False
+        return text, False
     with ExitStack() as held:
 
         def free(match: re.Match[str]) -> str:
@@ -133,9 +151,7 @@ def _on_free_ports(config: Path, directory: Path) -> tuple[Path, bool]:
             listener.bind(("127.0.0.1", 0))
             return f"_port: {listener.getsockname()[1]}"
 
-        copy = directory / "network.yaml"
-        copy.write_text(re.sub(r"_port: \d+", free, text), "utf-8")
-    return copy, True
+        return re.sub(r"_port: \d+", free, text), True
 
 
 def bill_body(business_no: str, place: str, total_fen: int, **changes: Any) -> dict[str, Any]:

@@ -1,84 +1,27 @@
-"""A real browser for the pages: the system's Chromium, driven by playwright. Where one is missing, tests are skipped."""
+"""The browser of the demo's phone scene, for tests: where there is none, they are skipped."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-PHONE = {"width": 360, "height": 740}
-SECONDS = 30
+from cli.demo import browser
+from cli.demo.browser import NoBrowser, Phone, phone
+
+__all__ = ["Phone", "chromium", "phone"]
 
 
 @contextmanager
 def chromium() -> Iterator[Any]:
     """A running browser. Skips with the reason where there is none."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make setup")
-    with playwright.sync_playwright() as driver:
-        # as root in a container Chromium's own sandbox cannot work; the pages are ours
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with ExitStack() as held:
         try:
-            yield browser
-        finally:
-            browser.close()
-
-
-@dataclass
-class Phone:
-    """One page in a browser of its own, as large as a small phone."""
-
-    page: Any
-    faults: list[str]  # what the browser complained about: scripts, policies
-
-    def open(self, address: str) -> Phone:
-        self.page.goto(address)
-        return self.settled()
-
-    def settled(self) -> Phone:
-        """Once there is a verdict."""
-        self.page.wait_for_selector("#verdict:not([data-state=checking])", timeout=1000 * SECONDS)
-        return self
-
-    @property
-    def state(self) -> str:
-        return str(self.page.get_attribute("#verdict", "data-state"))
-
-    @property
-    def colour(self) -> str:
-        return str(self.page.get_attribute("#verdict", "class"))
-
-    @property
-    def failed(self) -> list[str]:
-        """Names of the checks that are marked as failed; the last one made, or none."""
-        return [str(entry.get_attribute("data-check")) for entry in self.page.query_selector_all("li.bad")]
-
-    @property
-    def checks(self) -> list[str]:
-        return [str(entry.get_attribute("data-check")) for entry in self.page.query_selector_all("li[data-check]")]
-
-    def text(self, where: str = "body") -> str:
-        return str(self.page.inner_text(where))
-
-
-@contextmanager
-def phone(browser: Any, locale: str = "zh-CN", script: str = "", **how: Any) -> Iterator[Phone]:
-    """`script` runs before anything of the page does; `how` goes to the browser's context."""
-    context = browser.new_context(viewport=PHONE, locale=locale, **how)
-    try:
-        if script:
-            context.add_init_script(script)
-        page = context.new_page()
-        held = Phone(page, [])
-        page.on("pageerror", lambda error: held.faults.append(str(error)))
-        page.on("console", lambda said: held.faults.append(said.text) if said.type == "error" else None)
-        yield held
-    finally:
-        context.close()
+            running = held.enter_context(browser.chromium())
+        except NoBrowser as reason:
+            if reason.is_broken:
+                raise
+            pytest.skip(str(reason))
+        yield running

@@ -9,8 +9,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from cli.demo.altering import altered, of_proofs
 from tests.features.acting import agreed, post
-from tests.features.altering import altered, of_proofs
 from tests.features.browser import chromium, phone
 from tests.features.test_phone_page import Scanned, in_proof, scanned, with_another_total
 from tests.network.running import ROOT, Network, bill_request

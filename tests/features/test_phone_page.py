@@ -13,10 +13,10 @@ import pytest
 from chain.codec import decode, encode
 from chain.genesis import genesis_to_json
 from chain.proof import Proof
+from cli.demo.altering import altered, is_proof, of_proofs
 from faces.link import page_link
 from tests.chain.making import Chain, changed, issue_bill
 from tests.features.acting import agreed, post, sealed_bill
-from tests.features.altering import altered, is_proof, of_proofs
 from tests.features.browser import chromium, phone
 from tests.network.running import Network
 

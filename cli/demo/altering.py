@@ -1,4 +1,4 @@
-"""A server between phone and node that passes everything on, and alters what a story tells it to."""
+"""A server between phone and node that passes everything on, and alters what it is told to."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def altered(node: str, alter: Alter, invents: bool = False) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *arguments: Any) -> None:
-            """A test says what it saw by itself."""
+            """Nobody asked."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
