@@ -21,6 +21,7 @@ Text = Annotated[str, msgspec.Meta(max_length=128)]
 ShortText = Annotated[str, msgspec.Meta(max_length=32)]
 RequiredText = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 BusinessNo = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+Group = Annotated[str, msgspec.Meta(max_length=50)]
 Amount = Annotated[int, msgspec.Meta(ge=0, le=10**15)]  # fen
 SignedAmount = Annotated[int, msgspec.Meta(ge=-(10**15), le=10**15)]  # fen; a rounding line may be negative
 Quantity = Annotated[int, msgspec.Meta(ge=0, le=10**15)]  # 1/1,000 of the unit
@@ -34,8 +35,10 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False, om
 
 
 class Payer(Part, frozen=True):
+    """Who pays. `unknown`: an emergency's patient of whom nobody knows yet who it is; `name` is what the hospital calls him."""
+
     name: RequiredText
-    type: Literal["person", "unit"] = "person"
+    type: Literal["person", "unit", "unknown"] = "person"
     id_type: ShortText = ""  # resident identity card, passport, unified social credit code …
     id_number: ShortText = ""
 
@@ -117,13 +120,15 @@ class BillRequest(Part, frozen=True):
     visit: Visit = msgspec.field(default_factory=Visit)
     checker: Text = ""
     remark: Text = ""
+    group: Group = ""  # the hospital's own number of the settlement that several bills belong to
 
 
 def verify_request(request: BillRequest) -> None:
     """Check that a bill's figures agree and its texts may be stored. Uses no number and knows no state.
 
     1. the total is positive; 2. the charges add up to it; 3. so do the payments; 4. the own parts fit in it;
-    5. items add up to their charges; 6. quantity times price is the amount, within 1 fen; 7. texts are storable.
+    5. items add up to their charges; 6. quantity times price is the amount, within 1 fen; 7. a payer who is unknown has
+    no number; 8. texts are storable.
     Raises ContentRefused with a JSON pointer to the list or field that differs.
     """
     if request.total_fen <= 0:  # 1
@@ -144,7 +149,10 @@ def verify_request(request: BillRequest) -> None:
             "own_part_exceeds_total", "/self_paid_fen", "own share and uncovered part exceed the total"
         )
     _verify_lines(request)  # 5, 6
-    _verify_texts(request)  # 7
+    payer = request.payer
+    if payer.type == "unknown" and (payer.id_type or payer.id_number):  # 7
+        raise ContentRefused("payer_has_number", "/payer/id_number", "whose number is known is no unknown payer")
+    _verify_texts(request)  # 8
 
 
 def _verify_lines(request: BillRequest) -> None:

@@ -53,6 +53,7 @@ FIELDS: dict[int, str] = {
     13: "token",
     14: "remark",
     15: "reason",
+    16: "group",
 }
 FIELD_IDS = {name: number for number, name in FIELDS.items()}
 LISTS = frozenset({"charges", "items", "visit"})
@@ -103,6 +104,7 @@ def details_of(bill: str, seed: bytes, request: BillRequest) -> Details:
         "cashier": request.cashier,
         "checker": request.checker,
         "remark": request.remark,
+        "group": request.group,
     }
     return _details(bill, seed, values)
 
@@ -112,10 +114,31 @@ def reversal_details(bill: str, seed: bytes, reason: str, operator: str, time: s
     return _details(bill, seed, {"reason": reason, "cashier": operator, "business_time": time})
 
 
+PAYER_FIELDS = frozenset({"business_time", "payer_type", "payer_name", "payer_id_type", "payer_id_number", "cashier"})
+
+
+def payer_details(bill: str, seed: bytes, payer: Payer, operator: str, time: str) -> Details:
+    """Who pays a bill whose payer was unknown: bound later, by whom, when. It has a seed of its own, and a root of its own
+    on the chain (`operation.BindPayer`)."""
+    values = {
+        "business_time": time,
+        "payer_type": payer.type,
+        "payer_name": payer.name,
+        "payer_id_type": payer.id_type,
+        "payer_id_number": payer.id_number,
+        "cashier": operator,
+    }
+    return Details(bill, seed, _fields(values))
+
+
 def _details(bill: str, seed: bytes, values: dict[str, Any]) -> Details:
     values["check_code"], values["token"] = check_code(seed, bill), token(seed, bill)
+    return Details(bill, seed, _fields(values))
+
+
+def _fields(values: dict[str, Any]) -> Fields:
     fields = [(FIELD_IDS[name], value) for name, value in values.items() if value]
-    return Details(bill, seed, sorted(fields, key=lambda entry: entry[0]))
+    return sorted(fields, key=lambda entry: entry[0])
 
 
 def field_values(details: Details) -> dict[str, Any]:
@@ -149,6 +172,7 @@ def request_of(details: Details, public: PublicPart) -> BillRequest:
             visit=msgspec.convert(visit, Visit),
             checker=values.get("checker", ""),
             remark=values.get("remark", ""),
+            group=values.get("group", ""),
         )
         return msgspec.convert(msgspec.to_builtins(request), BillRequest)  # constructors check no types
     except (KeyError, ValueError, TypeError, msgspec.ValidationError) as error:
@@ -332,4 +356,6 @@ def content_mac(mac_key: bytes, request: BillRequest) -> bytes:
         list(msgspec.structs.astuple(request.visit)),
         request.remark,
     ]
+    if request.group:  # one that belongs to none has the MAC that it had before there were groups
+        content.append(request.group)
     return hmac.digest(mac_key, CONTENT + encode(content), "sha256")

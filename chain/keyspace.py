@@ -126,6 +126,10 @@ def delivery(bill_id: str, channel: str) -> bytes:
     return f"delivery/{bill_id}/{channel}".encode()
 
 
+def payer(bill_id: str) -> bytes:
+    return f"payer/{bill_id}".encode()
+
+
 def paper(bill_id: str) -> bytes:
     return f"paper/{bill_id}".encode()
 

@@ -235,6 +235,13 @@ class MakeUpPayment(Wire, frozen=True, tag=305):
     bill: BillId
 
 
+class BindPayer(Wire, frozen=True, tag=306):
+    """Who pays a bill whose payer was unknown when it was issued: bound later, and once. Who it is, is a private detail."""
+
+    bill: BillId
+    payer_root: Digest  # over salted fields, as `details_root` is, from a seed of their own
+
+
 class SealSegment(Wire, frozen=True):
     """Bills of one issuer at the heights `after` + 1 ... `upto`."""
 
@@ -390,6 +397,7 @@ Operation: TypeAlias = (
     | DeliverBill
     | HoldBill
     | MakeUpPayment
+    | BindPayer
     | SealBills
     | PrintPaper
     | TakeBackPaper

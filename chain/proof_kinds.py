@@ -6,6 +6,7 @@ from chain.certified import Checking
 from chain.claim_evidence import CLAIM_EVIDENCE, EvidenceChecking
 from chain.genesis import Genesis
 from chain.operation_proof import OPERATION_PROOF, OperationChecking
+from chain.payer_proof import PAYER_PROOF, PayerChecking
 from chain.proof import PROOF_VERSION, BillChecking
 from chain.record_version import VERSION_PROOF, VersionChecking
 from chain.verdict import Verdict, Wanted
@@ -17,6 +18,7 @@ KINDS: dict[int, type[Checking]] = {
     VERSION_PROOF: VersionChecking,
     CLAIM_EVIDENCE: EvidenceChecking,
     VERIFICATION_MANIFEST: ManifestChecking,
+    PAYER_PROOF: PayerChecking,
 }
 
 

@@ -286,6 +286,13 @@ class DeliveryBody(Wire, frozen=True):
     delivered_ms: Milliseconds
 
 
+class PayerBody(Wire, frozen=True):
+    """The payer that was bound to a bill after its issue."""
+
+    payer_root: Digest
+    height: Height  # of the block that recorded it
+
+
 class PaperBody(Wire, frozen=True):
     """Of a bill that was printed once."""
 

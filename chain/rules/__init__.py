@@ -11,6 +11,7 @@ from chain.operation import (
     AdmitOrganisation,
     AllotRange,
     ApproveChange,
+    BindPayer,
     BookBill,
     ClearLease,
     CloseOrganisation,
@@ -51,6 +52,7 @@ from chain.rules.membership import approve_change, propose_change, renew
 from chain.rules.numbers import allot_range, report_unused, take_lease
 from chain.rules.organisations import close_organisation, resume_organisation, suspend_organisation
 from chain.rules.paper import print_paper, take_back_paper, void_blanks
+from chain.rules.payer import bind_payer
 from chain.rules.seals import seal_bills
 from chain.rules.settlements import join_settlement, pay_fund, withdraw_settlement
 
@@ -73,6 +75,7 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     DeliverBill: deliver_bill,
     HoldBill: hold_bill,
     MakeUpPayment: make_up_payment,
+    BindPayer: bind_payer,
     SealBills: seal_bills,
     PrintPaper: print_paper,
     TakeBackPaper: take_back_paper,

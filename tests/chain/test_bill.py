@@ -268,3 +268,13 @@ def test_a_request_is_refused_for_exactly_the_texts_that_may_not_be_stored(text:
     with pytest.raises(ContentRefused) as refused:
         verify_request(request)
     assert (refused.value.code, refused.value.pointer) == ("text_refused", bad[0])
+
+
+def test_an_unknown_payer_has_no_number() -> None:
+    """Rule 7: an emergency's patient; whose number is known is known."""
+    verify_request(request(payer={"type": "unknown", "name": "无名氏"}))
+    for number in ({"id_number": "TEST-1"}, {"id_type": "passport"}):
+        payer = {"type": "unknown", "name": "无名氏", **number}
+        assert refusal(payer=payer) == ("payer_has_number", "/payer/id_number")
+    with pytest.raises(msgspec.ValidationError):
+        request(payer={"type": "nobody", "name": "无名氏"})

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from chain import keyspace
 from chain.operation import (
     AcknowledgeReversal,
+    BindPayer,
     BookBill,
     DecideClaim,
     DeliverBill,
@@ -57,6 +58,7 @@ class Bill:
     booked_by: str = ""
     acknowledged: bool = False
     issuer_booked: bool = False
+    payer: str = ""
 
 
 @dataclass
@@ -167,6 +169,14 @@ class Lives(RuleBasedStateMachine):
         one = self.bills[bill]
         self.run(bill[0], MakeUpPayment(self.number(bill)), one.held)
         one.held = False
+
+    @rule(bill=bills, payer=st.sampled_from(["p1", "p2"]))
+    def bind_payer(self, bill: tuple[str, int], payer: str) -> None:
+        one = self.bills[bill]
+        allowed = one.normal and not one.void and not one.payer
+        self.run(bill[0], BindPayer(self.number(bill), mac(payer)), allowed)
+        if allowed:
+            one.payer = payer
 
     @rule(bill=bills, paper=papers)
     def print_paper(self, bill: tuple[str, int], paper: str) -> None:

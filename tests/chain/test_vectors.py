@@ -126,6 +126,7 @@ OPERATIONS: dict[str, list[Any]] = {
     "deliver_bill": [303, BILL, "sms", 1780286460000],
     "hold_bill": [304, BILL, "fees_owed"],
     "make_up_payment": [305, BILL],
+    "bind_payer": [306, BILL, b(42)],
     "print_paper": [500, BILL, "33060001"],
     "take_back_paper": [501, BILL, "33060001", "damaged"],
     "void_blanks": [502, ["33060002", "33060003"], "torn"],
@@ -184,6 +185,7 @@ BODIES: dict[str, list[Any]] = {
     "reason": ["mistyped"],
     "circulation": [2, "fees_owed"],
     "delivery": [1780286460000],
+    "payer": [b(42), 303],
     "paper": [2, "33060001", 1],
     "form": [BILL, ""],
     "booking": [2, "employer-a", 12345, b(37)],
@@ -322,6 +324,7 @@ def test_records_their_keys_and_their_leaf() -> None:
         "hold": f"hold/{BILL}",
         "made_up": f"madeup/{BILL}",
         "delivery": f"delivery/{BILL}/sms",
+        "payer": f"payer/{BILL}",
         "paper": f"paper/{BILL}",
         "form": "form/hospital-a/33060001",
         "form_end": "formend/hospital-a/33060001",
@@ -412,6 +415,14 @@ def test_details_their_salts_their_root_and_their_codes() -> None:
     visit = ["", "", "", "", "", "", "", "", "", "", "内科", "", "", "", "", "", "", "", "test", 0, 0, 0]
     content = ["outpatient", "B-7", "A01", ["张三", "person", "test", "TEST-1"], 12345, PARTS, 100, 200, [charge]]
     content += [[item], visit, "none"]
+    payer: dict[int, Any] = {
+        1: "2026-06-03T12:00:00+08:00",
+        2: "person",
+        3: "李四",
+        4: "test",
+        5: "TEST-2",
+        10: "cashier",
+    }
     hashes = slots(BILL, fields)
     opened = []
     for field, value in ((3, "张三"), (6, [charge]), (15, None)):
@@ -430,6 +441,10 @@ def test_details_their_salts_their_root_and_their_codes() -> None:
         "opened": [pack(entry).hex() for entry in opened],
         "business_mac": hmac.new(SEED, b"\x12medbill/1/business" + pack(["B-7"]), "sha256").hexdigest(),
         "content_mac": hmac.new(SEED, b"\x11medbill/1/content" + pack(content), "sha256").hexdigest(),
+        "grouped_root": tree(slots(BILL, {**fields, 16: "G-1"})).hex(),
+        "grouped_content_mac": hmac.new(SEED, b"\x11medbill/1/content" + pack([*content, "G-1"]), "sha256").hexdigest(),
+        "payer": pack([BILL, SEED, [[number, value] for number, value in payer.items()]]).hex(),
+        "payer_root": tree(slots(BILL, payer)).hex(),
     }
     decode(bytes.fromhex(found["details"]), Details)
     decode(bytes.fromhex(found["opened"][1]), OpenedField)

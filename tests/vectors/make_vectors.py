@@ -11,6 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from chain import keyspace
 from chain.bill import BillRequest, Charge, Item, Payer, PaymentParts, Visit
 from chain.block import Block, FinalBlock, Header, Outcome, history_leaf, outcomes_root, transactions_root
@@ -23,6 +25,7 @@ from chain.details import (
     details_root,
     expand,
     open_fields,
+    payer_details,
     reversal_details,
     token,
 )
@@ -36,6 +39,7 @@ from chain.operation import (
     AdmitOrganisation,
     AllotRange,
     ApproveChange,
+    BindPayer,
     BookBill,
     ClearLease,
     CloseOrganisation,
@@ -99,6 +103,7 @@ from chain.records import (
     OrganisationBody,
     PaperBody,
     ParametersBody,
+    PayerBody,
     RangeBody,
     RangesBody,
     ReasonBody,
@@ -183,6 +188,7 @@ OPERATIONS = {
     "deliver_bill": DeliverBill(BILL, "sms", 1780286460000),
     "hold_bill": HoldBill(BILL, "fees_owed"),
     "make_up_payment": MakeUpPayment(BILL),
+    "bind_payer": BindPayer(BILL, filled(42)),
     "print_paper": PrintPaper(BILL, "33060001"),
     "take_back_paper": TakeBackPaper(BILL, "33060001", "damaged"),
     "void_blanks": VoidBlanks(["33060002", "33060003"], "torn"),
@@ -253,6 +259,7 @@ BODIES = {
     "reason": ReasonBody("mistyped"),
     "circulation": CirculationBody(2, "fees_owed"),
     "delivery": DeliveryBody(1780286460000),
+    "payer": PayerBody(filled(42), 303),
     "paper": PaperBody(2, "33060001", 1),
     "form": FormBody(BILL, ""),
     "booking": BookingBody(2, "employer-a", 12345, filled(37)),
@@ -392,6 +399,7 @@ def records() -> Vectors:
         "hold": keyspace.hold(BILL),
         "made_up": keyspace.made_up(BILL),
         "delivery": keyspace.delivery(BILL, "sms"),
+        "payer": keyspace.payer(BILL),
         "paper": keyspace.paper(BILL),
         "form": keyspace.form("hospital-a", "33060001"),
         "form_end": keyspace.form_end("hospital-a", "33060001"),
@@ -418,6 +426,8 @@ def records() -> Vectors:
 def details() -> Vectors:
     private = details_of(BILL, SEED, REQUEST)
     red = reversal_details(RED, SEED, "wrong payer", "cashier", "2026-06-02T12:00:00+08:00")
+    grouped = msgspec.structs.replace(REQUEST, group="G-1")
+    payer = payer_details(BILL, SEED, Payer("李四", "person", "test", "TEST-2"), "cashier", "2026-06-03T12:00:00+08:00")
     return {
         "details": plain(private),
         "details_root": details_root(private).hex(),
@@ -429,6 +439,10 @@ def details() -> Vectors:
         "opened": [plain(opened) for opened in open_fields(private, ["payer_name", "charges", "reason"])],
         "business_mac": business_mac(SEED, "B-7").hex(),
         "content_mac": content_mac(SEED, REQUEST).hex(),
+        "grouped_root": details_root(details_of(BILL, SEED, grouped)).hex(),
+        "grouped_content_mac": content_mac(SEED, grouped).hex(),
+        "payer": plain(payer),
+        "payer_root": details_root(payer).hex(),
     }
 
 

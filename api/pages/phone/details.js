@@ -11,7 +11,7 @@ const LIST_SLOTS_MIN = 16;
 /** Names by field id; free ids are empty slots. */
 export const FIELDS = [
     'business_no', 'business_time', 'payer_type', 'payer_name', 'payer_id_type', 'payer_id_number', 'charges', 'items', 'visit',
-    'diagnosis', 'cashier', 'checker', 'check_code', 'token', 'remark', 'reason',
+    'diagnosis', 'cashier', 'checker', 'check_code', 'token', 'remark', 'reason', 'group',
 ];
 const LISTS = new Set(['charges', 'items', 'visit']);
 
