@@ -99,6 +99,11 @@ def opened_of_original(details: Details, form: Form) -> list[str]:
     return _present(details, _SHOWN_OF_ORIGINAL[form], False)
 
 
+def opened_of_payer(details: Details) -> list[str]:
+    """The details of a payer who was bound later that the face shows."""
+    return _present(details, _PERSON, False)
+
+
 def _present(details: Details, names: tuple[str, ...], with_secrets: bool) -> list[str]:
     values = field_values(details)
     return [name for name in names if name in values and (with_secrets or name not in _SECRETS)]
@@ -139,15 +144,26 @@ def _title(source: FaceSource, form: Form) -> str:
 
 
 def _heads(source: FaceSource, own: dict[str, Any], shown: dict[str, Any]) -> list[Entry]:
-    is_unit = shown.get("payer_type") == "unit"
+    name, number, is_unit = _payer(source, shown)
     return [
         Entry("票据代码", source.bill[:8]),
         Entry("票据号码", source.bill[8:]),
-        Entry("交款人", shown.get("payer_name") or wording.UNNAMED),
+        Entry("交款人", name),
         Entry("校验码", own["check_code"] if source.with_secrets else wording.HIDDEN),
-        Entry("统一社会信用代码" if is_unit else "交款人证件号", shown.get("payer_id_number") or wording.UNNAMED),
+        Entry("统一社会信用代码" if is_unit else "交款人证件号", number),
         Entry("开票日期", day(source.body.business_date)),
     ]
+
+
+def _payer(source: FaceSource, shown: dict[str, Any]) -> tuple[str, str, bool]:
+    """Name, number, whether it is a unit; of one who was bound later, with the mark that says so."""
+    payer = shown if source.payer is None else field_values(source.payer)
+    name = payer.get("payer_name") or wording.UNNAMED
+    if source.payer is not None:
+        name += wording.BOUND_LATER
+    elif payer.get("payer_type") == "unknown":
+        name += wording.UNKNOWN_PAYER
+    return name, payer.get("payer_id_number") or wording.UNNAMED, payer.get("payer_type") == "unit"
 
 
 def _charges(shown: dict[str, Any], sign: int) -> list[Line]:
@@ -221,6 +237,11 @@ def _notices(source: FaceSource) -> list[str]:
         notices = []
     if body.validity == RED:
         notices.append(f"本票据为红字票据，冲销票据 {_spelt_number(body.related[0])}")
+    if source.payer is not None:
+        stated = field_values(source.original or source.details).get("payer_name", "")
+        notices.append(f"交款人为开票后补登（区块 {source.payer_height}），开票时登记为：{stated}")
+    elif source.payer_height:
+        notices.append(f"交款人已于开票后补登（区块 {source.payer_height}），登记内容暂不可得")
     if source.paper is None:
         notices.append("未能核实是否已换开纸质票据")
     return notices

@@ -36,3 +36,7 @@ class FaceSource(msgspec.Struct, frozen=True):
     utc_offset_minutes: int
     with_secrets: bool  # whether check code and token are for this reader
     proofs: list[Attachment]  # none while the bill is queued; a red bill has its original's too
+    payer: Details | None = (
+        None  # bound later to a bill that was issued for an unknown one; None also where it is not to be had
+    )
+    payer_height: int = 0  # of the block that recorded who it is; 0 where nobody was bound

@@ -54,4 +54,6 @@ SELF_PAID, SELF_FUNDED = "个人自付", "个人自费"
 
 VOID, REVERSED, ON_PAPER = "已作废", "已冲红", "已换开"
 UNNAMED = "（未提供）"
+BOUND_LATER = "（后补登）"
+UNKNOWN_PAYER = "（身份待核）"
 HIDDEN = "******"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chain.bill import Visit
-from chain.details import field_values
+from chain.bill import Payer, Visit
+from chain.details import field_values, payer_details
 from chain.records import REVERSED, VOID, WITHHELD
 from docs.faces.bills import (
     BASE_URL,
@@ -21,7 +21,8 @@ from docs.faces.bills import (
     source_of,
 )
 from faces import wording
-from faces.face import Face, make_face, opened_fields, opened_of_original
+from faces.face import Face, make_face, opened_fields, opened_of_original, opened_of_payer
+from faces.glyphs import printable_characters
 from faces.source import FaceSource, Form
 
 
@@ -170,3 +171,26 @@ def test_the_proof_opens_what_the_face_shows_and_nothing_else() -> None:
     assert red.original is not None
     assert opened_fields(red.details, "list", is_red=True, with_secrets=True) == ["check_code", "token"]
     assert "items" not in opened_of_original(red.original, "face")
+
+
+def test_an_unknown_payer_is_marked_until_somebody_is_bound_and_then_too() -> None:
+    """FEATURES 8: the name at issue stays to be read, for the bill's own proof opens it."""
+    request = request_of({**OUTPATIENT, "payer": {"type": "unknown", "name": "无名氏"}})
+    source = source_of(request)
+    assert values(face_of(source))["交款人"] == "无名氏（身份待核）"
+    seed = bytes(range(32))
+    unit = payer_details(
+        source.bill, seed, Payer("样例工厂", "unit", "", "TEST-UNIT"), "收费员甲", "2026-11-27T08:00:00+08:00"
+    )
+    bound = source_of(request, payer=unit, payer_height=1044)
+    face = face_of(bound)
+    assert values(face)["交款人"] == "样例工厂（后补登）"
+    assert values(face)["统一社会信用代码"] == "TEST-UNIT"
+    assert "交款人为开票后补登（区块 1044），开票时登记为：无名氏" in face.notices
+    assert opened_of_payer(unit) == ["payer_type", "payer_name", "payer_id_number"]
+    away = face_of(source_of(request, payer_height=1044))
+    assert values(away)["交款人"] == "无名氏（身份待核）"
+    assert any("暂不可得" in notice for notice in away.notices)
+    for shown in (face, away):
+        printed = set(msgspec.json.encode(shown).decode()) - {"\n"}
+        assert {ord(character) for character in printed} <= printable_characters()
