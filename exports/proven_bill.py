@@ -16,7 +16,8 @@ from chain.bill import KIND_NAMES, Charge, Item
 from chain.codec import decode
 from chain.details import FIELDS
 from chain.errors import ProofMismatch
-from chain.operation import IssueBill, ReverseBill
+from chain.operation import BindPayer, IssueBill, ReverseBill
+from chain.payer_proof import PayerProof
 from chain.proof import VALIDITY_NAMES, Proof
 from chain.records import BillBody
 
@@ -142,6 +143,20 @@ def read_proven(data: bytes, titles: Mapping[str, str], utc_offset_minutes: int)
         charges=charges,
         items=items,
     )
+
+
+def with_payer(bill: ProvenBill, data: bytes) -> ProvenBill:
+    """The bill with the payer who was bound to it later, of whom `data` is the proof; as it is without one. Raises Malformed,
+    ProofMismatch."""
+    if not data:
+        return bill
+    proof = decode(data, PayerProof)
+    operation = proof.recorded.entry.operation
+    if not isinstance(operation, BindPayer) or operation.bill != bill.bill_id:
+        raise ProofMismatch("the payer is of another bill")
+    kept = {name: value for name, value in bill.details.items() if not name.startswith("payer_")}
+    bound = {FIELDS.get(opened.field, ""): opened.value for opened in proof.opened}
+    return msgspec.structs.replace(bill, details={**kept, **bound})
 
 
 def _lines(details: Mapping[str, Any]) -> tuple[list[Line], list[Line]]:

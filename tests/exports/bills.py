@@ -10,13 +10,17 @@ import msgspec
 
 from chain.bill import Payer
 from chain.codec import encode
-from chain.details import Details, details_root, reversal_details
-from chain.operation import IssueBill, VoidBill, operation_digest
+from chain.details import Details, details_root, open_fields, payer_details, reversal_details
+from chain.operation import BindPayer, IssueBill, VoidBill, operation_digest
+from chain.payer_proof import PAYER_PROOF, PayerProof
+from chain.proving import recorded_at
 from exports import fhir
 from exports.proven_bill import ProvenBill, read_proven
 from tests.chain.making import Chain, details, issue_bill, reverse_bill
 
 OFFSET = 480
+PAYER_NAMES = ("payer_type", "payer_name", "payer_id_type", "payer_id_number")
+_BOUND: list[bytes] = []  # the proof of the payer of `unknown`
 INPATIENT = "33060226"
 
 
@@ -45,6 +49,14 @@ def _story() -> dict[str, ProvenBill]:
     assert chain.run("hospital-a", VoidBill(withdrawn.bill, "mistyped")) == ["recorded"]
     unit = Payer("Some Unit", "unit", "unified_social_credit_code", "TEST-UNIT-1")
     bills |= {"reversed": first.bill, "red": taken_back.bill, "void": withdrawn.bill, "unit": issue(5, payer=unit).bill}
+    bills["unknown"] = issue(6, payer=Payer("无名氏", "unknown")).bill
+    bound = payer_details(
+        bills["unknown"], b"p" * 32, Payer("Found Person", "person", "passport", "TEST-9"), "cashier", "now"
+    )
+    assert chain.run("hospital-a", BindPayer(bills["unknown"], details_root(bound))) == ["recorded"]
+    view, before = chain.view(chain.height), chain.view(chain.height - 1)
+    (binding,) = recorded_at(view, before.header, 0, [0])
+    _BOUND.append(encode(PayerProof(PAYER_PROOF, [], binding, open_fields(bound, list(PAYER_NAMES)))))
     seal = chain.seal(["hospital-a"])
     assert chain.run_seal(seal) == "recorded"
     titles = {entry.id: entry.name for entry in chain.genesis.organisations}
@@ -78,6 +90,11 @@ def inpatient() -> ProvenBill:
 
 def unit_paid() -> ProvenBill:
     return _story()["unit"]
+
+
+def unknown() -> tuple[ProvenBill, bytes]:
+    """A bill that was issued for an unknown payer, and the proof of who was bound to it."""
+    return _story()["unknown"], _BOUND[0]
 
 
 def claim(

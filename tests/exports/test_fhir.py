@@ -12,12 +12,13 @@ import msgspec
 import pytest
 
 from chain.bill import BillRequest
+from chain.errors import ProofMismatch
 from chain.proof import check_proof
 from cli.formats import fhir as reading
 from exports import fhir
-from exports.proven_bill import ProvenBill
+from exports.proven_bill import ProvenBill, with_payer
 from tests.chain.making import genesis
-from tests.exports.bills import claim, inpatient, normal, red, reversed_one, unit_paid, void
+from tests.exports.bills import claim, inpatient, normal, red, reversed_one, unit_paid, unknown, void
 from tests.exports.fhir_models import read_bundle, validated
 
 TITLES = {"insurer-a": "Insurer A", "finance-city": "Finance bureau of the city"}
@@ -158,3 +159,17 @@ def test_a_red_or_cancelled_invoice_is_not_issued_again(tmp_path: Path) -> None:
         file.write_text(json.dumps(exported(bill), default=float))
         ((_number, refusal),) = reading.read(file, as_cny=False, now=NOW, place_code="A01")
         assert getattr(refusal, "code", None) == code
+
+
+def test_who_was_bound_later_is_the_patient() -> None:
+    """FEATURES 8: from a proof of its own, which must be of this very bill."""
+    bill, bound = unknown()
+    before = validated(exported(bill))["Patient"][0]
+    assert before["name"] == [{"text": "无名氏"}]
+    assert "identifier" not in before
+    (patient,) = validated(exported(with_payer(bill, bound)))["Patient"]
+    assert patient["name"] == [{"text": "Found Person"}]
+    assert patient["identifier"][0]["value"] == "TEST-9"
+    assert with_payer(bill, b"") is bill
+    with pytest.raises(ProofMismatch):
+        with_payer(normal(), bound)
