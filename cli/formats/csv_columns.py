@@ -23,7 +23,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("kind", "票据种类", BILL, True, "outpatient 门诊, inpatient 住院, registration 挂号, checkup 体检"),
     Column("business_time", "开票时间", BILL, False, "2026-03-01 09:30:00, or RFC 3339; now if empty or too long ago"),
     Column("place_code", "开票点", BILL, False, "issuing point; `--place`, or the gateway's first, if empty"),
-    Column("payer_type", "交款人类型", BILL, False, "person 个人, unit 单位; a person if empty"),
+    Column("payer_type", "交款人类型", BILL, False, "person 个人, unit 单位, unknown 不明; a person if empty"),
     Column("payer_name", "交款人", BILL, True, ""),
     Column(
         "payer_id_type", "证件类型", BILL, False, "such as resident_identity_card, passport, unified_social_credit_code"
@@ -39,6 +39,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("cashier", "收款人", BILL, False, "`import` if empty"),
     Column("checker", "复核人", BILL, False, ""),
     Column("remark", "备注", BILL, False, ""),
+    Column("group", "结算号", BILL, False, "the hospital's own number of the settlement that several bills belong to"),
     Column("institution_type", "医疗机构类型", BILL, False, ""),
     Column("sex", "性别", BILL, False, ""),
     Column("age", "年龄", BILL, False, ""),
@@ -91,7 +92,7 @@ REFUSED = (  # codes of files, beside those of bills
 )
 
 KINDS = {"门诊": "outpatient", "住院": "inpatient", "挂号": "registration", "体检": "checkup"}
-PAYER_TYPES = {"个人": "person", "单位": "unit"}
+PAYER_TYPES = {"个人": "person", "单位": "unit", "不明": "unknown"}
 VISIT_TEXTS = (
     "institution_type", "sex", "age", "insurance_type", "insurance_id", "insurance_settlement_no", "outpatient_no",
     "visit_date", "medical_record_no", "admission_no", "department", "ward", "bed_no", "admitted", "discharged", "days",

@@ -95,6 +95,7 @@ def _bill(business_no: str, rows: list[Row], width: int, now: str, oldest: str, 
         "cashier": _text(bill, "cashier") or CASHIER,
         "checker": _text(bill, "checker"),
         "remark": _text(bill, "remark"),
+        "group": _text(bill, "group"),
     }
     return build_request(fields, first)
 

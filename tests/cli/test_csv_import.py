@@ -263,3 +263,19 @@ def test_the_example_of_the_page_is_read(tmp_path: Path) -> None:
     assert len(found) == 2
     assert all(isinstance(bill, BillRequest) for bill in found.values()), found
     assert load_csv(file).refusal is None
+
+
+def test_a_settlement_and_an_unknown_payer_stand_in_columns_of_their_own(tmp_path: Path) -> None:
+    """FEATURES 8: 结算号, and 不明 for an emergency's patient."""
+    text = (
+        "业务流水号,票据种类,交款人类型,交款人,总金额,结算号,项目编码,项目名称,金额\n"
+        "CSV-1,体检,单位,样例工厂,10.00,TJ-1,01,体检费,10.00\n"
+        "CSV-2,outpatient,不明,无名氏,20.00,,01,诊察费,20.00\n"
+        "CSV-3,outpatient,unknown,无名氏,20.00,,01,诊察费,20.00\n"
+    )
+    found = bills(written(tmp_path / "day.csv", text))
+    read_as = []
+    for bill in found.values():
+        assert isinstance(bill, BillRequest), bill
+        read_as.append((bill.payer.type, bill.group))
+    assert read_as == [("unit", "TJ-1"), ("unknown", ""), ("unknown", "")]
