@@ -72,6 +72,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/bills/{bill_id}/deliveries"): ISSUING,
     ("POST", "/v1/bills/{bill_id}/arrears"): ISSUING,
     ("POST", "/v1/bills/{bill_id}/make-up-payment"): ISSUING,
+    ("POST", "/v1/bills/{bill_id}/payer"): ISSUING,
     ("POST", "/v1/bills/{bill_id}/paper-copies"): ISSUING,
     ("POST", "/v1/bills/{bill_id}/paper-copies:end"): ISSUING,
     ("POST", "/v1/paper-forms:void"): ISSUING,
@@ -80,6 +81,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/bills/{bill_id}/proof"): Policy(token="optional", anyone=READING.anyone),
     ("GET", "/v1/bills/{bill_id}/fhir"): Policy(token="optional", anyone=READING.anyone),
     ("GET", "/v1/bills/{bill_id}/face"): Policy(token="optional", anyone=READING.anyone),
+    ("GET", "/v1/bills/{bill_id}/payer/proof"): Policy(token="optional", anyone=READING.anyone),
     ("GET", "/v1/number-leases"): Policy(own=_roles("cashier", "hospital_admin", "operator")),
     # a hospital's administrator sees its own hospital's only: routes/numbers.py, routes/audit.py
     ("GET", "/v1/number-ranges"): SUPERVISING,

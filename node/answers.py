@@ -264,7 +264,7 @@ def _names(operation: SealBills, organisation: str, is_of: IsOf) -> bool:
 
 
 # of the axes of a bill's life: the bill is the second part of the key
-OF_A_BILL = (b"circulation", b"void", b"hold", b"madeup", b"delivery", b"paper", b"booking", b"acknowledged", b"claims")
+OF_A_BILL = frozenset(b"circulation void hold madeup delivery payer paper booking acknowledged claims".split())
 
 
 def _is_own(key: bytes, record: bytes, organisation: str, is_of: IsOf) -> bool:

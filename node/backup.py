@@ -51,7 +51,7 @@ from node.verify_gateway import DIRECTORY as GATEWAY_STORE
 from node.verify_gateway import verify_parts
 
 # what a mirror's database of details holds beside what is derived: details, their index, marks, submissions
-MIRROR_ROWS = (b"d/", b"n/", b"o/", b"y/")
+MIRROR_ROWS = (b"b/", b"d/", b"g/", b"n/", b"o/", b"p/", b"y/")
 
 
 def silent(done: int, total: int) -> None:

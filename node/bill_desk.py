@@ -18,20 +18,22 @@ from chain.operation import SealBills
 from chain.records import RED, REVERSED, VOID, BillBody, OrganisationBody, PaperBody, Record
 from chain.rules.moves import begin
 from chain.state import body_of
-from faces.face import opened_fields, opened_of_original
+from faces.face import opened_fields, opened_of_original, opened_of_payer
 from faces.source import Attachment, FaceSource, Form
 from node.bill_history import BillHistory
+from node.bound_payer import PAYER_NAMES, BoundPayer, is_unknown, payer_page
 from node.details_store import DetailsStore
 from node.holders import Holders
 from node.ledger_pages import bill_of, bill_page, details_page
 from node.life_index import LifeIndex
 from node.life_pages import life_page
 from node.life_proofs import LifeProofs
+from node.payer_store import PayerStore
 from node.proof_desk import ProofDesk
 from node.recorded_operations import RecordedOperation, find_operation
 from node.rights import ALL_FIELDS, NOTHING, OPEN_FIELDS, SECRETS, STAFF, About, Custody, Right, rights
 from node.seal_index import SealIndex
-from node.service import Reader, ServiceRefused
+from node.service import Page, Reader, ServiceRefused
 from node.verification import FaceOfBill, is_check_code, iso_date
 
 
@@ -46,15 +48,16 @@ class BillDesk:
         index: SealIndex,
         lives: LifeIndex,
         proofs: ProofDesk,
+        payers: PayerStore,
     ) -> None:
         self.details_read = 0  # by auditors and clerks: for metrics
         self._ledger, self._store = ledger, store
-        self._lives, self._proofs = lives, proofs
+        self._lives, self._proofs, self._payers = lives, proofs, payers
         self._history = BillHistory(ledger, index, lives, proofs)
         self._life_proofs = LifeProofs(ledger, index, lives, proofs)
         audit_offices = (entry.id for entry in ledger.genesis.organisations if entry.kind == "audit")
         self._custody = Custody(office, frozenset([*supervisors_of(office, ledger.genesis), *audit_offices]))
-        self.holders = Holders(store, self._details, self._body)
+        self.holders = Holders(store, self._details, self._body, self._payer)
         self._log = structlog.get_logger("mirror")
 
     def _record(self, bill: str) -> tuple[Record, BillBody] | None:
@@ -105,7 +108,19 @@ class BillDesk:
         if details is not None:
             self._count_reading(reader)
             page |= details_page(body, details, right.fields)
+            bound = self._bound(body.issuer, details) if "payer" in page else None
+            if bound is not None:
+                page["payer"] = payer_page(bound, page["payer"], right.fields)
         return page
+
+    def _bound(self, issuer: str, details: Details) -> BoundPayer | None:
+        """Who was bound to a bill that was issued for an unknown payer."""
+        return self._payers.bound(issuer, details.bill) if is_unknown(details) else None
+
+    def _payer(self, issuer: str, details: Details) -> Details:
+        """The details that say who pays: those of the payer who was bound later, or else the bill's own."""
+        bound = self._bound(issuer, details)
+        return details if bound is None or bound.details is None else bound.details
 
     def pages_of(self, issuer: str, business_no: str, reader: Reader) -> list[dict[str, Any]]:
         pages = []
@@ -115,6 +130,23 @@ class BillDesk:
                 page = self.page(bill, reader)
                 pages += [page] if page is not None and page.get("business_no") == business_no else []
         return pages
+
+    def pages_of_group(self, issuer: str, group: str, reader: Reader, after: str | None, limit: int) -> Page:
+        """The bills of a settlement, by number, for whoever may read their details; to all others there are none."""
+        pages: list[dict[str, Any]] = []
+        last = after or ""
+        while len(pages) <= limit:  # one more, to know whether there are more
+            bills = self._store.bills_of_group(issuer, group, last, limit + 1)
+            for bill in bills:
+                found = self._record(bill)
+                if found is None or found[1].issuer != issuer:
+                    continue  # its block is still to come
+                page = self.page(bill, reader)
+                pages += [page] if page is not None and page.get("group") == group else []
+            if len(bills) <= limit:
+                break
+            last = bills[-1]
+        return Page(pages[:limit], pages[limit - 1]["bill_id"] if len(pages) > limit else None)
 
     def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
         """What happened to a bill, oldest first; see `bill_history.py`."""
@@ -179,6 +211,25 @@ class BillDesk:
             self._count_reading(reader)
         return self._proofs.build(bill_id, opened)
 
+    def payer_proof(self, bill_id: str, reader: Reader | None, secret: str | None) -> bytes | None:
+        """Who was bound to a bill, for whoever may read its details or holds it. Raises ServiceRefused `payer_not_bound`,
+        `unavailable`."""
+        found = self._record(bill_id)
+        details = self._details(bill_id, found[1]) if found is not None else None
+        if found is None:
+            return None
+        is_reader = reader is not None and self.right_to(bill_id, found[1], reader).fields >= frozenset(PAYER_NAMES)
+        if not is_reader and not (secret is not None and details is not None and _is_secret(secret, details)):
+            return None
+        bound = self._bound(found[1].issuer, details) if details is not None else None
+        if details is not None and bound is None:
+            raise ServiceRefused("payer_not_bound")
+        if bound is None or bound.details is None:
+            raise ServiceRefused("unavailable", "the details of this bill are not here")
+        if reader is not None and is_reader:
+            self._count_reading(reader)
+        return self._life_proofs.payer(bound.operation, bound.details, list(PAYER_NAMES))
+
     def face_source(self, bill_id: str, reader: Reader | None, form: Form, secret: str | None) -> FaceSource | None:
         """As `proof` with details, which a face always shows; check code and token only for who has them already, and
         for the hospital. Raises ServiceRefused `unavailable`."""
@@ -203,6 +254,9 @@ class BillDesk:
         proofs = [self._attached(details, names)]
         if original is not None:
             proofs.append(self._attached(original, opened_of_original(original, form)))
+        bound = self._bound(body.issuer, original or details)
+        if bound is not None and bound.details is not None:
+            proofs.append(self._attached_payer(bound.operation, bound.details))
         paper = self._ledger.state.get(keyspace.paper(bill_id), PaperBody)
         return FaceSource(
             bill=bill_id,
@@ -218,12 +272,18 @@ class BillDesk:
             utc_offset_minutes=self._ledger.genesis.parameters.utc_offset_minutes,
             with_secrets=with_secrets,
             proofs=proofs,
+            payer=bound.details if bound is not None else None,
+            payer_height=bound.height if bound is not None else 0,
         )
 
     def _attached(self, details: Details, names: list[str]) -> Attachment:
         bill = details.bill
         data = self._proofs.build(bill, open_fields(details, names))
         return Attachment(f"{bill}.proof", f"proof of bill {bill}", data or b"")
+
+    def _attached_payer(self, operation: bytes, payer: Details) -> Attachment:
+        data = self._life_proofs.payer(operation, payer, opened_of_payer(payer))
+        return Attachment(f"{payer.bill}-payer.proof", f"proof of the payer of bill {payer.bill}", data)
 
     def _name_of(self, organisation: str) -> str:
         body = self._ledger.state.get(keyspace.organisation(organisation), OrganisationBody)

@@ -54,8 +54,9 @@ class BillLife:
         self._foresight, self._height, self._now_ms = foresight, height, now_ms
         self._space = space or boundless()
 
-    async def move(self, operation: LifeOperation) -> Standing:
-        """Keep it, unless the ledger would refuse it now. Raises ServiceRefused with the ledger's code."""
+    async def move(self, operation: LifeOperation, beside: Callable[[], None] = lambda: None) -> Standing:
+        """Keep it, unless the ledger would refuse it now; `beside` keeps what belongs to it in the same change. Raises
+        ServiceRefused with the ledger's code, or what `beside` raises."""
         _verify_form(operation)
         digest = operation_digest(operation)
         if (known := self._known(digest)) is not None:
@@ -75,6 +76,7 @@ class BillLife:
         self._verify_room()
         if after and (row := self._store.bill(after)) is not None and row.code == RECORDED:
             after = ""  # it was recorded while we looked
+        beside()
         self._outbox.add(operation, after)
         return Standing(digest.hex(), "queued")
 

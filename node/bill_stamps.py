@@ -9,6 +9,7 @@ from typing import Any
 
 from chain.operation import (
     AcknowledgeReversal,
+    BindPayer,
     BookBill,
     DecideClaim,
     DeliverBill,
@@ -71,6 +72,8 @@ def stamp_of(operation: Operation, bill: str) -> dict[str, Any]:
             return {"event": "held", "reason": operation.reason}
         case MakeUpPayment():
             return {"event": "made_up"}
+        case BindPayer():
+            return {"event": "payer_bound"}
         case PrintPaper():
             return {"event": "paper_printed", "paper": operation.paper}
         case TakeBackPaper():

@@ -8,6 +8,7 @@ section 6, PROTOCOL 17.
 Keys of the database:  d/issuer/bill -> details root (32) ‖ box · n/mac (16)/bill -> nothing
                        o/issuer/bill -> when it came (8): details of a bill that was not final then
                        p/mac (16)/issuer/bill -> nothing: bills that name a person's identity document
+                       g/mac (16)/bill -> nothing: bills that belong to a settlement
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ BodyOf = Callable[[str], BillBody | None]  # bill id -> its record, if it is fin
 
 
 class DetailsStore:
-    """On one loop; work on the disk is done by `thread`, which has one worker."""
+    """On one loop; work on the disk is done by `thread`, which has one worker. `payer_store.py` shares database, thread and box."""
 
     def __init__(
         self, database: Store, storage_key: bytes, issuers: Iterable[str], body_of: BodyOf, thread: Executor
@@ -57,10 +58,10 @@ class DetailsStore:
         self.issuers = frozenset(issuers)  # whose bills the office supervises
         self.turned_away = 0  # details not kept because too many wait for their bills: for metrics
         self.on_kept: list[Callable[[str, Sequence[str]], None]] = []  # called with (issuer, bills) after the flush
-        self._box = DetailsBox(storage_key)
+        self.box = DetailsBox(storage_key)
         self._index_key = expand(storage_key, b"medbill/1/business-index", 32)
         self._person_key = expand(storage_key, b"medbill/1/person-index", 32)
-        self._body_of, self._thread = body_of, thread
+        self._body_of, self.thread = body_of, thread
         # canonical bytes and root, for thousands of objects cost the collector's time; RECENT_MAX
         self._recent: OrderedDict[tuple[str, str], tuple[bytes, bytes]] = OrderedDict()
         self._not_final: dict[str, OrderedDict[str, int]] = {name: OrderedDict() for name in self.issuers}
@@ -116,7 +117,7 @@ class DetailsStore:
     async def _put(self, issuer: str, details: Sequence[Details]) -> list[str]:
         loop = asyncio.get_running_loop()
         async with self._lock:
-            roots = await loop.run_in_executor(self._thread, verified_roots, details)
+            roots = await loop.run_in_executor(self.thread, verified_roots, details)
             bodies = {entry.bill: self._body_of(entry.bill) for entry in details}
             marks = self._not_final[issuer]
             wanted: dict[str, tuple[Details, bytes]] = {}
@@ -132,7 +133,7 @@ class DetailsStore:
                     wanted[entry.bill] = (entry, root)
             now_ms = time.time_ns() // 1_000_000
             failpoint("details_store.checked")
-            kept = await loop.run_in_executor(self._thread, self._write, issuer, wanted, bodies, now_ms)
+            kept = await loop.run_in_executor(self.thread, self._write, issuer, wanted, bodies, now_ms)
             for bill in kept:
                 self._remember(issuer, bill, wanted[bill], now_ms, was_final=bodies[bill] is not None)
         failpoint("details_store.written")
@@ -155,7 +156,7 @@ class DetailsStore:
             held = self.database.get(key)
             if held is not None and held[:ROOT_BYTES] in (root, body.details_root if body else root):
                 continue
-            puts[key] = root + self._box.seal(entry)
+            puts[key] = root + self.box.seal(entry)
             puts |= self.index_rows(issuer, entry)
             if body is None:
                 puts[_mark(issuer, bill)] = now_ms.to_bytes(8, "big")
@@ -208,7 +209,7 @@ class DetailsStore:
         held = self.database.get(_key(issuer, bill))
         if held is None or is_erased(held[ROOT_BYTES:]):
             return None
-        return self._box.open(held[ROOT_BYTES:], bill)
+        return self.box.open(held[ROOT_BYTES:], bill)
 
     async def get_many(self, issuer: str, bills: Sequence[str]) -> list[Details]:
         """Those that are here, in the order asked for, as many as fit ANSWER_BYTES_MAX but one at least.
@@ -217,7 +218,7 @@ class DetailsStore:
         """
         if issuer not in self.issuers:
             raise PeerRefused("not_supervised")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, issuer, bills)
+        return await asyncio.get_running_loop().run_in_executor(self.thread, self._read, issuer, bills)
 
     def _read(self, issuer: str, bills: Sequence[str]) -> list[Details]:
         found: list[Details] = []
@@ -247,11 +248,14 @@ class DetailsStore:
         return [(issuer, bill) for issuer, bill in found]
 
     def index_rows(self, issuer: str, details: Details) -> dict[bytes, bytes]:
-        """What a bill is found by: its business number, its payer's document."""
+        """What a bill is found by: its business number, its settlement, its payer's document."""
         values, rows = field_values(details), {}
         business_no = values.get("business_no")
         if business_no:
             rows[self.business_row(issuer, business_no, details.bill)] = b""
+        group = values.get("group")
+        if group:
+            rows[self.group_row(issuer, group, details.bill)] = b""
         number = values.get("payer_id_number", "")
         if number.strip():
             prefix = self._person_prefix(spelt_document(values.get("payer_id_type", ""), number))
@@ -260,6 +264,13 @@ class DetailsStore:
 
     def _person_prefix(self, spelt: bytes) -> bytes:
         return b"p/" + hmac.digest(self._person_key, spelt, "sha256")[:MAC_BYTES] + b"/"
+
+    def bills_of_group(self, issuer: str, group: str, after: str, limit: int) -> list[str]:
+        """Ids above `after` of the bills, final or not, whose details name that settlement, ascending; at most `limit`."""
+        prefix = self.group_row(issuer, group, "")
+        start = prefix + after.encode() + b"\0" if after else None
+        found = self.database.scan(prefix, start=start, limit=limit)
+        return [key[len(prefix) :].decode() for key, _value in found]
 
     @property
     def not_final(self) -> dict[str, int]:
@@ -273,6 +284,11 @@ class DetailsStore:
         """The key under which a bill is found by its business number."""
         mac = hmac.digest(self._index_key, encode([issuer, business_no]), "sha256")[:MAC_BYTES]
         return b"n/" + mac + b"/" + bill.encode()
+
+    def group_row(self, issuer: str, group: str, bill: str) -> bytes:
+        """The same of the settlement that it belongs to."""
+        mac = hmac.digest(self._index_key, encode([issuer, group, "group"]), "sha256")[:MAC_BYTES]
+        return b"g/" + mac + b"/" + bill.encode()
 
 
 def verified_roots(details: Sequence[Details]) -> list[bytes]:

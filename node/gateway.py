@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from chain import keyspace
-from chain.bill import BillRequest
+from chain.bill import BillRequest, Payer
 from chain.certified import CurrentRecord, SetChange
 from chain.details import check_code
 from chain.errors import ChainError, StorageDamaged, StorageFailed
@@ -41,6 +41,7 @@ from node.gateway_follow import GatewayFollow
 from node.gateway_recovery import GatewayRecovery
 from node.gateway_servers import Servers
 from node.gateway_store import GatewayStore
+from node.groups import Groups
 from node.hospital_desk import STAFF, HospitalDesk
 from node.hospital_faces import HospitalFaces
 from node.issued_days import IssuedDays
@@ -50,6 +51,8 @@ from node.outbox import Outbox
 from node.own_keys import OwnKeys
 from node.paper_stock import PaperStock
 from node.part_check import CheckedPart, Ledger
+from node.payer_binding import PayerBinding
+from node.payer_post import PayerPost
 from node.peers import Peers
 from node.proof_desk import checked_proof
 from node.proof_maker import ProofMaker
@@ -125,6 +128,9 @@ class Gateway:
             now_ms,
         )
         keys = OwnKeys(genesis, config.organisation, store)
+        box = DetailsBox(storage_key)
+        self._payers = payers = PayerPost(store, box, peers, archive)
+        groups = Groups(store, mac_key, peers, archive)
         self._settling = Settling(
             config.name,
             self.ledger,
@@ -133,6 +139,7 @@ class Gateway:
             self._leases,
             self._standings,
             keys,
+            payers,
             lambda digest: self._recovery.look_for(digest),
             lambda mark, height: self._recovery.look_for_seal(mark, height),
         )
@@ -149,7 +156,7 @@ class Gateway:
             self._standings.wake,
         )
         self._settling.sender = self._sender
-        self._post = DetailsPost(store, DetailsBox(storage_key), peers, archive)
+        self._post = DetailsPost(store, box, peers, archive)
         self._issuing = Issuing(
             parameters,
             config.places,
@@ -159,6 +166,7 @@ class Gateway:
             self._leases,
             self._standings,
             self._post,
+            groups,
             now_ms,
             self._space,
         )
@@ -176,18 +184,21 @@ class Gateway:
         )
         self._days = IssuedDays(
             config.organisation,
-            next(entry.places for entry in genesis.organisations if entry.id == config.organisation),
+            next((entry.places for entry in genesis.organisations if entry.id == config.organisation), config.places),
             parameters,
             store,
             foresight,
             lambda: self._follow.height,
         )
         self._stock = PaperStock(config.organisation, config.paper_forms, store, self._outbox, self._follow.record)
+        self._binding = PayerBinding(parameters, store, self._standings, self._post, payers, self._life, now_ms)
         self._submitting = Submitting(genesis, self.ledger, store, self._sender, self._follow, keys, self._space)
         self._blocks = BlockPages(genesis, store, self._follow)
         pages = BillPages(self.ledger, parameters, store, self._standings)
         self._proofs = proofs = ProofMaker(store, self._follow, self._standings)
-        self._desk = HospitalDesk(config.organisation, store, self._standings, self._post, pages, proofs)
+        self._desk = HospitalDesk(
+            config.organisation, store, self._standings, self._post, pages, proofs, payers, groups
+        )
         self._batches = BatchVerification(
             self.ledger.chain_id, config.organisation, unit_key, self._desk.compare, self._prove_key
         )
@@ -215,6 +226,7 @@ class Gateway:
             "sender": self._sender.run(),
             "leases": self._leases.run(self._follow.caught_up),
             "details": self._post.run(),
+            "payers": self._payers.run(),
             "recovery": self._recovery.run(),
         }
         self._tasks = [asyncio.create_task(self._guard(name, part), name=name) for name, part in parts.items()]
@@ -285,7 +297,7 @@ class Gateway:
             "undecided_operations": len(self._settling.undecided),
             "leases_left": self._leases.numbers_left(),
             "sealed_height": self.store.watermark(self.ledger.office),
-            "details_behind": float(self._post.is_behind),
+            "details_behind": float(self._post.is_behind or self._payers.is_behind),
             "validator_links": len(self._peers.validators()),
             "refused_answers_total": self._servers.lies,
             "bills_recorded_total": self._settling.recorded_bills,
@@ -371,6 +383,11 @@ class Gateway:
         await self._saved()
         return standing
 
+    async def bind_payer(self, bill_id: str, payer: Payer, operator: str) -> Standing:
+        standing = await self._binding.bind(bill_id, payer, operator)
+        await self._saved()
+        return standing
+
     def leases(self) -> list[LeaseView]:
         return self._leases.views()
 
@@ -424,6 +441,10 @@ class Gateway:
             return []
         return await self._desk.bills_of(issuer, mac, reader)
 
+    async def bills_of_group(self, issuer: str, group: str, reader: Reader, after: str | None, limit: int) -> Page:
+        await self._saved()
+        return await self._desk.bills_of_group(issuer, group, reader, after, limit)
+
     async def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
         return await self._desk.history(bill_id, reader)
 
@@ -435,6 +456,9 @@ class Gateway:
 
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
         return await self._desk.proof(bill_id, reader, fields, secret)
+
+    async def payer_proof(self, bill_id: str, reader: Reader | None, secret: str | None) -> bytes | None:
+        return await self._desk.payer_proof(bill_id, reader, secret)
 
     async def face_source(
         self, bill_id: str, reader: Reader | None, form: Form, secret: str | None

@@ -14,6 +14,7 @@ import structlog
 from chain import keyspace
 from chain.block import RECORDED
 from chain.operation import (
+    BindPayer,
     DeliverBill,
     HoldBill,
     IssueBill,
@@ -133,6 +134,8 @@ def _record_key(organisation: str, operation: Operation, code: str) -> bytes:
             return keyspace.hold(operation.bill)
         case MakeUpPayment():
             return keyspace.made_up(operation.bill)
+        case BindPayer():
+            return keyspace.payer(operation.bill)
         case PrintPaper():
             return keyspace.form(organisation, operation.paper)
         case TakeBackPaper():

@@ -23,7 +23,7 @@ from chain.codec import BillId, Count, Digest, Height, Milliseconds, Wire, decod
 from chain.database import Database
 from chain.errors import ChainError, StorageDamaged, StorageFailed
 from chain.failpoint import failpoint
-from chain.operation import IssueBill, Operation, ReverseBill
+from chain.operation import BindPayer, IssueBill, Operation, ReverseBill
 from chain.state import SavedState
 from chain.validators import Certificate, ValidatorSet
 from node.messages import Part
@@ -59,6 +59,10 @@ _STEP = b"i"  # + bill ‖ height (8) ‖ transaction (4) ‖ entry (4) in the p
 _SEAL_OPERATION = b"z"  # + operation digest -> height (8) ‖ index of the seal in the part (4)
 _OWN_KEY = b"k"  # + key id -> KeyBody: of this organisation, as a block told or a path proved
 _FORM = b"q"  # + paper form -> the bill that was printed on it; nothing of one that was voided blank
+_GROUP = b"s"  # + MAC of a settlement's number (32) ‖ bill id -> nothing: groups.py
+_PAYER = b"m"  # + bill id -> PayerRow
+_PAYER_DETAILS = b"r"  # + bill id -> box of who was bound to it
+_PAYER_DUE = b"u"  # + bill id -> nothing: the archive has not said that it keeps it
 
 
 class OutboxItem(Wire, frozen=True):
@@ -102,6 +106,15 @@ class BusinessRow(Wire, frozen=True):
 
     bill: BillId
     content_mac: Digest
+
+
+class PayerRow(Wire, frozen=True):
+    """The payer that was bound to a bill of the organisation. One that the ledger refused has no row any more."""
+
+    operation: BindPayer
+    digest: Digest  # of the operation
+    code: str  # of the outcome; empty while queued
+    height: Height  # of the block that recorded it; 0 while queued
 
 
 class LeaseRow(Wire, frozen=True):
@@ -289,8 +302,23 @@ class GatewayStore:
         found = self._state.scan(_DETAILS_DUE, after=start, limit=limit)
         return [key[len(_DETAILS_DUE) :].decode() for key, _value in found]
 
+    def payers_due(self, after: str, limit: int) -> list[str]:
+        """The same of payers that were bound to them."""
+        start = payer_due_key(after) if after else b""
+        found = self._state.scan(_PAYER_DUE, after=start, limit=limit)
+        return [key[len(_PAYER_DUE) :].decode() for key, _value in found]
+
+    def bills_of_group(self, mac: bytes, after: str, limit: int) -> list[str]:
+        """Bills of a settlement above `after`, ascending, that were issued here; at most `limit`."""
+        prefix = group_key(mac, "")
+        found = self._state.scan(prefix, after=prefix + after.encode() if after else b"", limit=limit)
+        return [key[len(prefix) :].decode() for key, _value in found]
+
     def bill(self, bill: str) -> BillRow | None:
         return self.get(bill_key(bill), BillRow)
+
+    def payer(self, bill: str) -> PayerRow | None:
+        return self.get(payer_key(bill), PayerRow)
 
     def header(self, height: int) -> CertifiedHeader | None:
         return self.get(header_key(height), CertifiedHeader)
@@ -402,6 +430,22 @@ def details_due_key(bill: str) -> bytes:
 
 def business_key(mac: bytes) -> bytes:
     return _BUSINESS + mac
+
+
+def group_key(mac: bytes, bill: str) -> bytes:
+    return _GROUP + mac + bill.encode()
+
+
+def payer_key(bill: str) -> bytes:
+    return _PAYER + bill.encode()
+
+
+def payer_details_key(bill: str) -> bytes:
+    return _PAYER_DETAILS + bill.encode()
+
+
+def payer_due_key(bill: str) -> bytes:
+    return _PAYER_DUE + bill.encode()
 
 
 def lease_key(code: str, first: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Whose a bill is: the person whose identity document it names.
+"""Whose a bill is: the person whose identity document it names, or who was bound to it later.
 
 A bill that names no document is nobody's by itself. All of it is read from details, which lie here and nowhere on the
 ledger; whoever asks has shown the document to a sign-on (`api/auth.py`).
@@ -18,11 +18,12 @@ ROWS_AT_ONCE = 200
 
 DetailsOf = Callable[[str, BillBody], Details | None]  # of a final bill, if the right ones are here
 Known = Callable[[str], BillBody | None]
+PayerOf = Callable[[str, Details], Details]  # (issuer, details of a bill) -> those that say who pays it
 
 
 class Holders:
-    def __init__(self, store: DetailsStore, details_of: DetailsOf, body_of: Known) -> None:
-        self._store, self._details_of, self._body_of = store, details_of, body_of
+    def __init__(self, store: DetailsStore, details_of: DetailsOf, body_of: Known, payer_of: PayerOf) -> None:
+        self._store, self._details_of, self._body_of, self._payer_of = store, details_of, body_of, payer_of
 
     def is_holder(self, reader: Reader, bill: str, body: BillBody) -> bool:
         """Whether the bill is the asking patient's."""
@@ -43,5 +44,5 @@ class Holders:
         details = self._details_of(bill, body)
         if details is None:
             return False
-        values = field_values(details)
+        values = field_values(self._payer_of(body.issuer, details))
         return identity.is_on(values.get("payer_id_type", ""), values.get("payer_id_number", ""))

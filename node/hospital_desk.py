@@ -13,10 +13,13 @@ from chain.block import RECORDED
 from chain.details import FIELD_IDS, Details, check_code, open_fields, token
 from chain.operation import ReverseBill
 from node.bill_pages import BillPages
+from node.bound_payer import PAYER_NAMES, BoundPayer, is_unknown, payer_page
 from node.details_post import DetailsPost
 from node.gateway_store import BillRow, BusinessRow, GatewayStore, business_key
+from node.groups import Groups
+from node.payer_post import PayerPost
 from node.proof_maker import ProofMaker
-from node.service import Claimed, Head, Reader, ServiceRefused, Standing
+from node.service import Claimed, Head, Page, Reader, ServiceRefused, Standing
 from node.standings import Standings
 from node.verification import FaceOfBill, FailureCounter, PublicVerification, is_check_code, iso_date
 
@@ -34,9 +37,12 @@ class HospitalDesk:
         post: DetailsPost,
         pages: BillPages,
         proofs: ProofMaker,
+        payers: PayerPost,
+        groups: Groups,
     ) -> None:
         self._organisation, self._store, self._standings = organisation, store, standings
         self._post, self._pages, self._proofs = post, pages, proofs
+        self._payers, self._groups = payers, groups
         self._failures = FailureCounter()  # of guesses at one bill's check code, beside those per source
         self._faces: dict[str, FaceOfBill] = {}  # bill -> face, while a claim is looked at
         self._verification = PublicVerification(self._faces.get)
@@ -59,8 +65,16 @@ class HospitalDesk:
 
     async def _page(self, row: BillRow) -> dict[str, Any]:
         shown = self.standing_for(row)
-        page = self._pages.page(shown, await self._post.details(shown))
+        details = await self._post.details(shown)
+        page = self._pages.page(shown, details)
+        bound = await self.bound(details) if details is not None else None
+        if bound is not None:
+            page["payer"] = payer_page(bound, page["payer"])
         return page | {"superseded_by": row.superseded_by} if row.superseded_by else page
+
+    async def bound(self, details: Details) -> BoundPayer | None:
+        """Who was bound to a bill that was issued for an unknown payer, or is about to be."""
+        return await self._payers.bound(details.bill) if is_unknown(details) else None
 
     async def bills_of(self, issuer: str, business_mac: bytes, reader: Reader) -> list[dict[str, Any]]:
         if issuer != self._organisation or reader.organisation != issuer or reader.role not in STAFF:
@@ -76,6 +90,27 @@ class HospitalDesk:
         row = self._row(bill_id, reader)
         details = await self._post.details(self.standing_for(row)) if row is not None else None
         return None if details is None else (details.bill, token(details.seed, details.bill))
+
+    async def bills_of_group(self, issuer: str, group: str, reader: Reader, after: str | None, limit: int) -> Page:
+        """The bills of a settlement, by number; a superseded one is left out for the one that stands for it."""
+        if issuer != self._organisation or reader.organisation != issuer or reader.role not in STAFF:
+            return Page([], None)
+        pages: dict[str, dict[str, Any]] = {}
+        last = after or ""
+        while len(pages) <= limit:  # one more, to know whether there are more
+            bills = await self._groups.bills(group, last, limit + 1)
+            for bill in bills:
+                row = self._store.bill(bill)
+                if row is None or row.superseded_by or self._standings.status_of(row) == "refused":
+                    continue  # or one that this gateway has not heard of yet
+                page = await self._page(row)
+                if page.get("group", group) == group:
+                    pages[bill] = page
+            if len(bills) <= limit:
+                break
+            last = bills[-1]
+        numbers = sorted(pages)
+        return Page([pages[bill] for bill in numbers[:limit]], numbers[limit - 1] if len(numbers) > limit else None)
 
     async def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
         row = self._row(bill_id, reader)
@@ -112,6 +147,27 @@ class HospitalDesk:
                 raise ServiceRefused("unavailable", "the archive that has the details does not answer")
             opened = open_fields(details, fields)
         return await self._proofs.build(shown, opened)
+
+    async def payer_proof(self, bill_id: str, reader: Reader | None, secret: str | None) -> bytes | None:
+        """Who was bound to a bill, as a file that proves it. Raises ServiceRefused `payer_not_bound`, also while the binding is on
+        its way, and `unavailable`."""
+        row = await self.entitled(bill_id, reader, secret)
+        if row is None:
+            return None
+        details = await self._post.details(self.standing_for(row))
+        bound = await self.bound(details) if details is not None else None
+        if details is not None and (bound is None or not bound.height):
+            raise ServiceRefused("payer_not_bound")
+        if bound is None or bound.details is None:
+            raise ServiceRefused("unavailable", "the archive that has the details does not answer")
+        return await self.proof_of_payer(bound.operation, bound.details, list(PAYER_NAMES))
+
+    async def proof_of_payer(self, operation: bytes, payer: Details, names: list[str]) -> bytes:
+        """Raises ServiceRefused `unavailable` where the block's part did not tell of it."""
+        data = await self._proofs.payer(operation, open_fields(payer, names))
+        if data is None:
+            raise ServiceRefused("unavailable", "the block that recorded it was not followed yet")
+        return data
 
     async def entitled(self, bill_id: str, reader: Reader | None, secret: str | None) -> BillRow | None:
         """A bill whose proof and face may be given: to the hospital's own staff, and to whoever shows its token or check code."""

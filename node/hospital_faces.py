@@ -9,7 +9,7 @@ from __future__ import annotations
 from chain.details import Details, open_fields
 from chain.genesis import Genesis
 from chain.operation import ReverseBill
-from faces.face import opened_fields, opened_of_original
+from faces.face import opened_fields, opened_of_original, opened_of_payer
 from faces.source import Attachment, FaceSource, Form
 from node.bill_life import BillLife
 from node.bill_pages import BillPages
@@ -59,6 +59,11 @@ class HospitalFaces:
             if first is not None:
                 opened.append((first, original, opened_of_original(original, form)))
         proofs = [await self._proof(*one) for one in opened] if status != "queued" else []
+        bound = await desk.bound(original or details)
+        payer = bound.details if bound is not None and bound.height else None
+        if bound is not None and payer is not None and status != "queued":
+            data = await desk.proof_of_payer(bound.operation, payer, opened_of_payer(payer))
+            proofs.append(Attachment(f"{payer.bill}-payer.proof", f"proof of the payer of bill {payer.bill}", data))
         return FaceSource(
             bill=shown.operation.bill,
             body=self._pages.body(shown),
@@ -73,6 +78,8 @@ class HospitalFaces:
             utc_offset_minutes=self._offset,
             with_secrets=True,
             proofs=proofs,
+            payer=payer,
+            payer_height=bound.height if bound is not None else 0,
         )
 
     async def _details(self, row: BillRow | None) -> Details:

@@ -35,6 +35,7 @@ from node.details_post import DetailsPost
 from node.disk_space import CODE as DISK_NEARLY_FULL
 from node.disk_space import DiskSpace, boundless
 from node.gateway_store import BillRow, BusinessRow, GatewayStore, bill_key, business_key
+from node.groups import Groups
 from node.lease_book import LeaseBook
 from node.outbox import Outbox
 from node.service import ServiceRefused, Standing
@@ -67,12 +68,13 @@ class Issuing:
         leases: LeaseBook,
         standings: Standings,
         post: DetailsPost,
+        groups: Groups,
         now_ms: Callable[[], int],
         space: DiskSpace | None = None,
     ) -> None:
         self._parameters, self._places, self._mac_key = parameters, frozenset(places), mac_key
         self._store, self._outbox, self._leases = store, outbox, leases
-        self._standings, self._post, self._now_ms = standings, post, now_ms
+        self._standings, self._post, self._groups, self._now_ms = standings, post, groups, now_ms
         self._space = space or boundless()
         self._two_reverse = PERSONS_TAGS["reverse_bill"] in parameters.two_persons
 
@@ -187,12 +189,14 @@ class Issuing:
             details_root=details_root(details),
         )
         self._store.put(business_key(asked.mac), BusinessRow(bill, asked.content))
+        if request.group:
+            self._groups.add(request.group, bill)
         return operation, details
 
     def _reversible(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> tuple[BillRow, str]:
         """The bill's row, and where its red bill is issued."""
         for name, text in (("reason", reason), ("operator", operator)):
-            _verify_short_text(text, f"/{name}")
+            verify_short_text(text, f"/{name}")
         original = self._store.bill(bill_id)
         if original is not None and original.superseded_by:
             links = {"bill": f"/v1/bills/{original.superseded_by}"}
@@ -281,7 +285,8 @@ class Issuing:
         return Standing(digest.hex(), "queued", bill_id=operation.bill, check_code=code)
 
 
-def _verify_short_text(text: str, pointer: str) -> None:
+def verify_short_text(text: str, pointer: str) -> None:
+    """Raises ServiceRefused for what a person's name or reason cannot be, with the field's pointer."""
     try:
         verify_text(text)
     except TextRefused as refusal:

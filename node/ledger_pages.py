@@ -172,6 +172,8 @@ def details_page(body: BillBody, details: Details, fields: frozenset[str] = ALL_
     if values.get("diagnosis"):
         visit["diagnosis"] = values["diagnosis"]
     payer = {name: values.get(f"payer_{name}", "") for name in ("type", "name", "id_type", "id_number")}
+    if values.get("group"):
+        page["group"] = values["group"]
     return page | {
         "business_no": values.get("business_no", ""),
         "payer": payer,

@@ -17,6 +17,7 @@ from chain.final_view import FinalView
 from chain.ledger import Ledger
 from chain.operation import (
     AcknowledgeReversal,
+    BindPayer,
     BookBill,
     DecideClaim,
     DeliverBill,
@@ -48,6 +49,7 @@ _OF_A_BILL = (
     DeliverBill,
     HoldBill,
     MakeUpPayment,
+    BindPayer,
     PrintPaper,
     TakeBackPaper,
     BookBill,

@@ -5,13 +5,17 @@ Each is checked by the same command as a bill's proof, against the genesis file 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chain import keyspace
 from chain.block import RECORDED
 from chain.claim_evidence import CLAIM_EVIDENCE, ClaimEvidence
 from chain.codec import encode
+from chain.details import Details, open_fields
 from chain.errors import StorageDamaged
 from chain.ledger import Ledger
 from chain.operation_proof import OPERATION_PROOF, OperationProof
+from chain.payer_proof import PAYER_PROOF, PayerProof
 from chain.record_version import VERSION_PROOF, FinalHeader, RecordVersion, VersionProof
 from chain.records import LOCKED, NORMAL, BillBody, ClaimBody, Record
 from chain.state import body_of, record_of
@@ -36,6 +40,13 @@ class LifeProofs:
             return None
         changes = [change for change in self._proofs.changes_of_sets() if change.members.epoch <= found.height]
         return encode(OperationProof(OPERATION_PROOF, changes, self._proofs.recorded(digest)))
+
+    def payer(self, operation: bytes, details: Details, names: Sequence[str]) -> bytes:
+        """Of the payer that an operation bound, with `names` of his fields opened. Raises StorageDamaged."""
+        recorded = self._proofs.recorded(operation)
+        height = recorded.header.height
+        changes = [change for change in self._proofs.changes_of_sets() if change.members.epoch <= height]
+        return encode(PayerProof(PAYER_PROOF, changes, recorded, open_fields(details, names)))
 
     def version(self, bill: str, at_ms: int) -> bytes | None:
         """The version of a bill's record that was in force at a moment; None if there was none yet. Raises StorageDamaged."""

@@ -31,6 +31,8 @@ BUNDLE_BYTES_MAX = 4 << 20  # what is larger holds up whoever decodes it
 BLOCKS_MAX = 64  # in one answer
 PARTS_MAX = 256
 DETAILS_MAX = 500
+PAYERS_MAX = 500
+FOUND_MAX = 1_000  # bills of a settlement, in one answer
 EVIDENCE_PER_ANSWER_MAX = 8  # each of at most consensus.evidence.EVIDENCE_BYTES_MAX
 WAIT_MS_MAX = 20_000
 QUESTION_BYTES_MAX = 16 << 10  # of all but PutDetails: DETAILS_MAX bills take 10 kB
@@ -118,6 +120,40 @@ class DetailsAnswer(Wire, frozen=True, tag=5):
     details: list[Details]  # those that are there and may be given
 
 
+class PutPayers(Wire, frozen=True, tag=7):
+    """From a gateway to its office's archive: who was bound to bills."""
+
+    payers: Annotated[list[Details], msgspec.Meta(max_length=PAYERS_MAX)]
+
+
+class PayersKept(Wire, frozen=True, tag=7):
+    """After the archive's flush."""
+
+    bills: list[BillId]
+
+
+class GetPayers(Wire, frozen=True, tag=8):
+    """A gateway asks for payers that another gateway of its organisation bound."""
+
+    bills: Annotated[list[BillId], msgspec.Meta(max_length=PAYERS_MAX)]
+
+
+class PayersAnswer(Wire, frozen=True, tag=8):
+    payers: list[Details]  # those that are there and may be given
+
+
+class FindBills(Wire, frozen=True, tag=9):
+    """A gateway asks which bills of its own organisation belong to a settlement, whichever gateway issued them."""
+
+    group: Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+    after: Annotated[str, msgspec.Meta(max_length=18)]  # a bill's number, or empty: those above it
+    count: Annotated[int, msgspec.Meta(ge=1, le=FOUND_MAX)]
+
+
+class BillsAnswer(Wire, frozen=True, tag=9):
+    bills: list[BillId]  # ascending
+
+
 class GetEvidence(Wire, frozen=True, tag=6):
     """Evidence of contradicting votes (PROTOCOL rule 16), from a place in the answerer's list on."""
 
@@ -131,8 +167,18 @@ class EvidenceAnswer(Wire, frozen=True, tag=6):
     pieces: Annotated[list[bytes], msgspec.Meta(max_length=EVIDENCE_PER_ANSWER_MAX)]
 
 
-Question = GetBlocks | GetMine | GetRecord | PutDetails | GetDetails | GetEvidence
-Answer = BlocksAnswer | MineAnswer | RecordAnswer | DetailsKept | DetailsAnswer | EvidenceAnswer
+Question = GetBlocks | GetMine | GetRecord | PutDetails | GetDetails | GetEvidence | PutPayers | GetPayers | FindBills
+Answer = (
+    BlocksAnswer
+    | MineAnswer
+    | RecordAnswer
+    | DetailsKept
+    | DetailsAnswer
+    | EvidenceAnswer
+    | PayersKept
+    | PayersAnswer
+    | BillsAnswer
+)
 
 
 def decode_question(data: bytes, bytes_max: int = QUESTION_BYTES_MAX) -> Question:

@@ -39,6 +39,7 @@ from node.life_pages import life_page
 from node.membership_page import membership_page
 from node.office_desk import OfficeDesk
 from node.patient_desk import PatientDesk
+from node.payer_store import PayerStore
 from node.peers import Peers
 from node.proof_desk import ProofDesk, checked_proof
 from node.recorded_operations import find_operation
@@ -74,6 +75,7 @@ class Mirror:
         evidence: EvidenceStore | None = None,
         approvals: Approvals,
         withholdings: Withholdings,
+        payers: PayerStore,
     ) -> None:
         self.name, self.organisation = name, organisation
         self.chain_id = ledger.chain_id.hex()
@@ -85,7 +87,7 @@ class Mirror:
         self._office = OfficeDesk(organisation, ledger, unit_key, submissions, self._find)
         self._evidence = evidence
         self._proofs = ProofDesk(ledger, index)
-        self.bills = BillDesk(organisation, ledger, store, index, lives, self._proofs)
+        self.bills = BillDesk(organisation, ledger, store, index, lives, self._proofs, payers)
         self.patients = PatientDesk(self.bills)
         self._audit = AuditDesk(ledger, self.bills.public_page)
         self._match = SettlementMatch(ledger)
@@ -218,6 +220,9 @@ class Mirror:
     async def bills_by_business_no(self, issuer: str, business_no: str, reader: Reader) -> list[dict[str, Any]]:
         return self.bills.pages_of(issuer, business_no, reader)
 
+    async def bills_of_group(self, issuer: str, group: str, reader: Reader, after: str | None, limit: int) -> Page:
+        return self.bills.pages_of_group(issuer, group, reader, after, limit)
+
     async def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
         return self.bills.history(bill_id, reader)
 
@@ -237,6 +242,9 @@ class Mirror:
         self, bill_id: str, reader: Reader | None, form: Form, secret: str | None
     ) -> FaceSource | None:
         return self.bills.face_source(bill_id, reader, form, secret)
+
+    async def payer_proof(self, bill_id: str, reader: Reader | None, secret: str | None) -> bytes | None:
+        return self.bills.payer_proof(bill_id, reader, secret)
 
     def check_proof(self, data: bytes) -> dict[str, Any]:
         return checked_proof(data, self._ledger.genesis)

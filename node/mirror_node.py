@@ -36,13 +36,20 @@ from node.messages import (
     CONSENSUS,
     PUT_DETAILS_BYTES_MAX,
     QUESTION_BYTES_MAX,
+    BillsAnswer,
     DetailsAnswer,
     DetailsKept,
+    FindBills,
     GetDetails,
+    GetPayers,
+    PayersAnswer,
+    PayersKept,
     PutDetails,
+    PutPayers,
     decode_question,
 )
 from node.mirror import Mirror
+from node.payer_store import PayerStore
 from node.peers import LivePeers
 from node.seal_index import SealIndex
 from node.sealer import Sealer
@@ -83,6 +90,7 @@ class MirrorNode:
         self._workers = ThreadPoolExecutor(verify_workers, "verify")
         issuers = supervised_by(ledger, organisation)
         self.details = DetailsStore.open(data, storage_key, issuers, self._body_of, self._details_writer)
+        self.payers = PayerStore(ledger, self.details)
         self._index = SealIndex(self.details.database, ledger)
         self._lives = LifeIndex(self.details.database, ledger)
         send = send_to_validators(peers)
@@ -106,6 +114,7 @@ class MirrorNode:
         self.feed = Feed(ledger.head.height)
         followed: list[Callable[[FinalView], None]] = [
             self.details.on_final,
+            self.payers.on_final,
             self._index.on_final,
             self._lives.on_final,
             self._submissions.on_final,
@@ -130,6 +139,7 @@ class MirrorNode:
             evidence=self.evidence,
             approvals=Approvals(data, storage_key, ledger.genesis.parameters),
             withholdings=withholdings,
+            payers=self.payers,
         )
         ledger.on_admitted.append(self._admit)
         self._answers = Answers(ledger, self.feed, self.evidence)
@@ -220,6 +230,24 @@ class MirrorNode:
                 self._verify_supervised(organisation)
                 async with turn_of(link):
                     return encode(DetailsAnswer(await self.details.get_many(organisation, question.bills)))
+            case PutPayers():
+                self._verify_supervised(organisation)
+                if self._space.is_low():
+                    raise PeerRefused(DISK_NEARLY_FULL)
+                try:
+                    return encode(PayersKept(await self.payers.put(organisation, question.payers)))
+                except (StorageFailed, StorageDamaged) as error:
+                    raise self._stopping(error) from None
+                except ChainError as error:
+                    raise PeerRefused(error.code) from None
+            case GetPayers():
+                self._verify_supervised(organisation)
+                async with turn_of(link):
+                    return encode(PayersAnswer(await self.payers.get_many(organisation, question.bills)))
+            case FindBills():
+                self._verify_supervised(organisation)
+                found = self.details.bills_of_group(organisation, question.group, question.after, question.count)
+                return encode(BillsAnswer(found))
             case _:
                 try:
                     return encode(await self._answers.answer(question, organisation, link))
@@ -258,6 +286,7 @@ class MirrorNode:
             "evidence_against": self.evidence.organisations(),
             "submissions": self._submissions.count,
             "details_not_final": self.details.not_final,
+            "payers_not_final": self.payers.waiting,
             "seals": seals,
             "seal_lag_ms": self.sealer.lag_ms if self.sealer else None,
         }

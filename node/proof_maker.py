@@ -15,6 +15,7 @@ from chain.genesis import FIRST_EPOCH
 from chain.merkle import hash_leaf, path_from_nodes, paths_of_hashes
 from chain.operation import SealBills
 from chain.operation_proof import OPERATION_PROOF, OperationProof
+from chain.payer_proof import PAYER_PROOF, PayerProof
 from chain.proof import PROOF_VERSION, Proof, SealProof, SetChange
 from chain.proving import set_changes
 from chain.recorded import Recorded
@@ -47,17 +48,27 @@ class ProofMaker:
 
     async def operation(self, digest: bytes) -> bytes | None:
         """The proof file of an operation of this organisation, or of a seal over its bills; None for any other."""
+        found = await self._recorded_operation(digest)
+        if found is None:
+            return None
+        return encode(OperationProof(OPERATION_PROOF, self.changes_of_sets(found.header.height), found))
+
+    async def payer(self, digest: bytes, opened: list[OpenedField]) -> bytes | None:
+        """The file that proves whom an operation bound; None where the organisation made none that was recorded."""
+        found = await self._recorded_operation(digest)
+        if found is None:
+            return None
+        return encode(PayerProof(PAYER_PROOF, self.changes_of_sets(found.header.height), found, opened))
+
+    async def _recorded_operation(self, digest: bytes) -> Recorded | None:
         seal = self._store.seal_at(digest)
         if seal is not None:
-            recorded = self._part(seal[0]).seals[seal[1]]
-        else:
-            row = self._store.get(operation_key(digest), OperationRow)
-            if row is None or row.code != RECORDED:
-                return None
-            parent = self._header(row.height - 1) if row.height > 1 else None
-            recorded = await asyncio.to_thread(_found, digest, self._part(row.height), parent)
-        changes = self.changes_of_sets(recorded.header.height)
-        return encode(OperationProof(OPERATION_PROOF, changes, recorded))
+            return self._part(seal[0]).seals[seal[1]]
+        row = self._store.get(operation_key(digest), OperationRow)
+        if row is None or row.code != RECORDED:
+            return None
+        parent = self._header(row.height - 1) if row.height > 1 else None
+        return await asyncio.to_thread(_found, digest, self._part(row.height), parent)
 
     def changes_of_sets(self, newest: int) -> list[SetChange]:
         """As far as the highest header of a file."""

@@ -15,7 +15,7 @@ from chain.database import Database
 from chain.details import details_root
 from chain.errors import ChainError, StorageDamaged
 from chain.ledger import Ledger
-from chain.records import BillBody
+from chain.records import BillBody, PayerBody
 from node.admissions import supervised_by
 from node.backup import MIRROR_ROWS
 from node.backup_rows import readable_rows, salvaged
@@ -23,9 +23,12 @@ from node.config import NodeConfig
 from node.details_store import DIRECTORY, ROOT_BYTES, DetailsStore
 from node.home import NodeHome
 from node.keystore import load_secret
+from node.payer_store import payer_row
 from node.restore import put_in_place
 from node.sealed_box import DetailsBox, is_erased
 
+BOXES = (b"d/", b"b/")  # details of bills; payers that were bound to them later
+FOUND_BY = (b"g/", b"n/", b"p/")  # made anew from the details
 LOST_SHOWN_MAX = 20  # bills that are named; the others are counted
 OFFER = "'medbill node rebuild --offer-details' at each of the hospital's gateways brings what they have"
 
@@ -61,7 +64,7 @@ def rebuild_details(place: NodeHome, config: NodeConfig, ledger: Ledger, work: P
             try:
                 with salvaged(path, work / "salvaged") as old:
                     for key, value in readable_rows(old, damage):
-                        if key.startswith(MIRROR_ROWS) and not key.startswith((b"n/", b"p/")):
+                        if key.startswith(MIRROR_ROWS) and not key.startswith(FOUND_BY):
                             rows.update(_kept(store, box, key, value, damage))
                         if len(rows) > 1_000:
                             database.write(rows, [], sync=False)
@@ -83,8 +86,8 @@ def _is_sound(path: Path, box: DetailsBox) -> bool:
         return False
     try:
         for key, value in database.scan(b""):
-            if key.startswith(b"d/") and not is_erased(value[ROOT_BYTES:]):
-                box.open(value[ROOT_BYTES:], key.rpartition(b"/")[2].decode())
+            if key.startswith(BOXES) and not is_erased(value[ROOT_BYTES:]):
+                box.open(value[ROOT_BYTES:], key.split(b"/")[2].decode())
     except ChainError:
         return False
     finally:
@@ -93,10 +96,10 @@ def _is_sound(path: Path, box: DetailsBox) -> bool:
 
 
 def _kept(store: DetailsStore, box: DetailsBox, key: bytes, value: bytes, damage: list[str]) -> dict[bytes, bytes]:
-    """The rows that a row is kept as: details with the entry of their business number, if they still open."""
-    if not key.startswith(b"d/"):
+    """The rows that a row is kept as: details with the entries that they are found by, if they still open; payers too."""
+    if not key.startswith(BOXES):
         return {key: value}
-    _kind, issuer, bill = key.decode().split("/")
+    _kind, issuer, bill = key.decode().split("/")[:3]
     try:
         if is_erased(value[ROOT_BYTES:]):
             return {key: value}
@@ -113,7 +116,7 @@ def _lost(database: Database, ledger: Ledger, issuers: list[str]) -> list[str]:
     """Bills of the ledger whose details are not here, or are not the ones it commits to."""
     lost = []
     for issuer in issuers:
-        missing = []
+        missing, payers = [], []
         prefix = keyspace.stored_bills_of(issuer)
         ledger.flush()
         for key, _nothing in ledger.state.store.scan(prefix):
@@ -122,7 +125,11 @@ def _lost(database: Database, ledger: Ledger, issuers: list[str]) -> list[str]:
             held = database.get(f"d/{issuer}/{bill}".encode())
             if held is None or (body is not None and held[:ROOT_BYTES] != body.details_root):
                 missing.append(bill)
-        if missing:
-            named = ", ".join(missing[:LOST_SHOWN_MAX]) + (" …" if len(missing) > LOST_SHOWN_MAX else "")
-            lost.append(f"details of {len(missing)} bills of {issuer}: {named}")
+            bound = ledger.state.get(keyspace.payer(bill), PayerBody)
+            if bound is not None and database.get(payer_row(issuer, bill, bound.payer_root)) is None:
+                payers.append(bill)
+        for what, bills in (("details", missing), ("payers", payers)):
+            if bills:
+                named = ", ".join(bills[:LOST_SHOWN_MAX]) + (" …" if len(bills) > LOST_SHOWN_MAX else "")
+                lost.append(f"{what} of {len(bills)} bills of {issuer}: {named}")
     return lost

@@ -1,9 +1,9 @@
 """A gateway's store, mended: what only this store has is kept as far as it reads; the rest comes again from the ledger.
 
-Kept: outbox, details, what is due to the archive, bills that are queued, refused or superseded with their business
-numbers. Dropped, because following from genesis makes it anew: headers, parts, history, seals, recorded bills. Closed:
-all leases, since a row that reads may be an older one, and a number is never given twice. A queued bill whose outbox
-entry is gone is queued again: its row holds the operation.
+Kept: outbox, details, payers that were bound, settlements, what is due to the archive, bills that are queued, refused or
+superseded with their business numbers. Dropped, because following from genesis makes it anew: headers, parts, history,
+seals, recorded bills. Closed: all leases, since a row that reads may be an older one, and a number is never given twice.
+A queued bill whose outbox entry is gone is queued again: its row holds the operation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chain.database import Database
 from chain.details import details_root
 from chain.errors import ChainError, StorageDamaged
 from chain.genesis import Genesis
-from chain.operation import IssueBill, ReverseBill, TakeLease, operation_digest
+from chain.operation import BindPayer, IssueBill, ReverseBill, TakeLease, operation_digest
 from node.backup import silent
 from node.backup_rows import fill, readable_rows, salvaged
 from node.config import NodeConfig
@@ -30,12 +30,15 @@ from node.gateway_store import (
     LeaseRow,
     OperationRow,
     OutboxItem,
+    PayerRow,
     Position,
     bill_key,
     details_due_key,
     details_key,
     operation_key,
     outbox_key,
+    payer_due_key,
+    payer_key,
 )
 from node.home import NodeHome
 from node.keystore import load_secret
@@ -84,6 +87,8 @@ def _offered(path: Path) -> MendedGateway:
     try:
         bills = [key[1:].decode() for key, _box in database.scan(b"d")]
         fill(database, ((details_due_key(bill), b"") for bill in bills))
+        payers = [key[1:].decode() for key, _box in database.scan(b"r")]
+        fill(database, ((payer_due_key(bill), b"") for bill in payers))
         value = database.get(POSITION_KEY)
         height = decode(value, Position).height if value is not None else 0
     finally:
@@ -103,6 +108,8 @@ class _Rows:
         self.business: dict[bytes, BusinessRow] = {}
         self.leases: list[LeaseRow] = []
         self.boxes: set[str] = set()  # bills whose details open
+        self.payers: dict[str, PayerRow] = {}  # queued ones: following makes those that are recorded anew
+        self.payer_boxes: set[str] = set()  # bills whose bound payer opens
         self.height = 0
 
 
@@ -142,6 +149,7 @@ def rebuild_gateway(
         notes.append(f"{len(open_leases)} leases closed, {numbers} numbers of them are never given; new ones are taken")
     if offer_details:
         rows.kept.update((details_due_key(bill), b"") for bill in rows.boxes)
+        rows.kept.update((payer_due_key(bill), b"") for bill in rows.payer_boxes)
         notes.append(f"details of {len(rows.boxes)} bills are sent to the archive again at the next start")
     put_aside = _replace(path, work, rows)
     return MendedGateway(rows.height, damage, put_aside, lost, notes)
@@ -168,7 +176,15 @@ def _read(rows: _Rows, box: DetailsBox, key: bytes, value: bytes, damage: list[s
                 box.open(value, bill)
                 rows.boxes.add(bill)
                 rows.kept[key] = value
-            case b"x" | b"y":
+            case b"m":
+                payer = decode(value, PayerRow)
+                if not payer.code:
+                    rows.payers[key[1:].decode()] = payer
+            case b"r":
+                box.open(value, key[1:].decode())
+                rows.payer_boxes.add(key[1:].decode())
+                rows.kept[key] = value
+            case b"x" | b"y" | b"s" | b"u":
                 rows.kept[key] = value
             case b"f":
                 rows.height = decode(value, Position).height
@@ -212,12 +228,31 @@ def _queue_again(rows: _Rows, notes: list[str]) -> None:
             rows.outbox.pop(one.digest, None)
             sequence, again = sequence + 1, again + 1
             rows.outbox[one.digest] = OutboxItem(sequence, one.operation, after, number == bill and bill in pairs)
+    _queue_payers(rows, sequence, notes)
     for digest, item in rows.outbox.items():
         rows.kept[outbox_key(item.sequence)] = encode(item)
         bill = item.operation.bill if isinstance(item.operation, IssueBill | ReverseBill) else ""
         rows.kept[operation_key(digest)] = encode(OperationRow(bill, "", 0))
     if again:
         notes.append(f"{again} queued bills whose outbox entry did not read are queued again")
+
+
+def _queue_payers(rows: _Rows, sequence: int, notes: list[str]) -> None:
+    """Payers that were to be bound: the outbox entry, the row and the box make one thing."""
+    for digest, item in list(rows.outbox.items()):
+        if isinstance(item.operation, BindPayer):
+            rows.payers.setdefault(item.operation.bill, PayerRow(item.operation, digest, "", 0))
+    for bill, payer in sorted(rows.payers.items()):
+        if bill not in rows.payer_boxes:
+            rows.outbox.pop(payer.digest, None)
+            notes.append(f"the payer that was to be bound to bill {bill} does not read: bind it again")
+            continue
+        rows.kept[payer_key(bill)] = encode(payer)
+        if payer.digest not in rows.outbox:
+            sequence += 1
+            held = rows.bills.get(bill)
+            after = bill if held is not None and not held.code else ""
+            rows.outbox[payer.digest] = OutboxItem(sequence, payer.operation, after, False)
 
 
 def _keep_bills(rows: _Rows) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
-from chain.bill import BillRequest
+from chain.bill import BillRequest, Payer
 from chain.operation import (
     AdmitOrganisation,
+    BindPayer,
     CloseOrganisation,
     DeliverBill,
     HoldBill,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 # what an office does with an organisation that it supervises
 StandingOperation = SuspendOrganisation | ResumeOrganisation | CloseOrganisation
 # what a hospital does with a bill that it issued
-LifeOperation = VoidBill | DeliverBill | HoldBill | MakeUpPayment | PrintPaper | TakeBackPaper | VoidBlanks
+LifeOperation = VoidBill | DeliverBill | HoldBill | MakeUpPayment | BindPayer | PrintPaper | TakeBackPaper | VoidBlanks
 Status = Literal["queued", "recorded", "sealed", "refused"]
 Verdict = Literal["genuine", "genuine_reversed", "genuine_void", "no_match", "try_later"]
 # what the match of a bill, its settlement and the fund's payment may find
@@ -168,10 +169,19 @@ class Desk(Protocol):
 
     async def bills_by_business_no(self, issuer: str, business_no: str, reader: Reader) -> list[dict[str, Any]]: ...
 
+    async def bills_of_group(self, issuer: str, group: str, reader: Reader, after: str | None, limit: int) -> Page:
+        """The bills of a settlement, by number. What another gateway of the hospital issued, a gateway asks its archive."""
+        ...
+
     async def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None: ...
 
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
         """The proof file. `reader` with the right to it, or `secret`: the bill's check code or token."""
+        ...
+
+    async def payer_proof(self, bill_id: str, reader: Reader | None, secret: str | None) -> bytes | None:
+        """The file that proves who was bound to a bill later; for whom `proof` opens its details. Raises ServiceRefused
+        `payer_not_bound`, `unavailable`."""
         ...
 
     async def claims(self, bill_id: str) -> list[dict[str, Any]]:
@@ -236,6 +246,11 @@ class Counter(Desk, Protocol):
 
     async def move(self, operation: LifeOperation) -> Standing:
         """Keep a step of a bill's life durably. Raises ServiceRefused with the code that the ledger would give now."""
+        ...
+
+    async def bind_payer(self, bill_id: str, payer: Payer, operator: str) -> Standing:
+        """Keep durably who pays a bill that was issued for an unknown payer. Raises ServiceRefused: `payer_already_bound`,
+        `bill_unknown`, `bill_not_normal`, `payer_known` …"""
         ...
 
     async def reprint(self, bill_id: str, paper: str, again: str) -> Standing:

@@ -16,6 +16,7 @@ from chain.block import RECORDED
 from chain.failpoint import failpoint
 from chain.operation import (
     AddKey,
+    BindPayer,
     BookBill,
     DeliverBill,
     EndKey,
@@ -56,6 +57,7 @@ from node.lease_book import LeaseBook
 from node.outbox import Outbox
 from node.own_keys import OwnKeys
 from node.part_check import CheckedPart, Ledger
+from node.payer_post import PayerPost
 from node.sender import Sender
 from node.standings import SUPERSEDED, Standings
 
@@ -95,12 +97,13 @@ class Settling:
         leases: LeaseBook,
         standings: Standings,
         keys: OwnKeys,
+        payers: PayerPost,
         on_undecided: Undecided,
         on_gap: Callable[[int, int], None],
     ) -> None:
         self._name, self._ledger, self._store = name, ledger, store
         self._outbox, self._leases, self._standings = outbox, leases, standings
-        self._keys = keys
+        self._keys, self._payers = keys, payers
         self._on_undecided, self._on_gap = on_undecided, on_gap
         self.sender: Sender | None = None
         self.stopped = ""  # why the ledger takes no bill of this hospital, as far as is known
@@ -176,6 +179,9 @@ class Settling:
             elif isinstance(operation, VoidBlanks):
                 for paper in operation.papers:
                     self._store.put(form_key(paper), b"")
+            elif isinstance(operation, BindPayer):
+                self._payers.on_recorded(operation, digest, height)
+                self._store.put(step_key(operation.bill, height, place, index), digest)
             elif isinstance(operation, TakeLease):
                 self._leases.on_recorded(operation)
             elif isinstance(operation, AddKey | EndKey):
@@ -205,6 +211,10 @@ class Settling:
         elif code != ALREADY_RECORDED:
             self.alarms[code] += 1
             structlog.get_logger("gateway").error("operation_refused", code=code, height=height)
+            if isinstance(operation, BindPayer):
+                self._payers.on_refused(operation, digest)
+        elif isinstance(operation, BindPayer) and not self._payers.is_recorded(operation):
+            return self._postpone(digest, code, height)
         self._resolve(digest)
         return None
 
@@ -304,6 +314,8 @@ class Settling:
                 self._refuse(item.operation, digest, code, height)
             else:
                 self._store.put(operation_key(digest), OperationRow("", code, height))
+                if isinstance(item.operation, BindPayer):
+                    self._payers.on_refused(item.operation, digest)
             self._standings.wake([digest])
 
     # ── seals ────────────────────────────────────────────────────────────────────────────────────────────────────────

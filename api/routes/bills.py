@@ -27,11 +27,7 @@ from api.standing import (
     wait_for,
 )
 from chain.bill import BillRequest
-from chain.codec import verify_text
-from chain.errors import TextRefused
 from node.service import ServiceRefused, Standing
-
-BUSINESS_NO_CHARACTERS_MAX = 50
 
 BILLS_AT_A_TIME = 50  # decoded before the node's loop has a turn; 50 large ones take some 10 ms
 
@@ -83,22 +79,6 @@ def _refuse_if_nothing_could_be_kept(outcomes: list[Outcome]) -> None:
 async def show_bill(call: Call) -> Response:
     reader, bill_id = call.person, call.bill_id()
     return render(call, with_links(found(await call.desk.bill(bill_id, reader), "bill_unknown")))
-
-
-async def find_bills(call: Call) -> Response:
-    parameters = call.parameters("issuer", "business_no")
-    for name in ("issuer", "business_no"):
-        if name not in parameters:
-            raise ApiRefused("parameter_missing", name)
-    business_no = parameters["business_no"]
-    try:
-        verify_text(business_no)
-    except TextRefused:
-        raise ApiRefused("parameter_invalid", "business_no") from None
-    if len(business_no) > BUSINESS_NO_CHARACTERS_MAX:
-        raise ApiRefused("parameter_invalid", f"business_no has at most {BUSINESS_NO_CHARACTERS_MAX} characters")
-    rows = await call.desk.bills_by_business_no(parameters["issuer"], business_no, call.person)
-    return render(call, Rows([with_links(row) for row in rows], False, None))
 
 
 async def reverse_bill(call: Call) -> Response:
@@ -174,6 +154,7 @@ CONTENT = (
     "own_part_exceeds_total",
     "charge_repeated",
     "charge_unknown",
+    "payer_has_number",
     "text_refused",
     "kind_unknown",
     "place_unknown",
@@ -237,22 +218,6 @@ ROUTES = (
         None,
         (BILL_ID,),
         ("bill_unknown",),
-    ),
-    Route(
-        "GET",
-        "/v1/bills",
-        "findBills",
-        "bills",
-        "The bill of a business number: none or one",
-        find_bills,
-        {200: Given("The bills", {"data": [examples.BILL_VIEW], "has_more": False, "next": None}, Rows)},
-        BOTH,
-        None,
-        (
-            Parameter("issuer", "the hospital's organisation id", "hospital-a", required=True),
-            Parameter("business_no", "the hospital's own serial", examples.BILL["business_no"], required=True),
-        ),
-        ("parameter_missing", "parameter_invalid", "parameter_unknown"),
     ),
     Route(
         "POST",

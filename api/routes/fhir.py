@@ -10,10 +10,11 @@ from api.errors import ApiRefused
 from api.rendering import render_bytes
 from api.route import BOTH, Given, Parameter, Route
 from api.routes.bills import BILL_ID
-from api.routes.public import CHECK_CODE, CHECK_CODE_HEADER, VARY, proof_for
+from api.routes.public import CHECK_CODE, CHECK_CODE_HEADER, VARY, for_reader_or_holder, proof_for
 from api.schemas import examples
 from exports import fhir
-from exports.proven_bill import read_proven
+from exports.proven_bill import read_proven, with_payer
+from node.service import ServiceRefused
 
 MEDIA_TYPE = "application/fhir+json"
 
@@ -27,7 +28,10 @@ async def export_fhir(call: Call) -> Response:
     proof = await proof_for(call, bill_id, list(fhir.OPENED), parameters.get("check_code", ""))
     network = call.desk.network()
     titles = {entry["name"]: entry.get("title", "") for entry in network["organisations"]}
-    bill = read_proven(proof, titles, network["parameters"]["utc_offset_minutes"])
+    offset = network["parameters"]["utc_offset_minutes"]
+    bill = read_proven(proof, titles, offset)
+    if bill.text("payer_type") == "unknown":
+        bill = with_payer(bill, await _payer_of(call, bill_id, parameters.get("check_code", "")))
     if not bill.validity:
         raise ApiRefused("unavailable", "nobody proves now where this bill stands: it might be reversed")
     claims = [] if kind == fhir.INVOICE else await call.desk.claims(bill.bill_id)
@@ -35,6 +39,18 @@ async def export_fhir(call: Call) -> Response:
     if bundle is None:
         raise ApiRefused("claim_unknown", "no claim on this bill counts, or none is decided")
     return render_bytes(call, msgspec.json.encode(bundle), MEDIA_TYPE, headers={"Vary": VARY})
+
+
+async def _payer_of(call: Call, bill_id: str, check_code: str) -> bytes:
+    """Who was bound to the bill later; nothing if nobody was."""
+    try:
+        return await for_reader_or_holder(
+            call, bill_id, check_code, lambda reader, secret: call.desk.payer_proof(bill_id, reader, secret)
+        )
+    except ServiceRefused as refusal:
+        if refusal.code != "payer_not_bound":
+            raise
+        return b""
 
 
 ROUTES = (

@@ -314,6 +314,13 @@ BOOKING_HEX = (  # a transaction of employer-a that books the bill
     "41ba443a6b06056bca71dec619671511c18a63e2c30606d6f9f57491ca0c"
 )
 
+PAYER: dict[str, Any] = {
+    "type": "person",
+    "name": "示例乙",
+    "id_type": "other",
+    "id_number": "EXAMPLE-0002",
+    "operator": "收费员01",
+}
 PAPER = "330600010000000001"
 LIFE_QUEUED: dict[str, Any] = {
     "operation": DIGEST,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from chain.bill import BillRequest
+from chain.bill import BillRequest, ShortText
 from chain.codec import PlaceCode
 from chain.operation import AUTHORITY_BYTES_MAX, PAPERS_MAX, PLACES_MAX
 
@@ -75,6 +75,16 @@ class DeliveryRequest(Body, frozen=True):
     """Which way a bill went: sms, mail, app, counter …"""
 
     channel: Code
+
+
+class PayerRequest(Body, frozen=True):
+    """Who pays, and who of the hospital says so."""
+
+    name: Text
+    operator: Text
+    type: Literal["person", "unit"] = "person"
+    id_type: ShortText = ""
+    id_number: ShortText = ""
 
 
 class PaperRequest(Body, frozen=True):

@@ -36,6 +36,10 @@ Request = Annotated[
 BusinessNo = Annotated[
     str | None, typer.Option("--business-no", metavar="NO", help="Look up by the hospital's own serial instead.")
 ]
+Group = Annotated[
+    str | None,
+    typer.Option("--group", metavar="NO", help="All bills of a settlement, by the hospital's own number of it."),
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why it is reversed.")]
 Operator = Annotated[str, typer.Option("--operator", help="Who reverses it.")]
 Place = Annotated[
@@ -62,14 +66,19 @@ def show(
     via: Via,
     bill_id: Annotated[str, typer.Argument(metavar="BILL_ID")] = "",
     business_no: BusinessNo = None,
+    group: Group = None,
     as_json: Json = False,
 ) -> None:
-    """Show a bill by its number, or by the hospital's own serial."""
+    """Show a bill by its number or by the hospital's own serial; or all bills of a settlement."""
     from cli.client import open_client, quoted
 
-    if bool(bill_id) == bool(business_no):
-        raise CommandFailed("argument_refused", "name a bill: either BILL_ID or --business-no")
+    if sum(map(bool, (bill_id, business_no, group))) != 1:
+        raise CommandFailed("argument_refused", "name a bill: BILL_ID or --business-no; or several: --group")
     with open_client(home, via, ROLE) as client:
+        if group:
+            bills = client.get_all("/v1/bills", issuer=client.organisation, group=group)
+            _show_settlement(bills, as_json)
+            return
         if bill_id:
             output.show_fields(client.get(f"/v1/bills/{quoted(bill_id)}"), as_json)
             return
@@ -77,6 +86,19 @@ def show(
     if not rows:
         raise CommandFailed("not_found", "no bill has this business number")
     output.show_fields(rows[0], as_json)
+
+
+def _show_settlement(bills: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        output.print_json({"bills": bills})
+        return
+    if not bills:
+        raise CommandFailed("not_found", "no bill belongs to this settlement")
+    rows = [
+        (bill["bill_id"], bill.get("business_no", ""), output.yuan(bill["total_fen"]), bill["status"], bill["validity"])
+        for bill in bills
+    ]
+    output.print_table(("bill", "business number", "total", "status", "validity"), rows)
 
 
 @app.command()
@@ -191,6 +213,32 @@ def deliver(bill_id: BillId, channel: Channel, home: Home, via: Via, wait: Wait 
 def hold(bill_id: BillId, reason: Code, home: Home, via: Via, wait: Wait = 10, as_json: Json = False) -> None:
     """Fees are owed: the bill may not circulate, and nobody reimburses it."""
     _move(home, via, bill_id, "arrears", {"reason": reason}, wait, as_json)
+
+
+PayerName = Annotated[str, typer.Option("--name", help="Who pays.")]
+AsUnit = Annotated[bool, typer.Option("--unit", help="A unit pays, not a person.")]
+IdType = Annotated[str, typer.Option("--id-type", metavar="TYPE", help="resident_identity_card, passport …")]
+IdNumber = Annotated[str, typer.Option("--id-number", metavar="NO")]
+Binder = Annotated[str, typer.Option("--operator", help="Who says so.")]
+
+
+@app.command("bind-payer")
+@output.reported
+def bind_payer(
+    bill_id: BillId,
+    home: Home,
+    via: Via,
+    name: PayerName,
+    operator: Binder,
+    unit: AsUnit = False,
+    id_type: IdType = "",
+    id_number: IdNumber = "",
+    wait: Wait = 10,
+    as_json: Json = False,
+) -> None:
+    """Say who pays a bill that was issued for an unknown payer. It can be done once."""
+    payer = {"type": "unit" if unit else "person", "name": name, "id_type": id_type, "id_number": id_number}
+    _move(home, via, bill_id, "payer", {**payer, "operator": operator}, wait, as_json)
 
 
 @app.command("make-up")

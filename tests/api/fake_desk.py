@@ -16,10 +16,10 @@ from typing import Any
 import msgspec
 
 from api.schemas import examples
-from chain.bill import BillRequest, verify_request
+from chain.bill import BillRequest, Payer, verify_request
 from chain.codec import encode
 from chain.errors import ContentRefused
-from chain.operation import AdmitOrganisation, operation_digest
+from chain.operation import AdmitOrganisation, BindPayer, operation_digest
 from docs.faces.bills import request_of, source_of
 from exports import fhir
 from faces.link import page_link
@@ -77,6 +77,7 @@ class FakeDesk:
         self.calls: list[tuple[Any, ...]] = []
         self.claimed: list[dict[str, Any]] = []
         self.proves_current = True  # whether its proofs show where a bill stands
+        self.payer: bytes | None = b"payer"  # the file about who was bound to its bills; None: nobody was
         self.failures_left = 10
         self.fault: Callable[[], None] = lambda: None
         self.needs_two = False
@@ -133,6 +134,15 @@ class FakeDesk:
             if (bill["issuer"], bill["business_no"]) == (issuer, business_no) and self._sees(bill_id, reader)
         ]
 
+    async def bills_of_group(self, issuer: str, group: str, reader: Reader, after: str | None, limit: int) -> Page:
+        found = sorted(
+            bill_id
+            for bill_id, bill in self.bills.items()
+            if (bill["issuer"], bill.get("group")) == (issuer, group) and self._sees(bill_id, reader)
+        )
+        rest = [bill_id for bill_id in found if bill_id > (after or "")]
+        return Page([self.bills[one] for one in rest[:limit]], rest[limit - 1] if len(rest) > limit else None)
+
     async def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
         return [examples.HISTORY_ROW] if self._sees(bill_id, reader) else None
 
@@ -144,6 +154,15 @@ class FakeDesk:
         return (
             proven(self.proves_current) if fields == list(fhir.OPENED) else f"proof of {bill_id} with {fields}".encode()
         )
+
+    async def payer_proof(self, bill_id: str, reader: Reader | None, secret: str | None) -> bytes | None:
+        self.calls.append(("payer_proof", bill_id, reader, secret))
+        entitled = secret in (examples.CHECK_CODE, TOKEN) if reader is None else self._sees(bill_id, reader)
+        if bill_id not in self.bills or not entitled:
+            return None
+        if self.payer is None:
+            raise ServiceRefused("payer_not_bound")
+        return self.payer
 
     async def claims(self, bill_id: str) -> list[dict[str, Any]]:
         return self.claimed
@@ -205,6 +224,7 @@ class FakeGateway(FakeDesk):
         super().__init__(organisation, "gateway", organisation)
         self.numbers = numbers
         self.requests: dict[str, tuple[BillRequest, Standing]] = {}
+        self.bound: set[str] = set()
 
     async def issue(self, request: BillRequest) -> Standing:
         self.fault()
@@ -230,6 +250,8 @@ class FakeGateway(FakeDesk):
             "issuer": self.organisation,
             "business_no": request.business_no,
         }
+        if request.group:
+            self.bills[bill_id]["group"] = request.group
         return standing
 
     async def issue_many(self, requests: list[BillRequest]) -> list[Standing | ServiceRefused]:
@@ -266,6 +288,15 @@ class FakeGateway(FakeDesk):
         if bill is not None and bill not in self.bills and bill not in ANY_BILL:
             raise ServiceRefused("bill_unknown")
         return self._keep(operation_digest(operation), None)
+
+    async def bind_payer(self, bill_id: str, payer: Payer, operator: str) -> Standing:
+        self.calls.append(("bind_payer", bill_id, payer, operator))
+        if bill_id in self.bound:
+            raise ServiceRefused("payer_already_bound", links={"bill": f"/v1/bills/{bill_id}"})
+        if bill_id not in self.bills:
+            raise ServiceRefused("bill_unknown")
+        self.bound.add(bill_id)
+        return self._keep(operation_digest(BindPayer(bill_id, bytes(32))), None)
 
     async def reprint(self, bill_id: str, paper: str, again: str) -> Standing:
         return self._keep(f"{bill_id}{paper}{again}".encode(), None)

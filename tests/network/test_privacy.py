@@ -26,7 +26,8 @@ DIAGNOSIS = "金丝雀热"
 REASON = "退金丝雀费"
 BUSINESS_NO = "CANARY-7Q4Z-0001"
 CASHIER = "金丝雀收费员"
-TEXTS = [NAME, IDENTITY, DIAGNOSIS, REASON, BUSINESS_NO, CASHIER]
+PAYER, GROUP = "司徒金丝雀", "CANARY-7Q4Z-G1"  # who was bound later, and the settlement
+TEXTS = [NAME, IDENTITY, DIAGNOSIS, REASON, BUSINESS_NO, CASHIER, PAYER, GROUP]
 OUTSIDE = (*VALIDATORS, "hospital-b")
 INSIDE = ("hospital-a", "hospital-a-2", "archive")  # may hold it, wrapped; never in clear
 CLEAR = ("plain", "utf-16", "gb18030", "escaped", "percent", "hex", "HEX", "base64+0", "base64+1", "base64+2")
@@ -59,6 +60,14 @@ def canary(network: Network) -> Iterator[Canary]:
     network.until(
         lambda: network.api("hospital-a-2").get(f"/bills/{canary.bill}").status_code == 200, "the other gateway"
     )
+    emergency = bill_request(f"{BUSINESS_NO}-E", payer={"type": "unknown", "name": "无名氏"}, group=GROUP)
+    unknown = gateway.post("/bills", json=emergency, headers=wait).json()["bill_id"]
+    bound = {"name": PAYER, "id_type": "01", "id_number": IDENTITY, "operator": CASHIER}
+    answer = gateway.post(f"/bills/{unknown}/payer", json=bound, headers=wait)
+    assert answer.status_code == 201, answer.text
+    for name in ("hospital-a", "hospital-a-2", "archive"):
+        query = {"issuer": "hospital-a", "group": GROUP}
+        network.until(lambda name=name, query=query: PAYER in network.api(name).get("/bills", params=query).text, name)
 
     refused = {
         "sum": {**body, "business_no": BUSINESS_NO + "x", "total_fen": 1},
@@ -71,6 +80,14 @@ def canary(network: Network) -> Iterator[Canary]:
     }
     for name, wrong in refused.items():
         answer = gateway.post("/bills", json=wrong)
+        assert 400 <= answer.status_code < 500, (name, answer.text)
+        canary.refusals[name] = answer.content
+    for name, wrong in (
+        ("bound twice", bound),
+        ("no name", {**bound, "name": ""}),
+        ("letters", {**bound, "name": PAYER + "\u0007"}),
+    ):
+        answer = gateway.post(f"/bills/{unknown}/payer", json=wrong)
         assert 400 <= answer.status_code < 500, (name, answer.text)
         canary.refusals[name] = answer.content
     for name, content in (("no JSON", f'{{"{NAME}": "{IDENTITY}'), ("path", "")):
@@ -165,7 +182,7 @@ def test_nothing_of_it_is_on_a_page(canary: Canary) -> None:
 
 def test_a_refusal_repeats_nothing_of_the_request(canary: Canary) -> None:
     """Problems name the pointer, never the value: they end in the vendor's logs."""
-    texts = [NAME, IDENTITY, DIAGNOSIS, REASON]
+    texts = [NAME, IDENTITY, DIAGNOSIS, REASON, PAYER, GROUP]
     assert {name: data for name, data in canary.refusals.items() if scanner.find_in(data, texts)} == {}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from chain.bill import BillRequest
 from chain.codec import encode
 from chain.database import Database
-from chain.details import Details
+from chain.details import Details, field_values
 from chain.errors import BlockInvalid
 from chain.execute import verify_transaction
 from chain.ledger import signature_holds
@@ -27,12 +27,18 @@ from node.errors import LinkClosed, RequestTimedOut
 from node.feed import Feed
 from node.gateway import Gateway
 from node.messages import (
+    BillsAnswer,
     DetailsAnswer,
     DetailsKept,
+    FindBills,
     GetDetails,
     GetMine,
+    GetPayers,
     GetRecord,
+    PayersAnswer,
+    PayersKept,
     PutDetails,
+    PutPayers,
     decode_bundle,
     decode_question,
 )
@@ -83,6 +89,8 @@ class FakeArchive:
 
     def __init__(self) -> None:
         self.kept: dict[str, Details] = {}
+        self.payers: dict[str, list[Details]] = {}  # of two that bound at once both came
+        self.unheard: set[str] = set()  # bills whose payers it does not take
         self.is_away = False
         self.puts = 0
 
@@ -94,6 +102,16 @@ class FakeArchive:
             self.puts += 1
             self.kept.update({details.bill: details for details in question.details})
             return encode(DetailsKept([details.bill for details in question.details]))
+        if isinstance(question, PutPayers):
+            taken = [payer for payer in question.payers if payer.bill not in self.unheard]
+            for payer in taken:
+                self.payers.setdefault(payer.bill, []).append(payer)
+            return encode(PayersKept([payer.bill for payer in taken]))
+        if isinstance(question, GetPayers):
+            return encode(PayersAnswer([payer for bill in question.bills for payer in self.payers.get(bill, [])]))
+        if isinstance(question, FindBills):
+            named = [bill for bill, kept in self.kept.items() if field_values(kept).get("group") == question.group]
+            return encode(BillsAnswer(sorted(bill for bill in named if bill > question.after)[: question.count]))
         assert isinstance(question, GetDetails)
         return encode(DetailsAnswer([self.kept[bill] for bill in question.bills if bill in self.kept]))
 

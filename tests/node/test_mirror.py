@@ -10,19 +10,23 @@ from pathlib import Path
 import pytest
 
 from chain import failpoint, keyspace
+from chain.bill import Payer
 from chain.codec import encode
-from chain.details import check_code, token
-from chain.errors import StorageFailed
-from chain.operation import AddKey, AllotRange, EndKey, RangeRef, VoidBill, operation_digest
+from chain.details import Details, check_code, details_root, payer_details, token
+from chain.errors import Malformed, StorageFailed
+from chain.operation import AddKey, AllotRange, BindPayer, EndKey, IssueBill, RangeRef, VoidBill, operation_digest
 from chain.proof import check_proof
+from chain.proof_kinds import check_any
 from chain.records import UNIT, BillBody
 from chain.signature import ED25519
 from chain.transaction import Entry, Transaction, key_id, sign_transaction
 from node.approvals import Approvals
 from node.details_store import DetailsStore
+from node.errors import PeerRefused
 from node.feed import Feed
 from node.life_index import LifeIndex
 from node.mirror import Mirror
+from node.payer_store import WAITING_MAX, PayerStore
 from node.seal_index import SealIndex
 from node.sealer import Sealer
 from node.service import Claimed, Reader, ServiceRefused
@@ -64,6 +68,7 @@ class Archive:
             lambda bill: ledger.state.get(keyspace.bill(bill), BillBody),
             self.thread,
         )
+        self.payers = PayerStore(ledger, self.store)
         self.index = SealIndex(self.store.database, ledger)
         self.lives = LifeIndex(self.store.database, ledger)
         peers = FakePeers(self.link)
@@ -94,6 +99,7 @@ class Archive:
             unit_key=key_of("finance-city/unit"),
             approvals=Approvals(self.home, bytes(32), ledger.genesis.parameters),
             withholdings=Withholdings(self.store.database, self.thread),
+            payers=self.payers,
         )
 
     def lease(self, issuer: str) -> int:
@@ -103,7 +109,7 @@ class Archive:
 
     def block(self, *transactions: Transaction) -> list[str]:
         view = self.chain.block(list(transactions))
-        for part in (self.store, self.index, self.lives, self.sealer, self.submissions):
+        for part in (self.store, self.payers, self.index, self.lives, self.sealer, self.submissions):
             part.on_final(view)
         self.feed.publish(self.chain.height)
         return [outcome.code for outcome in view.outcomes]
@@ -609,3 +615,141 @@ async def test_what_was_refused_and_is_sent_again_is_on_its_way_until_it_has_run
     await asyncio.sleep(0)
     assert archive.block(*archive.sent()) == ["recorded"]
     assert (await waiting).status == "recorded"
+
+
+# ── payers that were bound later, settlements (FEATURES 8) ───────────────────────────────────────────────────────────
+
+
+def unknown_bill(serial: int, first: int, **changes: object) -> tuple[IssueBill, Details]:
+    private = details(bill_id(serial), business_no=f"No. {serial}", payer=Payer("无名氏", "unknown"), **changes)
+    root = details_root(private)
+    return issue_bill(f"No. {serial}", serial=serial, lease_first=first, details_root=root), private
+
+
+def bound_payer(bill: str, seed: bytes = b"p" * 32, name: str = "Found Person") -> Details:
+    return payer_details(
+        bill, seed, Payer(name, "person", "test", "TEST-9"), "cashier two", "2026-06-02T09:00:00+08:00"
+    )
+
+
+async def test_the_payer_that_the_ledger_has_is_shown_to_those_who_may(archive: Archive) -> None:
+    """Others of the bill and other hospitals' are left out; what is kept survives a restart."""
+    bill, private = unknown_bill(1, archive.first["hospital-a"])
+    payer = bound_payer(bill.bill)
+    await archive.store.put("hospital-a", [private])
+    assert archive.block(archive.chain.sign("hospital-a", bill)) == ["recorded"]
+    bind = BindPayer(bill.bill, details_root(payer))
+    assert archive.block(archive.chain.sign("hospital-a", bind)) == ["recorded"]
+    page = await archive.mirror.bill(bill.bill, AUDITOR)
+    assert page is not None
+    assert page["payer"]["name"] == "无名氏"
+    assert page["payer"]["bound"] == {"height": archive.chain.height, "operation": operation_digest(bind).hex()}
+    with pytest.raises(ServiceRefused, match="unavailable"):
+        await archive.mirror.payer_proof(bill.bill, AUDITOR, None)
+
+    wrong = [bound_payer(bill.bill, b"q" * 32), bound_payer(bill.bill, name="Somebody Else")]
+    assert await archive.payers.put("hospital-a", wrong) == []
+    assert await archive.payers.put("hospital-b", [payer]) == []
+    with pytest.raises(PeerRefused, match="not_supervised"):
+        await archive.payers.put("hospital-z", [payer])
+    with pytest.raises(Malformed):
+        await archive.payers.put("hospital-a", [private])  # a bill's details are no payer
+    assert await archive.payers.put("hospital-a", [payer]) == [bill.bill]
+    assert await archive.payers.put("hospital-a", [payer]) == [bill.bill]
+    archive.restart()
+
+    for reader in (AUDITOR, CLERK, CASHIER):
+        page = await archive.mirror.bill(bill.bill, reader)
+        assert page is not None
+        assert (page["payer"]["name"], page["payer"]["at_issue"]["name"]) == ("Found Person", "无名氏")
+        assert page["payer"]["bound"]["by"] == "cashier two"
+        data = await archive.mirror.payer_proof(bill.bill, reader, None)
+        assert data is not None
+        verdict = check_any(data, archive.chain.genesis)
+        assert verdict.valid, verdict.checks[-1]
+        assert verdict.bill["opened"]["payer_id_number"] == "TEST-9"
+    data = await archive.mirror.payer_proof(bill.bill, None, check_code(private.seed, bill.bill))
+    assert data is not None
+    for reader in (*STRANGERS, Reader("u-9", "insurance", "auditor")):
+        assert await archive.mirror.payer_proof(bill.bill, reader, None) is None
+    assert await archive.payers.get_many("hospital-a", [bill.bill, bill_id(9)]) == [payer]
+    assert await archive.payers.get_many("hospital-b", [bill.bill]) == []
+    rows = await archive.mirror.history(bill.bill, CASHIER)
+    assert rows is not None
+    assert [row["event"] for row in rows] == ["recorded", "payer_bound"]
+
+
+async def test_payers_wait_for_their_block_and_losers_are_forgotten(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two for one bill the ledger takes one, and the other goes, over a restart too; a bound keeps small what waits."""
+    bill, private = unknown_bill(1, archive.first["hospital-a"])
+    await archive.store.put("hospital-a", [private])
+    first, second = bound_payer(bill.bill), bound_payer(bill.bill, b"q" * 32, "Other Person")
+    refused = bound_payer(bill_id(2))
+    kept = await archive.payers.put("hospital-a", [first, second, refused])  # before the bill itself is recorded
+    assert kept == [bill.bill, bill.bill, bill_id(2)]
+    assert archive.payers.waiting["hospital-a"] == 3
+    assert await archive.payers.get_many("hospital-a", [bill.bill]) == []
+    assert archive.block(archive.chain.sign("hospital-a", bill)) == ["recorded"]
+    archive.restart()
+    assert archive.payers.waiting["hospital-a"] == 3
+    binds = [BindPayer(one.bill, details_root(one)) for one in (second, first, refused)]
+    codes = archive.block(archive.chain.sign("hospital-a", *binds))
+    assert codes == ["recorded", "payer_already_bound", "bill_unknown"]
+    assert archive.payers.waiting["hospital-a"] == 0
+    assert await archive.payers.get_many("hospital-a", [bill.bill]) == [second]
+    assert await archive.payers.put("hospital-a", [first]) == []
+    archive.restart()  # before what is to be forgotten was written: it is found out again
+    other, _private = unknown_bill(3, archive.first["hospital-a"])
+    assert await archive.payers.put("hospital-a", [bound_payer(other.bill)]) == [other.bill]
+    rows = [key for key, _box in archive.store.database.scan(b"b/hospital-a/")]
+    assert not any(details_root(first).hex() in key.decode() for key in rows)
+    assert any(details_root(second).hex() in key.decode() for key in rows)
+
+    monkeypatch.setattr("node.payer_store.WAITING_MAX", archive.payers.waiting["hospital-a"])
+    assert await archive.payers.put("hospital-a", [bound_payer(bill_id(4)), bound_payer(other.bill)]) == [other.bill]
+    assert WAITING_MAX >= 1_000
+
+
+async def test_a_payer_that_was_bound_to_a_bill_with_a_known_one_counts_for_nothing(archive: Archive) -> None:
+    """The ledger cannot know; a hospital that signs it all the same changes nothing of what is shown."""
+    bill = await archive.issue(1)
+    payer = bound_payer(bill)
+    assert archive.block(archive.chain.sign("hospital-a", BindPayer(bill, details_root(payer)))) == ["recorded"]
+    await archive.payers.put("hospital-a", [payer])
+    page = await archive.mirror.bill(bill, CASHIER)
+    assert page is not None
+    assert page["payer"] == {
+        "type": "person",
+        "name": "Synthetic Person",
+        "id_type": "test",
+        "id_number": "TEST-000001",
+    }
+    with pytest.raises(ServiceRefused, match="payer_not_bound"):
+        await archive.mirror.payer_proof(bill, CASHIER, None)
+
+
+async def test_the_bills_of_a_settlement_part_by_part(archive: Archive) -> None:
+    """By number; those whose block is still to come are left out, and strangers learn not even that there are any."""
+    bills = [unknown_bill(serial, archive.first["hospital-a"], group="G-1") for serial in range(1, 6)]
+    other = unknown_bill(6, archive.first["hospital-a"], group="G-2")
+    await archive.store.put("hospital-a", [private for _bill, private in [*bills, other]])
+    held = [bills[0], bills[1], bills[3], bills[4], other]
+    assert set(archive.block(archive.chain.sign("hospital-a", *(bill for bill, _private in held)))) == {"recorded"}
+    for limit in (1, 2, 3, 4, 9):
+        numbers: list[str] = []
+        after: str | None = None
+        while True:
+            page = await archive.mirror.bills_of_group("hospital-a", "G-1", AUDITOR, after, limit)
+            assert len(page.data) <= limit
+            numbers += [row["bill_id"] for row in page.data]
+            after = page.next
+            if after is None:
+                break
+        assert numbers == [bill_id(serial) for serial in (1, 2, 4, 5)]
+    for reader in (*STRANGERS, Reader("u-9", "insurance", "auditor")):
+        page = await archive.mirror.bills_of_group("hospital-a", "G-1", reader, None, 1)
+        assert (page.data, page.next) == ([], None)
+    assert (await archive.mirror.bills_of_group("hospital-b", "G-1", AUDITOR, None, 9)).data == []
+    assert archive.store.bills_of_group("hospital-a", "G-1", bill_id(2), 2) == [bill_id(3), bill_id(4)]

@@ -6,25 +6,30 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from chain.bill import Payer
 from chain.block import FinalBlock
 from chain.block_log import BlockLog
 from chain.codec import decode, encode
 from chain.database import Database
+from chain.details import details_root, payer_details
 from chain.errors import StorageDamaged, StorageLocked
-from chain.operation import IssueBill
+from chain.operation import BindPayer, IssueBill, operation_digest
 from node import rebuild
 from node.details_store import DetailsStore
-from node.gateway_store import OutboxItem
+from node.gateway_store import OutboxItem, PayerRow, group_key, payer_details_key, payer_due_key, payer_key
 from node.journal import Journal
+from node.payer_store import payer_row
 from node.rebuild import rebuild_home
 from node.rebuild_log import ASIDE, LogMender
 from node.rebuild_peers import NoPeer
 from node.rebuild_replay import Replay
+from node.sealed_box import DetailsBox
 from node.verify import verify_home
 from tests.chain.making import changed, details, genesis
 from tests.node.homes import BLOCKS, STORAGE_KEY, make_gateway, make_mirror, make_validator, reopen
@@ -310,13 +315,11 @@ def test_a_mirror_is_told_whose_details_are_lost(tmp_path: Path) -> None:
 
 
 def test_details_that_read_are_kept_from_a_store_that_does_not_open(tmp_path: Path) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     home = make_mirror(tmp_path / "archive")
     database = Database.open(home / "data" / "details")
     with ThreadPoolExecutor(1) as thread:
         store = DetailsStore(database, STORAGE_KEY, ["hospital-a"], lambda bill: None, thread)
-        box = store._box.seal(details("330601260000000001"))
+        box = store.box.seal(details("330601260000000001"))
         row = {b"d/hospital-a/330601260000000001": bytes(32) + box, b"w/hospital-a/x": b"derived"}
         database.write(row, [], sync=True)
     database.close()
@@ -390,3 +393,73 @@ def test_a_gateways_store_damaged_anywhere_gives_rows_that_were_written_or_none(
     rows = gateway_rows(home)
     derived = {key for key in rows if key[:1] in (b"p", b"o")}  # queued again, under a number of its own
     assert all(whole.get(key) == value for key, value in rows.items() if key not in derived)
+
+
+def with_payer(home: Path, box: bytes | None = None) -> BindPayer:
+    """A payer is to be bound to the queued bill, and the outbox entry of that is gone."""
+    bill = "330601260000000020"
+    private = payer_details(bill, b"p" * 32, Payer("Found Person"), "cashier", "2026-06-02T09:00:00+08:00")
+    operation = BindPayer(bill, details_root(private))
+    database = Database.open(home / "data" / "gateway")
+    rows = {
+        payer_key(bill): encode(PayerRow(operation, operation_digest(operation), "", 0)),
+        payer_details_key(bill): DetailsBox(STORAGE_KEY).seal(private) if box is None else box,
+        payer_due_key(bill): b"",
+        group_key(bytes(32), bill): b"",
+    }
+    database.write(rows, [], sync=True)
+    database.close()
+    return operation
+
+
+def test_a_payer_that_was_to_be_bound_is_queued_again_behind_its_bill(tmp_path: Path) -> None:
+    home = make_gateway(tmp_path / "home")
+    operation = with_payer(home)
+    flip_manifest(home / "data" / "gateway")
+    rebuild_home(home)
+    rows = gateway_rows(home)
+    items = [decode(value, OutboxItem) for key, value in sorted(rows.items()) if key.startswith(b"o")]
+    assert [(type(item.operation), item.after) for item in items] == [(IssueBill, ""), (BindPayer, operation.bill)]
+    assert decode(rows[payer_key(operation.bill)], PayerRow).operation == operation
+    private = DetailsBox(STORAGE_KEY).open(rows[payer_details_key(operation.bill)], operation.bill)
+    assert details_root(private) == operation.payer_root
+    assert {payer_due_key(operation.bill), group_key(bytes(32), operation.bill)} <= rows.keys()
+
+
+def test_a_payer_whose_name_does_not_read_is_bound_anew(tmp_path: Path) -> None:
+    home = make_gateway(tmp_path / "home")
+    operation = with_payer(home, b"no box")
+    rebuilt = rebuild_home(home)
+    rows = gateway_rows(home)
+    assert any(f"bill {operation.bill} does not read: bind it again" in note for note in rebuilt.notes)
+    assert payer_key(operation.bill) not in rows
+    items = [decode(value, OutboxItem) for key, value in rows.items() if key.startswith(b"o")]
+    assert not any(isinstance(item.operation, BindPayer) for item in items)
+
+
+def test_a_mirrors_payers_and_settlements_are_kept_where_they_read(tmp_path: Path) -> None:
+    home = make_mirror(tmp_path / "archive")
+    bill = "330601260000000001"
+    database = Database.open(home / "data" / "details")
+    with ThreadPoolExecutor(1) as thread:
+        store = DetailsStore(database, STORAGE_KEY, ["hospital-a"], lambda bill: None, thread)
+        private = details(bill, business_no="B-1", group="G-1")
+        payer = payer_details(bill, b"p" * 32, Payer("Found Person"), "cashier", "2026-06-02T09:00:00+08:00")
+        found_by = store.index_rows("hospital-a", private)
+        kept = {
+            f"d/hospital-a/{bill}".encode(): details_root(private) + store.box.seal(private),
+            payer_row("hospital-a", bill, details_root(payer)): details_root(payer) + store.box.seal(payer),
+        }
+        spoilt = payer_row("hospital-a", bill, bytes(32))
+        database.write({**kept, spoilt: bytes(32) + store.box.seal(payer)}, [], sync=True)
+    database.close()
+    flip_manifest(home / "data" / "details")
+    rebuilt = rebuild_home(home)
+    again = Database.open(home / "data" / "details")
+    rows = dict(again.scan(b""))
+    again.close()
+    assert {key: rows[key] for key in kept} == kept
+    assert found_by.items() <= rows.items()
+    assert sorted(key[:1] for key in found_by) == [b"g", b"n", b"p"]
+    assert spoilt not in rows
+    assert any("another root" in damage for damage in rebuilt.damage)

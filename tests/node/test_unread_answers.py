@@ -9,19 +9,26 @@ from typing import cast
 
 import pytest
 
+from chain.bill import Payer
 from chain.codec import decode, encode
+from chain.details import payer_details
 from node.answers import ANSWER_BYTES_MAX
 from node.details_store import DetailsStore
 from node.errors import PeerRefused
 from node.link import Link
 from node.messages import (
     QUESTION_BYTES_MAX,
+    BillsAnswer,
     DetailsAnswer,
     DetailsKept,
+    FindBills,
     GetBlocks,
     GetDetails,
     GetMine,
+    GetPayers,
+    PayersKept,
     PutDetails,
+    PutPayers,
     Question,
 )
 from node.mirror_node import MirrorNode
@@ -72,6 +79,7 @@ async def test_an_archive_waits_for_what_was_answered_to_be_taken(archive: Mirro
         (VALIDATORS[1], GetBlocks(1, 1, 0)),
         (HOSPITAL, GetMine(1, 1, 0)),
         (HOSPITAL, GetDetails([bill])),
+        (HOSPITAL, GetPayers([bill])),
     ):
         assert await code_of(archive, Asker(asker, ANSWER_BYTES_MAX), question) == ""
         assert await code_of(archive, Asker(asker, ANSWER_BYTES_MAX + 1), question) == "busy"
@@ -90,3 +98,22 @@ async def test_many_details_are_read_one_question_after_the_other(archive: Mirro
     assert not waiting.done()
     asker.answering.release()
     assert len(decode(await waiting, DetailsKept | DetailsAnswer).bills) == 200
+
+
+async def test_a_hospital_asks_for_its_own_payers_and_settlements_alone(archive: MirrorNode) -> None:
+    """Nobody whose hospital it is not is answered, a validator neither."""
+    bill = details("330601260000000001", business_no="B-1", group="G-1")
+    asker = cast(Link, Asker(HOSPITAL))
+    await archive.on_request(asker, encode(PutDetails([bill])))
+    found = decode(await archive.on_request(asker, encode(FindBills("G-1", "", 10))), BillsAnswer | PayersKept)
+    assert found == BillsAnswer([bill.bill])
+    assert decode(
+        await archive.on_request(asker, encode(FindBills("G-1", bill.bill, 10))), BillsAnswer | PayersKept
+    ) == (BillsAnswer([]))
+    payer = payer_details(bill.bill, b"p" * 32, Payer("Found Person"), "cashier", "2026-06-02T09:00:00+08:00")
+    kept = decode(await archive.on_request(asker, encode(PutPayers([payer]))), BillsAnswer | PayersKept)
+    assert kept == PayersKept([bill.bill])  # it waits for its block
+    assert await code_of(archive, Asker(HOSPITAL), PutPayers([bill])) == "malformed"
+    for question in (FindBills("G-1", "", 10), GetPayers([bill.bill]), PutPayers([payer])):
+        for stranger in ("hospital-z", VALIDATORS[1]):
+            assert await code_of(archive, Asker(stranger), question) == "not_supervised"
