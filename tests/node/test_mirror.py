@@ -24,6 +24,7 @@ from node.approvals import Approvals
 from node.details_store import DetailsStore
 from node.errors import PeerRefused
 from node.feed import Feed
+from node.identity import Identity
 from node.life_index import LifeIndex
 from node.mirror import Mirror
 from node.payer_store import WAITING_MAX, PayerStore
@@ -753,3 +754,26 @@ async def test_the_bills_of_a_settlement_part_by_part(archive: Archive) -> None:
         assert (page.data, page.next) == ([], None)
     assert (await archive.mirror.bills_of_group("hospital-b", "G-1", AUDITOR, None, 9)).data == []
     assert archive.store.bills_of_group("hospital-a", "G-1", bill_id(2), 2) == [bill_id(3), bill_id(4)]
+
+
+async def test_who_was_bound_later_holds_the_bill(archive: Archive) -> None:
+    """It is among the person's own bills from then on, over a restart too, and among nobody else's."""
+    person = Reader("p-1", "finance-city", "patient", identity=Identity("test", "test-9", "Found Person"))
+    loser = Reader("p-2", "finance-city", "patient", identity=Identity("test", "TEST-8", "Other Person"))
+    bill, private = unknown_bill(1, archive.first["hospital-a"])
+    await archive.store.put("hospital-a", [private])
+    assert archive.block(archive.chain.sign("hospital-a", bill)) == ["recorded"]
+    payer = bound_payer(bill.bill)
+    other = payer_details(bill.bill, b"q" * 32, Payer("Other Person", "person", "test", "TEST-8"), "cashier", "now")
+    await archive.payers.put("hospital-a", [payer, other])
+    assert await archive.mirror.bill(bill.bill, person) is None
+    assert (await archive.mirror.patients.my_bills(person, None, 10)).data == []
+    bind = BindPayer(bill.bill, details_root(payer))
+    assert archive.block(archive.chain.sign("hospital-a", bind)) == ["recorded"]
+    for _ in range(2):
+        (row,) = (await archive.mirror.patients.my_bills(person, None, 10)).data
+        assert (row["bill_id"], row["payer"]["name"]) == (bill.bill, "Found Person")
+        assert await archive.mirror.payer_proof(bill.bill, person, None) is not None
+        assert await archive.mirror.bill(bill.bill, loser) is None
+        assert (await archive.mirror.patients.my_bills(loser, None, 10)).data == []
+        archive.restart()
