@@ -184,13 +184,13 @@ def test_08_nobody_is_bound_to_a_bill_that_has_a_payer_or_does_not_stand(network
         status, answer = post(network, f"/bills/{open_}/payer", {**FOUND, **wrong})
         assert (status, answer["errors"][0]["pointer"]) == (422, pointer)
 
-    root = secrets.token_bytes(32)
-    assert act(network, "hospital-b", BindPayer(open_, root)) == ["not_issuer"]
-    assert act(network, "hospital-a", BindPayer(void, root)) == ["bill_not_normal"]
-    first = BindPayer(open_, root)
-    assert act(network, "hospital-a", first) == ["recorded"]
-    assert act(network, "hospital-a", first) == ["already_recorded"]
-    assert act(network, "hospital-a", BindPayer(open_, secrets.token_bytes(32))) == ["payer_already_bound"]
+    def signed(organisation: str, bill: str) -> list[str]:
+        return act(network, organisation, BindPayer(bill, secrets.token_bytes(32)))
+
+    assert signed("hospital-b", open_) == ["not_issuer"]
+    assert signed("hospital-a", void) == ["bill_not_normal"]
+    assert signed("hospital-a", open_) == ["recorded"]
+    assert signed("hospital-a", open_) == ["payer_already_bound"]
     status, answer = post(network, f"/bills/{open_}/payer", FOUND)  # the gateway is told by validators, or has followed
     assert (status, answer["code"]) == (409, "payer_already_bound")
 
