@@ -66,7 +66,8 @@ def decode(data: bytes, kind: Any) -> Any:
         value = _decoder(kind).decode(data)
         again = _encoder.encode(value)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError, ValueError, MemoryError) as error:
-        raise Malformed(f"{getattr(kind, '__name__', kind)}: {error}"[:200]) from None
+        said = str(getattr(kind, "__name__", kind))[:60]  # a union names all that it holds
+        raise Malformed(f"{said}: {error}"[:200]) from None
     if again != data:
         raise NotCanonical(f"{getattr(kind, '__name__', kind)}: not the canonical spelling")
     return value
