@@ -63,6 +63,7 @@ PROBLEMS: dict[str, Problem] = {
     "payer_not_bound": Problem(404, "Nobody was bound to this bill later", "该票据没有补登的交款人"),
     "block_unknown": Problem(404, "No such block yet", "区块尚不存在"),
     "operation_unknown": Problem(404, "No such operation, or not for you", "操作不存在或无权查看"),
+    "catalogue_unknown": Problem(404, "No such version of a catalogue", "目录版本不存在"),
     "organisation_unknown": Problem(422, "No such organisation", "单位不存在"),
     "not_issuer": Problem(404, "No such bill, or not for you", "票据不存在或无权操作"),
     # what a bill or an order says
@@ -74,6 +75,11 @@ PROBLEMS: dict[str, Problem] = {
     "charge_repeated": Problem(422, "A charge code stands twice", "收费项目编码重复"),
     "charge_unknown": Problem(422, "An item names no charge of this bill", "明细所属收费项目不存在"),
     "payer_has_number": Problem(422, "An unknown payer has no number", "身份不明的交款人不应有证件号"),
+    "item_not_mapped": Problem(422, "No catalogue of the bill's day has this code", "当日目录中没有该项目编码"),
+    "item_mapped_elsewhere": Problem(
+        422, "The hospital's catalogue puts it under another charge", "项目对照的收费项目不符"
+    ),
+    "catalogue_malformed": Problem(422, "The catalogue is not in order", "目录内容不合规定"),
     "invalid_time": Problem(422, "Not a moment as RFC 3339 writes it", "时间格式不符合 RFC 3339"),
     "kind_unknown": Problem(422, "No such kind of bill", "票据种类不存在"),
     "place_unknown": Problem(422, "No such issuing point of this hospital", "开票点不存在"),
@@ -98,7 +104,11 @@ PROBLEMS: dict[str, Problem] = {
     "key_unknown": Problem(403, "The ledger knows no such key", "账本中没有该密钥"),
     "key_not_in_force": Problem(403, "The key is not in force", "密钥未生效或已失效"),
     "bad_signature": Problem(403, "The signature does not hold", "签名无效"),
+    "publisher_not_entitled": Problem(403, "This organisation publishes no such catalogue", "该单位无权发布此目录"),
     # refused by the ledger's state
+    "version_moved": Problem(409, "Another version is the next one by now", "目录版本已变化"),
+    "date_passed": Problem(409, "This day is over: a catalogue begins today at the earliest", "目录生效日期已过"),
+    "date_before_former": Problem(409, "The former version begins later", "生效日期早于上一版本"),
     "already_recorded": Problem(409, "This very operation is recorded already", "该操作已记录"),
     "already_issued": Problem(409, "This business number has its bill already", "该业务流水号已开票"),
     "business_no_conflict": Problem(409, "Another bill has this business number", "业务流水号已用于其他内容"),

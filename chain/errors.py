@@ -12,7 +12,7 @@ ChainError
 │   ├── ProofMalformed     a path whose length cannot be right
 │   └── ProofMismatch      it leads elsewhere
 ├── FieldRefused           a field of a bill that cannot be shown
-├── ContentRefused         a bill whose own figures disagree
+├── ContentRefused         a bill whose own figures disagree, or a catalogue that is out of order
 ├── GenesisRefused         a genesis file that cannot start a ledger
 ├── TrustRefused           a trust file that cannot be read, or contradicts itself
 ├── StorageDamaged         our own disk returned what we did not write: the node stops
@@ -82,7 +82,7 @@ class FieldRefused(ChainError):
 
 
 class ContentRefused(ChainError):
-    """A bill that its own figures contradict.
+    """A bill that its own figures or the catalogues contradict; a catalogue that is not in order.
 
     `pointer` is the JSON pointer (RFC 6901) of the list or field that differs; `expected` and `actual` are whole fen
     where the difference is one of sums.

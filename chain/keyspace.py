@@ -57,6 +57,14 @@ def renewal_number(organisation_name: str, number: bytes) -> bytes:
     return f"renewal/{organisation_name}/{number.hex()}".encode()
 
 
+def catalogue(publisher: str, name: str, version: int) -> bytes:
+    return f"catalogue/{publisher}/{name}/{version:06d}".encode()
+
+
+def catalogues(publisher: str) -> bytes:
+    return f"catalogues/{publisher}".encode()
+
+
 def number_range(ref: RangeRef) -> bytes:
     return f"range/{ref.holder}/{ref.code}/{ref.first:010d}".encode()
 

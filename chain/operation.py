@@ -1,7 +1,7 @@
 """One frozen struct per thing that can be asked of the ledger.
 
 The integer tag comes first in the bytes. Tags are grouped by file of `chain/rules`, with room:
-1xx organisations and validators, 2xx numbers, 3xx bills, 4xx seals, 5xx paper, 6xx accounting, 7xx clearance,
+1xx organisations, validators and catalogues, 2xx numbers, 3xx bills, 4xx seals, 5xx paper, 6xx accounting, 7xx clearance,
 8xx claims, 9xx grants, 10xx accounts, 11xx payments, 12xx splits, 13xx deposits, 14xx credit, 15xx appointments,
 16xx visits. An operation carries everything that its effect needs, so that the outcome's code alone tells the result.
 """
@@ -12,6 +12,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
+from chain.catalogue import Catalogue
 from chain.codec import (
     BillCode,
     BillId,
@@ -124,6 +125,15 @@ class CloseOrganisation(Wire, frozen=True, tag=123):
     organisation: Name
     reason: Reason
     changes: Count
+    persons: Persons
+
+
+class PublishCatalogue(Wire, frozen=True, tag=130):
+    """The next version of a catalogue of the organisation that signs, for business from a day on."""
+
+    version: Count  # one more than the former has
+    from_date: LocalDate  # first business date that it is for
+    content: Catalogue
     persons: Persons
 
 
@@ -388,6 +398,7 @@ Operation: TypeAlias = (
     | SuspendOrganisation
     | ResumeOrganisation
     | CloseOrganisation
+    | PublishCatalogue
     | AllotRange
     | TakeLease
     | ReportUnused
@@ -420,6 +431,7 @@ PERSONS_TAGS = {
     "suspend_organisation": 121,
     "resume_organisation": 122,
     "close_organisation": 123,
+    "publish_catalogue": 130,
     "allot_range": 200,
     "reverse_bill": 301,
 }

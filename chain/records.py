@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from chain.catalogue import Catalogue, CatalogueVersion
 from chain.codec import (
     BillId,
     Count,
@@ -148,6 +149,28 @@ class SupervisedBody(Wire, frozen=True):
     """All that an organisation supervises, ascending."""
 
     organisations: list[Name]
+
+
+class CatalogueBody(Wire, frozen=True):
+    """One version of a catalogue, for ever."""
+
+    from_date: LocalDate
+    published_ms: Milliseconds
+    content: Catalogue
+
+
+class CatalogueVersions(Wire, frozen=True):
+    catalogue: Name
+    versions: list[CatalogueVersion]  # in the order of their numbers
+
+
+class CataloguesBody(Wire, frozen=True):
+    """All that an organisation has published, by catalogue, ascending."""
+
+    catalogues: list[CatalogueVersions]
+
+    def versions(self, catalogue: str) -> list[CatalogueVersion]:
+        return next((entry.versions for entry in self.catalogues if entry.catalogue == catalogue), [])
 
 
 class ValidatorsBody(Wire, frozen=True):

@@ -27,6 +27,7 @@ from chain.operation import (
     PayFund,
     PrintPaper,
     ProposeChange,
+    PublishCatalogue,
     ReleaseClaim,
     Renew,
     ReportUnused,
@@ -43,6 +44,7 @@ from chain.operation import (
 from chain.rules.accounting import acknowledge_reversal, book_bill
 from chain.rules.admission import admit_organisation
 from chain.rules.bills import issue_bill, reverse_bill
+from chain.rules.catalogues import publish_catalogue
 from chain.rules.circulation import deliver_bill, hold_bill, make_up_payment, void_bill
 from chain.rules.claims import decide_claim, lock_claim, pay_claim, release_claim
 from chain.rules.clearance import clear_lease
@@ -66,6 +68,7 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     SuspendOrganisation: suspend_organisation,
     ResumeOrganisation: resume_organisation,
     CloseOrganisation: close_organisation,
+    PublishCatalogue: publish_catalogue,
     AllotRange: allot_range,
     TakeLease: take_lease,
     ReportUnused: report_unused,

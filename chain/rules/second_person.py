@@ -11,6 +11,7 @@ from chain.operation import (
     AdmitOrganisation,
     AllotRange,
     CloseOrganisation,
+    PublishCatalogue,
     ResumeOrganisation,
     ReverseBill,
     SuspendOrganisation,
@@ -18,7 +19,13 @@ from chain.operation import (
 from chain.rules.context import Context, Refused
 
 WithPersons = (
-    AdmitOrganisation | AllotRange | CloseOrganisation | ResumeOrganisation | ReverseBill | SuspendOrganisation
+    AdmitOrganisation
+    | AllotRange
+    | CloseOrganisation
+    | PublishCatalogue
+    | ResumeOrganisation
+    | ReverseBill
+    | SuspendOrganisation
 )
 
 

@@ -97,6 +97,7 @@ REVERSE: list[Any] = [
 ]
 CHANGES: list[Any] = [["bank", [public(30)]], ["validator-3", []]]
 PROPOSAL = [100, 1, CHANGES, 900]
+CATALOGUE: list[Any] = [1, [["0802", "诊查费"], ["0809", "西药费"]]]
 OPERATIONS: dict[str, list[Any]] = {
     "propose_change": PROPOSAL,
     "approve_change": [101, tagged("operation", PROPOSAL)],
@@ -110,6 +111,15 @@ OPERATIONS: dict[str, list[Any]] = {
     "suspend_organisation": [121, "hospital-a", "key_lost", 2, [b(40), b(41)]],
     "resume_organisation": [122, "hospital-a", 3, []],
     "close_organisation": [123, "hospital-a", "merged", 0, []],
+    "publish_catalogue": [130, 2, 20270101, CATALOGUE, [b(40), b(41)]],
+    "publish_items": [130, 1, 20261201, [2, [["H2004", "0809"]]], []],
+    "publish_faces": [
+        130,
+        1,
+        20261201,
+        [3, [[1, "门诊收费票据", "门诊收费清单"]], ["项目", "数量", "单位", "金额"], []],
+        [],
+    ],
     "allot_range": [200, ["finance-city", "33060126", 1], 100001, 50000, "hospital-b", []],
     "take_lease": [201, ["hospital-a", "33060126", 1], 1001, 1000, "hospital-a-2", "A02"],
     "report_unused": [202, BILL, 1, "superseded"],
@@ -173,6 +183,8 @@ BODIES: dict[str, list[Any]] = {
     "range": [1, 100000, 2001, [["finance-city", "33060126", 1]]],
     "ranges": [[1, 200001]],
     "lease": [1001, 1000, "hospital-a-2", "A02", True],
+    "catalogue": [20270101, 1780286400000, CATALOGUE],
+    "catalogues": [[["charges", [[20270101, 1780286400000]]]]],
     "clearance": ["finance-city", 990, 3, 3, 1, 3],
     "leases": [[1001, 3001]],
     "bill": ["hospital-a", 1, "A01", 20260601, 1780286400000, 12345, PARTS, 100, 200, b(3), 300, 2, [RED], 2, "lost"],
@@ -310,6 +322,8 @@ def test_records_their_keys_and_their_leaf() -> None:
         "range": "range/hospital-a/33060126/0000000001",
         "ranges": "ranges/hospital-a/33060126",
         "lease": "lease/hospital-a/33060126/0000001001",
+        "catalogue": "catalogue/finance-city/charges/000002",
+        "catalogues": "catalogues/finance-city",
         "clearance": "clearance/hospital-a/33060126/0000001001",
         "leases": "leases/hospital-a/hospital-a-2/33060126",
         "bill": f"bill/{BILL}",

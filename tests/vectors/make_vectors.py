@@ -16,6 +16,15 @@ import msgspec
 from chain import keyspace
 from chain.bill import BillRequest, Charge, Item, Payer, PaymentParts, Visit
 from chain.block import Block, FinalBlock, Header, Outcome, history_leaf, outcomes_root, transactions_root
+from chain.catalogue import (
+    CatalogueVersion,
+    ChargeName,
+    ChargesCatalogue,
+    FacesCatalogue,
+    FaceTitle,
+    ItemPlace,
+    ItemsCatalogue,
+)
 from chain.codec import encode
 from chain.details import (
     business_mac,
@@ -56,6 +65,7 @@ from chain.operation import (
     Payments,
     PrintPaper,
     ProposeChange,
+    PublishCatalogue,
     RangeRef,
     ReleaseClaim,
     Renew,
@@ -82,6 +92,9 @@ from chain.records import (
     BillBody,
     BookingBody,
     BusinessBody,
+    CatalogueBody,
+    CataloguesBody,
+    CatalogueVersions,
     ChangeBody,
     CirculationBody,
     ClaimBody,
@@ -165,6 +178,7 @@ CHANGES = [
     SeatChange("validator-3", []),
 ]
 PROPOSAL = ProposeChange(1, CHANGES, 900)
+CATALOGUE = ChargesCatalogue([ChargeName("0802", "诊查费"), ChargeName("0809", "西药费")])
 OPERATIONS = {
     "propose_change": PROPOSAL,
     "approve_change": ApproveChange(operation_digest(PROPOSAL)),
@@ -178,6 +192,14 @@ OPERATIONS = {
     "suspend_organisation": SuspendOrganisation("hospital-a", "key_lost", 2, [filled(40), filled(41)]),
     "resume_organisation": ResumeOrganisation("hospital-a", 3, []),
     "close_organisation": CloseOrganisation("hospital-a", "merged", 0, []),
+    "publish_catalogue": PublishCatalogue(2, 20270101, CATALOGUE, [filled(40), filled(41)]),
+    "publish_items": PublishCatalogue(1, 20261201, ItemsCatalogue([ItemPlace("H2004", "0809")]), []),
+    "publish_faces": PublishCatalogue(
+        1,
+        20261201,
+        FacesCatalogue([FaceTitle(1, "门诊收费票据", "门诊收费清单")], ["项目", "数量", "单位", "金额"], []),
+        [],
+    ),
     "allot_range": AllotRange(RangeRef("finance-city", "33060126", 1), 100001, 50000, "hospital-b", []),
     "take_lease": TakeLease(SEGMENT, 1001, 1000, "hospital-a-2", "A02"),
     "report_unused": ReportUnused(BILL, 1, "superseded"),
@@ -244,6 +266,8 @@ BODIES = {
     "range": RangeBody(1, 100000, 2001, [RangeRef("finance-city", "33060126", 1)]),
     "ranges": RangesBody([1, 200001]),
     "lease": LeaseBody(1001, 1000, "hospital-a-2", "A02", True),
+    "catalogue": CatalogueBody(20270101, 1780286400000, CATALOGUE),
+    "catalogues": CataloguesBody([CatalogueVersions("charges", [CatalogueVersion(20270101, 1780286400000)])]),
     "clearance": ClearanceBody("finance-city", 990, 3, 3, 1, 3),
     "leases": LeasesBody([1001, 3001]),
     "bill": BillBody(
@@ -385,6 +409,8 @@ def records() -> Vectors:
         "range": keyspace.number_range(SEGMENT),
         "ranges": keyspace.number_ranges("hospital-a", "33060126"),
         "lease": keyspace.lease("hospital-a", "33060126", 1001),
+        "catalogue": keyspace.catalogue("finance-city", "charges", 2),
+        "catalogues": keyspace.catalogues("finance-city"),
         "clearance": keyspace.clearance("hospital-a", "33060126", 1001),
         "leases": keyspace.leases("hospital-a", "hospital-a-2", "33060126"),
         "bill": key,
