@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from chain.bill import Charge, Item
+from chain.catalogue import InForce
 from chain.details import Details, field_values
 from chain.records import COVERED, RED, REVERSED, VOID
 from faces import wording
@@ -76,6 +77,7 @@ class Face(msgspec.Struct, frozen=True):
     is_tall: bool  # a whole sheet; others take half of one
     is_red: bool
     heads: list[Entry]  # above the lines
+    columns: list[str]  # heads of the lines, or of the detail list
     lines: list[Line]
     groups: list[Group]  # of the detail list
     capitals: str
@@ -116,7 +118,8 @@ def make_face(source: FaceSource, form: Form, base_url: str, chain_id: str) -> F
     shown = field_values(source.original) if source.original is not None else own
     sign = -1 if is_red else 1
     is_face = form == "face"
-    lines = _charges(shown, sign)
+    catalogues = source.catalogues
+    lines = _charges(shown, sign, catalogues)
     return Face(
         bill=source.bill,
         form=form,
@@ -124,8 +127,9 @@ def make_face(source: FaceSource, form: Form, base_url: str, chain_id: str) -> F
         is_tall=not is_face or len(lines) > LINES_ON_HALF,
         is_red=is_red,
         heads=_heads(source, own, shown),
+        columns=_columns(form, catalogues),
         lines=lines if is_face else [],
-        groups=[] if is_face else _groups(shown, sign),
+        groups=[] if is_face else _groups(shown, sign, catalogues),
         capitals=capital_numerals(body.total_fen),
         total=yuan(body.total_fen),
         others=_others(source, own, shown) if is_face else [],
@@ -139,8 +143,17 @@ def make_face(source: FaceSource, form: Form, base_url: str, chain_id: str) -> F
 
 
 def _title(source: FaceSource, form: Form) -> str:
+    settled = source.catalogues.titles.get(source.body.kind)
+    if settled is not None:
+        return settled.bill_title if form == "face" else settled.list_title
     name = wording.PROVINCES.get(source.bill[:2], "") + wording.KINDS.get(source.body.kind, wording.OTHER_KIND)
     return name + (wording.BILL_TITLE if form == "face" else wording.LIST_TITLE)
+
+
+def _columns(form: Form, catalogues: InForce) -> list[str]:
+    if form == "face":
+        return catalogues.charge_columns or wording.CHARGE_COLUMNS
+    return catalogues.item_columns or wording.ITEM_COLUMNS
 
 
 def _heads(source: FaceSource, own: dict[str, Any], shown: dict[str, Any]) -> list[Entry]:
@@ -166,12 +179,13 @@ def _payer(source: FaceSource, shown: dict[str, Any]) -> tuple[str, str, bool]:
     return name, payer.get("payer_id_number") or wording.UNNAMED, payer.get("payer_type") == "unit"
 
 
-def _charges(shown: dict[str, Any], sign: int) -> list[Line]:
+def _charges(shown: dict[str, Any], sign: int, catalogues: InForce) -> list[Line]:
+    """With the names of the catalogue of their day; what it does not know has the name that the hospital gave."""
     charges = (dict(zip(_CHARGE, row, strict=True)) for row in shown.get("charges", []))
     return [
         Line(
             code=charge["code"],
-            name=charge["name"],
+            name=catalogues.name_of(charge["code"]) or charge["name"],
             specification="",
             quantity=quantity(sign * charge["quantity_milli"]),
             unit=charge["unit"],
@@ -182,7 +196,7 @@ def _charges(shown: dict[str, Any], sign: int) -> list[Line]:
     ]
 
 
-def _groups(shown: dict[str, Any], sign: int) -> list[Group]:
+def _groups(shown: dict[str, Any], sign: int, catalogues: InForce) -> list[Group]:
     """Items under their charges, in the order of both; a charge without items is a group of its own all the same."""
     items: dict[str, list[Line]] = {}
     for row in shown.get("items", []):
@@ -197,7 +211,7 @@ def _groups(shown: dict[str, Any], sign: int) -> list[Group]:
             amount=yuan(sign * item["amount_fen"]),
         )
         items.setdefault(item["charge_code"], []).append(line)
-    return [Group(line.name, items.get(line.code, []), line.amount) for line in _charges(shown, sign)]
+    return [Group(line.name, items.get(line.code, []), line.amount) for line in _charges(shown, sign, catalogues)]
 
 
 def _others(source: FaceSource, own: dict[str, Any], shown: dict[str, Any]) -> list[Entry]:
@@ -263,6 +277,12 @@ def _small_print(source: FaceSource) -> list[str]:
     as_of = moment(source.as_of_ms, source.utc_offset_minutes).strftime("%Y-%m-%d %H:%M:%S")
     seal = "，已加盖监管签章" if source.status == "sealed" else ""
     lines = [f"财政监管：{source.office}{seal}。票据状态截至区块 {source.as_of_height}（{as_of}）。"]
+    if source.catalogues.versions:
+        told = "；".join(
+            f"{one.publisher}{wording.CATALOGUES[one.catalogue]}第 {one.version} 版（自 {day(one.from_date)}起）"
+            for one in source.catalogues.versions
+        )
+        lines.append(f"项目名称与票样依据：{told}。")
     if source.proofs:
         names = "、".join(proof.name for proof in source.proofs)
         lines.append(f"本文件附带证明 {names}，可离线核验：medbill proof verify。")

@@ -17,31 +17,30 @@ STAMP_DOWN = 16.0  # below the middle of half a sheet: beside the figures rather
 
 
 class Column(NamedTuple):
-    title: str
     left: float
     wide: float
     align: str
 
 
-def _columns(left: float, *widths: tuple[str, float, str]) -> list[Column]:
+def _columns(left: float, *widths: tuple[float, str]) -> list[Column]:
     columns = []
-    for title, wide, align in widths:
-        columns.append(Column(title, left, wide, align))
+    for wide, align in widths:
+        columns.append(Column(left, wide, align))
         left += wide
     return columns
 
 
-_CHARGE = (("项目名称", 37.0, "left"), ("数量", 16.0, "right"), ("单位", 13.0, "center"), ("金额（元）", 25.0, "right"))
+_CHARGE = ((37.0, "left"), (16.0, "right"), (13.0, "center"), (25.0, "right"))
 CHARGES = [*_columns(LEFT, *_CHARGE), *_columns(LEFT + 95, *_CHARGE)]
 ITEMS = _columns(
     LEFT,
-    ("项目编码", 26.0, "left"),
-    ("项目名称", 53.0, "left"),
-    ("规格", 30.0, "left"),
-    ("单位", 14.0, "center"),
-    ("单价", 20.0, "right"),
-    ("数量", 18.0, "right"),
-    ("金额（元）", 25.0, "right"),
+    (26.0, "left"),
+    (53.0, "left"),
+    (30.0, "left"),
+    (14.0, "center"),
+    (20.0, "right"),
+    (18.0, "right"),
+    (25.0, "right"),
 )
 
 
@@ -54,7 +53,8 @@ class Sheets:
         self.frame = RED if face.is_red else FRAME
         self.pages: list[Page] = []
         self.y = 0.0
-        self._titles: list[Column] = []  # repeated on each page while rows are laid
+        self._columns: list[Column] = []
+        self._titles: list[str] = []  # repeated on each page while rows are laid
         self._open()
 
     def _open(self) -> None:
@@ -76,8 +76,8 @@ class Sheets:
         self.page.line(self.y, LEFT, RIGHT, self.frame, thick)
         self.y += 0.8
 
-    def titles(self, columns: list[Column]) -> None:
-        self._titles = columns
+    def titles(self, columns: list[Column], titles: list[str]) -> None:
+        self._columns, self._titles = columns, titles
         self._draw_titles()
 
     def end_rows(self) -> None:
@@ -85,13 +85,11 @@ class Sheets:
 
     def _draw_titles(self) -> None:
         self.rule(0.3)
-        self._cells(self._titles, [[column.title] for column in self._titles], self.frame)
+        self._cells(self._columns, _wrapped(self._columns, self._titles), self.frame)
         self.rule()
 
     def row(self, columns: list[Column], texts: list[str], colour: str | None = None) -> None:
-        cells = [
-            wrapped(text, TEXT, column.wide - 1.5) if text else [] for column, text in zip(columns, texts, strict=True)
-        ]
+        cells = _wrapped(columns, texts)
         self.need(max(len(lines) for lines in cells) * TEXT * LEADING)
         self._cells(columns, cells, colour or self.ink)
 
@@ -134,6 +132,11 @@ class Sheets:
             self.y += size * LEADING
 
 
+def _wrapped(columns: list[Column], texts: list[str]) -> list[list[str]]:
+    """The lines of each cell."""
+    return [wrapped(text, TEXT, column.wide - 1.5) if text else [] for column, text in zip(columns, texts, strict=True)]
+
+
 def lay_out(face: Face, ids: Iterator[int]) -> list[Page]:
     sheets = Sheets(face, ids)
     _head(sheets)
@@ -171,7 +174,7 @@ def _head(sheets: Sheets) -> None:
 
 def _charges(sheets: Sheets) -> None:
     face = sheets.face
-    sheets.titles(CHARGES)
+    sheets.titles(CHARGES, face.columns * 2)
     half = -(-len(face.lines) // 2)
     for place in range(half):
         texts: list[str] = []
@@ -183,7 +186,7 @@ def _charges(sheets: Sheets) -> None:
 
 
 def _items(sheets: Sheets) -> None:
-    sheets.titles(ITEMS)
+    sheets.titles(ITEMS, sheets.face.columns)
     for group in sheets.face.groups:
         sheets.row(ITEMS, ["", group.title, "", "", "", "", ""], sheets.frame)
         for line in group.lines:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from chain.catalogue import NOTHING, InForce
 from chain.details import Details
 from chain.records import BillBody
 
@@ -40,3 +41,4 @@ class FaceSource(msgspec.Struct, frozen=True):
         None  # bound later to a bill that was issued for an unknown one; None also where it is not to be had
     )
     payer_height: int = 0  # of the block that recorded who it is; 0 where nobody was bound
+    catalogues: InForce = NOTHING  # of the day whose lines are printed

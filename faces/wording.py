@@ -53,6 +53,13 @@ PAYMENTS = {
 SELF_PAID, SELF_FUNDED = "个人自付", "个人自费"
 
 VOID, REVERSED, ON_PAPER = "已作废", "已冲红", "已换开"
+# heads of the tables, where no catalogue says otherwise
+CHARGE_COLUMNS = ["项目名称", "数量", "单位", "金额（元）"]
+ITEM_COLUMNS = ["项目编码", "项目名称", "规格", "单位", "单价", "数量", "金额（元）"]
+
+# catalogue -> what it is called in the small print
+CATALOGUES = {"charges": "收费项目目录", "items": "医院项目对照", "faces": "票样"}
+
 UNNAMED = "（未提供）"
 BOUND_LATER = "（后补登）"
 UNKNOWN_PAYER = "（身份待核）"
