@@ -40,6 +40,7 @@ TAGS = {
     "accounting": "Units that pay or refund bills book them",
     "numbers": "Number ranges and leases",
     "organisations": "Who takes part, and who is suspended or closed",
+    "catalogues": "What charges are called, where items belong, how faces are headed",
     "approvals": "Steps that two people have to agree on",
     "supervision": "Seals of the supervising finance offices",
     "audit": "Reads over all hospitals",

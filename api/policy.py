@@ -51,6 +51,11 @@ READING = Policy(anyone=_roles("cashier", "hospital_admin", "finance_clerk", "au
 SUPERVISING = Policy(anyone=_roles("auditor", "hospital_admin"), own=_roles("finance_clerk"))
 OFFICE = Policy(own=_roles("finance_clerk"))
 AGREEING = Policy(own=_roles("cashier", "hospital_admin", "finance_clerk"))
+CATALOGUES = Policy(
+    anyone=_roles(
+        "cashier", "hospital_admin", "finance_clerk", "auditor", "insurer_clerk", "employer_clerk", "operator"
+    )
+)
 AUDITING = Policy(anyone=_roles("auditor"), own=_roles("finance_clerk"))
 
 PATIENT = Policy(anyone=_roles("patient"))
@@ -93,6 +98,10 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/organisations/{name}/suspension"): OFFICE,
     ("POST", "/v1/organisations/{name}/resumption"): OFFICE,
     ("POST", "/v1/organisations/{name}/closure"): OFFICE,
+    # an office charges and faces, a hospital its items: the ledger's rules tell them apart
+    ("POST", "/v1/catalogues"): Policy(own=_roles("hospital_admin", "finance_clerk")),
+    ("GET", "/v1/catalogues"): CATALOGUES,
+    ("GET", "/v1/catalogues/{catalogue}/{version}"): CATALOGUES,
     # what of it somebody may see and agree to: whatever they might have asked for themselves
     ("GET", "/v1/approvals"): AGREEING,
     ("POST", "/v1/approvals/{approval}"): AGREEING,

@@ -274,6 +274,8 @@ def _is_own(key: bytes, record: bytes, organisation: str, is_of: IsOf) -> bool:
     match parts[0]:
         case b"range" | b"ranges" | b"lease" | b"leases" | b"business" | b"daybook" | b"key" | b"organisation":
             return len(parts) > 1 and parts[1] == name
+        case b"catalogue" | b"catalogues":
+            return True  # they are for everybody to read
         case b"form" | b"formend":
             return len(parts) == 3 and parts[1] == name
         case b"watermark":

@@ -31,6 +31,7 @@ BYTES_MAX = 64 << 20  # of what waits
 KEPT_MS = 7 * 86_400_000  # then it is as if nobody had asked
 ID_BYTES, NONCE_BYTES = 16, 12
 UNFINISHED = ".new"
+SOMEBODY = [bytes(32), b"\xff" * 32]  # marks of two persons, to see what else the rules have against a step
 
 log = structlog.get_logger("approvals")
 

@@ -5,14 +5,12 @@ Who that is, `rights.py` says; to all others a bill does not exist. Source: DESI
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import structlog
 
 from chain import keyspace
 from chain.details import FIELD_IDS, Details, check_code, open_fields, token
-from chain.genesis import Genesis
 from chain.ledger import Ledger
 from chain.operation import SealBills
 from chain.records import RED, REVERSED, VOID, BillBody, OrganisationBody, PaperBody, Record
@@ -22,6 +20,7 @@ from faces.face import opened_fields, opened_of_original, opened_of_payer
 from faces.source import Attachment, FaceSource, Form
 from node.bill_history import BillHistory
 from node.bound_payer import PAYER_NAMES, BoundPayer, is_unknown, payer_page
+from node.catalogue_book import CatalogueBook
 from node.details_store import DetailsStore
 from node.holders import Holders
 from node.ledger_pages import bill_of, bill_page, details_page
@@ -34,6 +33,7 @@ from node.recorded_operations import RecordedOperation, find_operation
 from node.rights import ALL_FIELDS, NOTHING, OPEN_FIELDS, SECRETS, STAFF, About, Custody, Right, rights
 from node.seal_index import SealIndex
 from node.service import Page, Reader, ServiceRefused
+from node.supervision import supervisors_of
 from node.verification import FaceOfBill, is_check_code, iso_date
 
 
@@ -49,10 +49,11 @@ class BillDesk:
         lives: LifeIndex,
         proofs: ProofDesk,
         payers: PayerStore,
+        catalogues: CatalogueBook,
     ) -> None:
         self.details_read = 0  # by auditors and clerks: for metrics
         self._ledger, self._store = ledger, store
-        self._lives, self._proofs, self._payers = lives, proofs, payers
+        self._lives, self._proofs, self._payers, self._catalogues = lives, proofs, payers, catalogues
         self._history = BillHistory(ledger, index, lives, proofs)
         self._life_proofs = LifeProofs(ledger, index, lives, proofs)
         audit_offices = (entry.id for entry in ledger.genesis.organisations if entry.kind == "audit")
@@ -258,6 +259,7 @@ class BillDesk:
         if bound is not None and bound.details is not None:
             proofs.append(self._attached_payer(bound.operation, bound.details))
         paper = self._ledger.state.get(keyspace.paper(bill_id), PaperBody)
+        named = first[1] if first is not None else body  # a red bill has its original's lines, and their names
         return FaceSource(
             bill=bill_id,
             body=body,
@@ -274,6 +276,7 @@ class BillDesk:
             proofs=proofs,
             payer=bound.details if bound is not None else None,
             payer_height=bound.height if bound is not None else 0,
+            catalogues=self._catalogues.in_force(named.issuer, named.business_date, named.issued_ms),
         )
 
     def _attached(self, details: Details, names: list[str]) -> Attachment:
@@ -305,16 +308,6 @@ class BillDesk:
             is_void=body.validity == VOID,
             withheld=body.withheld,
         )
-
-
-def supervisors_of(office: str, genesis: Genesis) -> Iterator[str]:
-    """The office and who supervises it, up to the province."""
-    above = {entry.id: entry.supervisor for entry in genesis.organisations}
-    seen: set[str] = set()
-    while office and office not in seen:
-        seen.add(office)
-        yield office
-        office = above.get(office, "")
 
 
 def _is_secret(secret: str, details: Details) -> bool:

@@ -22,6 +22,7 @@ from chain.details import check_code
 from chain.errors import ChainError, StorageDamaged, StorageFailed
 from chain.failpoint import failpoint
 from chain.genesis import Genesis, genesis_to_json
+from chain.operation import PublishCatalogue
 from chain.records import ACTIVE, OrganisationBody
 from chain.signature import SigningKey
 from chain.state import body_of
@@ -37,6 +38,7 @@ from node.details_post import DetailsPost
 from node.disk_space import CODE as DISK_NEARLY_FULL
 from node.disk_space import DiskSpace, boundless
 from node.foresight import Foresight
+from node.gateway_catalogues import GatewayCatalogues
 from node.gateway_follow import GatewayFollow
 from node.gateway_recovery import GatewayRecovery
 from node.gateway_servers import Servers
@@ -56,6 +58,7 @@ from node.payer_post import PayerPost
 from node.peers import Peers
 from node.proof_desk import checked_proof
 from node.proof_maker import ProofMaker
+from node.publishing import Publishing
 from node.sealed_box import DetailsBox
 from node.sender import Sender
 from node.service import (
@@ -157,6 +160,16 @@ class Gateway:
         )
         self._settling.sender = self._sender
         self._post = DetailsPost(store, box, peers, archive)
+        self._catalogues = GatewayCatalogues(
+            genesis,
+            config.organisation,
+            config.title,
+            self.ledger.office,
+            store,
+            self._follow.ask_record,
+            lambda: self._follow.height,
+        )
+        self._settling.on_published = self._catalogues.look_now
         self._issuing = Issuing(
             parameters,
             config.places,
@@ -169,8 +182,19 @@ class Gateway:
             groups,
             now_ms,
             self._space,
+            self._catalogues.verify_mapped,
         )
         foresight = Foresight(self._follow.ask_record, lambda: self._follow.height)
+        self._publishing = Publishing(
+            config.organisation,
+            parameters,
+            self._outbox,
+            self._standings,
+            foresight,
+            lambda: self._follow.height,
+            now_ms,
+            self._space,
+        )
         self._life = BillLife(
             config.organisation,
             parameters,
@@ -213,6 +237,7 @@ class Gateway:
             pages,
             proofs,
             self._life,
+            self._catalogues.in_force,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -228,6 +253,7 @@ class Gateway:
             "details": self._post.run(),
             "payers": self._payers.run(),
             "recovery": self._recovery.run(),
+            "catalogues": self._catalogues.run(self._follow.caught_up),
         }
         self._tasks = [asyncio.create_task(self._guard(name, part), name=name) for name, part in parts.items()]
         self._tasks.append(asyncio.create_task(self._watch_store(), name="watch-store"))
@@ -387,6 +413,17 @@ class Gateway:
         standing = await self._binding.bind(bill_id, payer, operator)
         await self._saved()
         return standing
+
+    async def publish(self, operation: PublishCatalogue, persons: Sequence[bytes] = ()) -> Standing:
+        standing = await self._publishing.publish(operation, list(persons))
+        await self._saved()
+        return standing
+
+    def catalogues(self, publisher: str | None) -> list[dict[str, Any]]:
+        return self._catalogues.book.rows(publisher)
+
+    def catalogue(self, name: str, version: int, publisher: str | None) -> dict[str, Any] | None:
+        return self._catalogues.book.page(name, version, publisher)
 
     def leases(self) -> list[LeaseView]:
         return self._leases.views()

@@ -13,6 +13,7 @@ import structlog
 
 from chain import keyspace
 from chain.block import RECORDED
+from chain.catalogue import NAMES
 from chain.operation import (
     BindPayer,
     DeliverBill,
@@ -21,6 +22,7 @@ from chain.operation import (
     MakeUpPayment,
     Operation,
     PrintPaper,
+    PublishCatalogue,
     ReportUnused,
     ReverseBill,
     TakeBackPaper,
@@ -142,6 +144,8 @@ def _record_key(organisation: str, operation: Operation, code: str) -> bytes:
             return keyspace.form_end(organisation, operation.paper)
         case VoidBlanks():
             return keyspace.form(organisation, operation.papers[0])
+        case PublishCatalogue():
+            return keyspace.catalogue(organisation, NAMES[type(operation.content)], operation.version)
     return b""
 
 

@@ -63,6 +63,8 @@ _GROUP = b"s"  # + MAC of a settlement's number (32) ‖ bill id -> nothing: gro
 _PAYER = b"m"  # + bill id -> PayerRow
 _PAYER_DETAILS = b"r"  # + bill id -> box of who was bound to it
 _PAYER_DUE = b"u"  # + bill id -> nothing: the archive has not said that it keeps it
+_CATALOGUES = b"j"  # + publisher -> CataloguesBody, as a path proved
+_CATALOGUE = b"g"  # + publisher/catalogue/version (6 digits) -> CatalogueBody: those that the hospital goes by
 
 
 class OutboxItem(Wire, frozen=True):
@@ -495,6 +497,14 @@ def own_key_key(name: bytes) -> bytes:
 
 def form_key(paper: str) -> bytes:
     return _FORM + paper.encode()
+
+
+def catalogues_key(publisher: str) -> bytes:
+    return _CATALOGUES + publisher.encode()
+
+
+def catalogue_key(publisher: str, catalogue: str, version: int) -> bytes:
+    return _CATALOGUE + f"{publisher}/{catalogue}/{version:06d}".encode()
 
 
 POSITION_KEY = _POSITION

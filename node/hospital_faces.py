@@ -6,6 +6,9 @@ validators tell; where none answers, the face says that too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from chain.catalogue import InForce
 from chain.details import Details, open_fields
 from chain.genesis import Genesis
 from chain.operation import ReverseBill
@@ -34,12 +37,15 @@ class HospitalFaces:
         pages: BillPages,
         proofs: ProofMaker,
         life: BillLife,
+        catalogues: Callable[[int, int], InForce],
     ) -> None:
+        """`catalogues`: those of a business date and moment of issue."""
         names = {entry.id: entry.name for entry in genesis.organisations}
         self._issuer, self._office = names.get(organisation, title or organisation), names.get(office, office)
         self._offset = genesis.parameters.utc_offset_minutes
         self._store, self._standings, self._post = store, standings, post
         self._pages, self._proofs, self._life = pages, proofs, life
+        self._catalogues = catalogues
 
     async def source(
         self, bill_id: str, reader: Reader | None, form: Form, secret: str | None, desk: HospitalDesk, head: Head
@@ -50,13 +56,14 @@ class HospitalFaces:
         status = self._standings.status_of(shown) if shown is not None else "refused"
         if shown is None or status == "refused":
             return None
-        details, original = await self._details(shown), None
+        details, original, named = await self._details(shown), None, shown.operation
         names = opened_fields(details, form, is_red=isinstance(shown.operation, ReverseBill), with_secrets=True)
         opened = [(shown, details, names)]
         if isinstance(shown.operation, ReverseBill):
             first = self._store.bill(shown.operation.original)
             original = await self._details(first)
             if first is not None:
+                named = first.operation  # whose lines are printed, with the names of their day
                 opened.append((first, original, opened_of_original(original, form)))
         proofs = [await self._proof(*one) for one in opened] if status != "queued" else []
         bound = await desk.bound(original or details)
@@ -80,6 +87,7 @@ class HospitalFaces:
             proofs=proofs,
             payer=payer,
             payer_height=bound.height if bound is not None else 0,
+            catalogues=self._catalogues(named.business_date, named.issued_ms),
         )
 
     async def _details(self, row: BillRow | None) -> Details:

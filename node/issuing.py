@@ -71,11 +71,14 @@ class Issuing:
         groups: Groups,
         now_ms: Callable[[], int],
         space: DiskSpace | None = None,
+        verify_mapped: Callable[[BillRequest, int, int], None] = lambda request, date, now_ms: None,
     ) -> None:
+        """`verify_mapped` raises ServiceRefused for a bill that the catalogues of its business date do not know."""
         self._parameters, self._places, self._mac_key = parameters, frozenset(places), mac_key
         self._store, self._outbox, self._leases = store, outbox, leases
         self._standings, self._post, self._groups, self._now_ms = standings, post, groups, now_ms
         self._space = space or boundless()
+        self._verify_mapped = verify_mapped
         self._two_reverse = PERSONS_TAGS["reverse_bill"] in parameters.two_persons
 
     def business_mac(self, business_no: str) -> bytes:
@@ -85,12 +88,12 @@ class Issuing:
         """Give a bill its number, or find the one that its business number has. Raises ServiceRefused.
 
         1. its figures agree; 2. kind, place and time are known; 3. its business number is free; 4. its date lies
-        within bounds; 5. there is room and a number.
+        within bounds, and the catalogues of that day know its codes; 5. there is room and a number.
         """
         asked = self._look_at(request)
         if asked.before is not None:
             return msgspec.structs.replace(self._standings.of_bill(asked.before), repeated=True)
-        date = asked.date()
+        date = self._date(asked)  # 4
         number = self._number(asked.kind, date, request.place_code)  # 5
         return self._keep(*self._made(asked, date, number), "")
 
@@ -127,7 +130,7 @@ class Issuing:
             first, second = (self._standings.of_bill(one) for one in (red, asked.before))
             return msgspec.structs.replace(first, repeated=True), msgspec.structs.replace(second, repeated=True)
         original, place = self._reversible(bill_id, reason, operator, request.place_code)
-        date = asked.date()
+        date = self._date(asked)
         self._verify_persons(persons)
         red_number = self._number(int(bill_id[4:6]), self._date_of(asked.now_ms), place)
         try:
@@ -166,6 +169,12 @@ class Issuing:
         return _Asked(
             request, kind, mac, content, now_ms, lambda: business_date(time_ms, now_ms, self._parameters), row
         )
+
+    def _date(self, asked: _Asked) -> int:
+        """Step 4 of `issue`: the business date."""
+        date = asked.date()
+        self._verify_mapped(asked.request, date, asked.now_ms)
+        return date
 
     def _made(self, asked: _Asked, date: int, number: tuple[str, int]) -> tuple[IssueBill, Details]:
         """The operation under its number; its business number is taken."""

@@ -16,8 +16,8 @@ from chain.certified import CurrentRecord, SetChange
 from chain.codec import decode
 from chain.genesis import genesis_to_json
 from chain.ledger import Ledger
-from chain.operation import AdmitOrganisation, IssueBill, Operation, operation_digest
-from chain.records import BillBody, BusinessBody, WatermarkBody
+from chain.operation import AdmitOrganisation, IssueBill, Operation, PublishCatalogue, operation_digest
+from chain.records import BillBody, BusinessBody, CatalogueBody, CataloguesBody, OrganisationBody, WatermarkBody
 from chain.rules.context import HOSPITAL
 from chain.signature import SigningKey
 from chain.state import record_of
@@ -28,6 +28,7 @@ from node.approvals import Approvals
 from node.audit_desk import AuditDesk, day_number
 from node.batch_verification import BatchVerification
 from node.bill_desk import BillDesk
+from node.catalogue_book import CatalogueBook
 from node.clearance_desk import ClearanceDesk
 from node.details_store import DetailsStore
 from node.evidence_store import EvidenceStore
@@ -49,6 +50,7 @@ from node.sealer import Sealer
 from node.service import Claimed, Head, Page, Reader, ServiceRefused, Standing, StandingOperation, Status
 from node.settlement_match import SettlementMatch
 from node.submissions import Submissions
+from node.supervision import supervisors_of
 from node.verification import PublicVerification
 from node.withholdings import Withholdings
 
@@ -87,7 +89,14 @@ class Mirror:
         self._office = OfficeDesk(organisation, ledger, unit_key, submissions, self._find)
         self._evidence = evidence
         self._proofs = ProofDesk(ledger, index)
-        self.bills = BillDesk(organisation, ledger, store, index, lives, self._proofs, payers)
+        self._catalogues = CatalogueBook(
+            lambda: [name for name, _ in organisations_of(ledger)],
+            self._offices_of,
+            self._title_of,
+            self._published,
+            self._catalogue,
+        )
+        self.bills = BillDesk(organisation, ledger, store, index, lives, self._proofs, payers, self._catalogues)
         self.patients = PatientDesk(self.bills)
         self._audit = AuditDesk(ledger, self.bills.public_page)
         self._match = SettlementMatch(ledger)
@@ -288,6 +297,29 @@ class Mirror:
 
     def organisations(self) -> list[dict[str, Any]]:
         return self._office.organisations()
+
+    async def publish(self, operation: PublishCatalogue, persons: Sequence[bytes] = ()) -> Standing:
+        return await self._office.publish(operation, persons)
+
+    def catalogues(self, publisher: str | None) -> list[dict[str, Any]]:
+        return self._catalogues.rows(publisher)
+
+    def catalogue(self, name: str, version: int, publisher: str | None) -> dict[str, Any] | None:
+        return self._catalogues.page(name, version, publisher)
+
+    def _offices_of(self, hospital: str) -> list[str]:
+        body = self._ledger.state.get(keyspace.organisation(hospital), OrganisationBody)
+        return list(supervisors_of(body.supervisor, self._ledger.genesis)) if body is not None else []
+
+    def _title_of(self, organisation: str) -> str:
+        body = self._ledger.state.get(keyspace.organisation(organisation), OrganisationBody)
+        return body.name if body is not None else organisation
+
+    def _published(self, publisher: str) -> CataloguesBody | None:
+        return self._ledger.state.get(keyspace.catalogues(publisher), CataloguesBody)
+
+    def _catalogue(self, publisher: str, name: str, version: int) -> CatalogueBody | None:
+        return self._ledger.state.get(keyspace.catalogue(publisher, name, version), CatalogueBody)
 
     async def signed_by(self, key_id: bytes, from_height: int, after: str | None, limit: int) -> Page:
         return await self._office.signed_by(key_id, from_height, after, limit)

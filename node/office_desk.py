@@ -1,5 +1,5 @@
-"""What an office does on the ledger through its mirror: allot numbers, suspend, resume or close who it supervises; and what it
-reads of organisations and their keys.
+"""What an office does on the ledger through its mirror: allot numbers, suspend, resume or close who it supervises,
+publish catalogues; and what it reads of organisations and their keys.
 
 Every step is tried by the rules as of the head first, so most refusals are told at once and nothing is sent in vain.
 """
@@ -24,6 +24,7 @@ from chain.operation import (
     AllotRange,
     ClearLease,
     Operation,
+    PublishCatalogue,
     RangeRef,
     operation_digest,
 )
@@ -33,6 +34,7 @@ from chain.signature import SigningKey
 from chain.state import Overlay
 from chain.transaction import Entry, receive_transaction, sign_transaction
 from node.admissions import organisations_of
+from node.approvals import SOMEBODY
 from node.ledger_pages import bill_of, utc_text
 from node.service import Page, ServiceRefused, Standing, StandingOperation
 from node.submissions import Submissions
@@ -40,9 +42,8 @@ from node.submissions import Submissions
 VALID_BLOCKS = 2_000  # that what this office signs may still run
 BLOCKS_AT_ONCE = 200  # read for a page of what a key signed; it may then be short and still have a next one
 STATES = {ACTIVE: "active", SUSPENDED: "suspended", CLOSED: "closed"}
-SOMEBODY = [bytes(32), b"\xff" * 32]  # two persons, to see what else the rules have against a step
 
-OfficeOperation = AdmitOrganisation | AllotRange | ClearLease | StandingOperation
+OfficeOperation = AdmitOrganisation | AllotRange | ClearLease | PublishCatalogue | StandingOperation
 
 
 class OfficeDesk:
@@ -78,6 +79,10 @@ class OfficeDesk:
         body = self._ledger.state.get(keyspace.organisation(operation.organisation), OrganisationBody)
         if body is not None:
             operation = msgspec.structs.replace(operation, changes=body.changes)
+        return await self._send(operation, persons)
+
+    async def publish(self, operation: PublishCatalogue, persons: Sequence[bytes]) -> Standing:
+        """Raises ServiceRefused."""
         return await self._send(operation, persons)
 
     async def _send(self, operation: OfficeOperation, persons: Sequence[bytes]) -> Standing:

@@ -20,6 +20,7 @@ from chain.details import details_root
 from chain.errors import ChainError, StorageDamaged
 from chain.genesis import Genesis
 from chain.operation import BindPayer, IssueBill, ReverseBill, TakeLease, operation_digest
+from chain.records import CatalogueBody
 from node.backup import silent
 from node.backup_rows import fill, readable_rows, salvaged
 from node.config import NodeConfig
@@ -186,6 +187,9 @@ def _read(rows: _Rows, box: DetailsBox, key: bytes, value: bytes, damage: list[s
                 rows.kept[key] = value
             case b"x" | b"y" | b"s" | b"u":
                 rows.kept[key] = value
+            case b"g":
+                decode(value, CatalogueBody)
+                rows.kept[key] = value  # asked for again is only the list that names it
             case b"f":
                 rows.height = decode(value, Position).height
     except ChainError as error:

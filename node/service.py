@@ -20,6 +20,7 @@ from chain.operation import (
     HoldBill,
     MakeUpPayment,
     PrintPaper,
+    PublishCatalogue,
     ResumeOrganisation,
     SuspendOrganisation,
     TakeBackPaper,
@@ -210,6 +211,19 @@ class Desk(Protocol):
 
     async def operation_proof(self, digest: str, reader: Reader) -> bytes | None:
         """The file that proves an operation; `digest` is hex. For whoever may read the bill that it is about."""
+        ...
+
+    async def publish(self, operation: PublishCatalogue, persons: Sequence[bytes] = ()) -> Standing:
+        """Publish a version of a catalogue as this node's own organisation; its `persons` are put in. Raises ServiceRefused:
+        `catalogue_malformed`, `version_moved`, `date_passed` …, `second_person_missing` last of all."""
+        ...
+
+    def catalogues(self, publisher: str | None) -> list[dict[str, Any]]:
+        """{organisation, catalogue, version, from_date, published_at} of what this node knows: a gateway what its hospital goes by."""
+        ...
+
+    def catalogue(self, name: str, version: int, publisher: str | None) -> dict[str, Any] | None:
+        """The same with its content; of the first organisation that has such a version if none is named."""
         ...
 
     async def submit(self, transaction: bytes) -> list[Standing]:

@@ -25,6 +25,7 @@ from chain.operation import (
     MakeUpPayment,
     Operation,
     PrintPaper,
+    PublishCatalogue,
     ReportUnused,
     ReverseBill,
     SealBills,
@@ -106,6 +107,7 @@ class Settling:
         self._keys, self._payers = keys, payers
         self._on_undecided, self._on_gap = on_undecided, on_gap
         self.sender: Sender | None = None
+        self.on_published: Callable[[], None] = lambda: None  # a catalogue of the hospital's own is recorded
         self.stopped = ""  # why the ledger takes no bill of this hospital, as far as is known
         self.alarms: Counter[str] = Counter()  # outcome code -> how often; as few as the rules' codes
         self.undecided: dict[bytes, tuple[str, int]] = {}  # operation digest -> code, height; bounded by the outbox
@@ -186,6 +188,8 @@ class Settling:
                 self._leases.on_recorded(operation)
             elif isinstance(operation, AddKey | EndKey):
                 self._keys.on_recorded(operation)
+            elif isinstance(operation, PublishCatalogue):
+                self.on_published()
         if digest in self._outbox.items:
             self._conclude(operation, digest, code, height)
 

@@ -12,7 +12,7 @@ from api.errors import ApiRefused
 from api.policy import POLICIES
 from api.rendering import render, status_of_code
 from api.route import BOTH, Given, Parameter, Route, Sent
-from api.routes import organisations
+from api.routes import catalogues, organisations
 from api.routes.bills import PREFER, perform_correction, perform_reversal
 from api.routes.numbers import perform_allotment
 from api.schemas import examples
@@ -27,6 +27,7 @@ STEPS: dict[str, tuple[type, Perform, str]] = {  # type: ignore[type-arg]
     "correct_bill": (CorrectionRequest, perform_correction, "/v1/bills/{bill_id}/correction"),
     "allot_range": (RangeRequest, perform_allotment, "/v1/number-ranges"),
     **organisations.STEPS,
+    **catalogues.STEPS,
 }
 
 

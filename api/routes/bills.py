@@ -151,6 +151,8 @@ CONTENT = (
     "total_not_positive",
     "sum_mismatch",
     "line_mismatch",
+    "item_not_mapped",
+    "item_mapped_elsewhere",
     "own_part_exceeds_total",
     "charge_repeated",
     "charge_unknown",

@@ -258,6 +258,20 @@ SIGNED: dict[str, Any] = {
     "bill_id": BILL_ID,
     "code": "recorded",
 }
+CATALOGUE_REQUEST: dict[str, Any] = {
+    "catalogue": "charges",
+    "version": 2,
+    "from_date": "2027-01-01",
+    "charges": [{"code": "0802", "name": "诊查费"}, {"code": "0809", "name": "西药费"}],
+}
+CATALOGUE_ROW: dict[str, Any] = {
+    "organisation": "finance-city",
+    "catalogue": "charges",
+    "version": 2,
+    "from_date": "2027-01-01",
+    "published_at": "2026-12-01T01:30:00.120Z",
+}
+CATALOGUE: dict[str, Any] = {**CATALOGUE_ROW, "charges": CATALOGUE_REQUEST["charges"]}
 GENESIS: dict[str, Any] = {
     "version": 1,
     "name": "example province",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from chain.bill import BillRequest, ShortText
+from chain.catalogue import CATALOGUE_VERSIONS_MAX, ENTRIES_MAX
 from chain.codec import PlaceCode
 from chain.operation import AUTHORITY_BYTES_MAX, PAPERS_MAX, PLACES_MAX
 
@@ -105,6 +106,48 @@ class BlanksRequest(Body, frozen=True):
 
     papers: Annotated[list[Paper], msgspec.Meta(min_length=1, max_length=PAPERS_MAX)]
     reason: Code
+
+
+EntryCode = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+
+
+class ChargeRow(Body, frozen=True):
+    """A fiscal charge code and what it is called."""
+
+    code: EntryCode
+    name: Text
+
+
+class ItemRow(Body, frozen=True):
+    """A hospital's code and the charge that it belongs under."""
+
+    code: EntryCode
+    charge: EntryCode
+
+
+class TitleRow(Body, frozen=True):
+    """What stands above a kind of bill, and above its detail list."""
+
+    kind: Literal["outpatient", "inpatient", "registration", "checkup"]
+    bill_title: Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
+    list_title: Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
+
+
+Head = Annotated[str, msgspec.Meta(min_length=1, max_length=8)]
+
+
+class CatalogueRequest(Body, frozen=True):
+    """The next version of a catalogue, for business from a day on. `charges`: its charges; `items`: its items; `faces`: titles, and heads
+    of the columns where they are to be others. Entries stand by code or kind, ascending."""
+
+    catalogue: Literal["charges", "items", "faces"]
+    version: Annotated[int, msgspec.Meta(ge=1, le=CATALOGUE_VERSIONS_MAX)]
+    from_date: DateText
+    charges: Annotated[list[ChargeRow], msgspec.Meta(max_length=ENTRIES_MAX)] = []
+    items: Annotated[list[ItemRow], msgspec.Meta(max_length=ENTRIES_MAX)] = []
+    titles: Annotated[list[TitleRow], msgspec.Meta(max_length=99)] = []
+    charge_columns: Annotated[list[Head], msgspec.Meta(max_length=4)] = []
+    item_columns: Annotated[list[Head], msgspec.Meta(max_length=7)] = []
 
 
 class RangeRequest(Body, frozen=True):

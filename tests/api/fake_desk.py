@@ -19,7 +19,7 @@ from api.schemas import examples
 from chain.bill import BillRequest, Payer, verify_request
 from chain.codec import encode
 from chain.errors import ContentRefused
-from chain.operation import AdmitOrganisation, BindPayer, operation_digest
+from chain.operation import AdmitOrganisation, BindPayer, PublishCatalogue, operation_digest
 from docs.faces.bills import request_of, source_of
 from exports import fhir
 from faces.link import page_link
@@ -173,6 +173,20 @@ class FakeDesk:
         self.calls.append(("face", bill_id, reader, form, secret))
         entitled = secret in (examples.CHECK_CODE, TOKEN) if reader is None else self._sees(bill_id, reader)
         return source_of(request_of(examples.BILL), bill=bill_id) if bill_id in self.bills and entitled else None
+
+    async def publish(self, operation: PublishCatalogue, persons: Sequence[bytes] = ()) -> Standing:
+        if operation.version > 2:
+            raise ServiceRefused("version_moved")
+        self.verify_persons(persons)
+        self.calls.append(("publish", operation))
+        return self._keep(operation_digest(operation), None)
+
+    def catalogues(self, publisher: str | None) -> list[dict[str, Any]]:
+        return [examples.CATALOGUE_ROW] if publisher in (None, "finance-city") else []
+
+    def catalogue(self, name: str, version: int, publisher: str | None) -> dict[str, Any] | None:
+        is_there = (name, version) == ("charges", 2) and publisher in (None, "finance-city")
+        return examples.CATALOGUE if is_there else None
 
     def check_proof(self, data: bytes) -> dict[str, Any]:
         return {"valid": data.startswith(b"proof"), "checks": examples.PROOF_CHECK["checks"], "bill": None}

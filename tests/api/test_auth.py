@@ -188,6 +188,10 @@ def anywhere(*roles: str) -> set[str]:
     return {f"{role}@{where}" for role in roles for where in ("home", "elsewhere")}
 
 
+CATALOGUE_READERS = (
+    "cashier", "hospital_admin", "finance_clerk", "auditor", "insurer_clerk", "employer_clerk", "operator"
+)  # fmt: skip
+
 ADMITTED = {
     "POST /v1/bills": {"cashier@home", "hospital_admin@home"},
     "POST /v1/bills:batch": {"cashier@home", "hospital_admin@home"},
@@ -229,6 +233,9 @@ ADMITTED = {
     "POST /v1/organisations/{name}/suspension": {"finance_clerk@home"},
     "POST /v1/organisations/{name}/resumption": {"finance_clerk@home"},
     "POST /v1/organisations/{name}/closure": {"finance_clerk@home"},
+    "POST /v1/catalogues": {"hospital_admin@home", "finance_clerk@home"},
+    "GET /v1/catalogues": anywhere(*CATALOGUE_READERS),
+    "GET /v1/catalogues/{catalogue}/{version}": anywhere(*CATALOGUE_READERS),
     "GET /v1/approvals": {"cashier@home", "hospital_admin@home", "finance_clerk@home"},
     "POST /v1/approvals/{approval}": {"cashier@home", "hospital_admin@home", "finance_clerk@home"},
     "POST /v1/approvals/{approval}/withdrawal": {"cashier@home", "hospital_admin@home", "finance_clerk@home"},
@@ -274,6 +281,8 @@ def test_the_whole_table_of_roles_and_paths(kind: str) -> None:
             name="hospital-b",
             approval=examples.APPROVAL,
             claim=examples.DIGEST,
+            catalogue="charges",
+            version=2,
         )
         for reader in sorted(EVERYBODY):
             role, _, where = reader.partition("@")
