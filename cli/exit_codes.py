@@ -32,6 +32,7 @@ EXIT_CODES: dict[str, ExitCode] = {
     "network_unknown": ExitCode.USAGE,
     "file_unreadable": ExitCode.USAGE,
     "argument_refused": ExitCode.USAGE,
+    "catalogue_malformed": ExitCode.USAGE,
     "field_unknown": ExitCode.USAGE,
     "field_not_opened": ExitCode.REFUSED,
     "proof_refused": ExitCode.INVALID,
