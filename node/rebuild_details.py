@@ -28,7 +28,7 @@ from node.restore import put_in_place
 from node.sealed_box import DetailsBox, is_erased
 
 BOXES = (b"d/", b"b/")  # details of bills; payers that were bound to them later
-FOUND_BY = (b"g/", b"n/", b"p/")  # made anew from the details
+FOUND_BY = (b"g/", b"n/")  # made anew from the details; whose a bill is may have been said otherwise
 LOST_SHOWN_MAX = 20  # bills that are named; the others are counted
 OFFER = "'medbill node rebuild --offer-details' at each of the hospital's gateways brings what they have"
 

@@ -1,6 +1,6 @@
 """A gateway's store, mended: what only this store has is kept as far as it reads; the rest comes again from the ledger.
 
-Kept: outbox, details, payers that were bound, settlements, what is due to the archive, bills that are queued, refused or
+Kept: outbox, details, payers that were bound, settlements, what is due to the archive, look-ups, bills that are queued, refused or
 superseded with their business numbers. Dropped, because following from genesis makes it anew: headers, parts, history,
 seals, recorded bills. Closed: all leases, since a row that reads may be an older one, and a number is never given twice.
 A queued bill whose outbox entry is gone is queued again: its row holds the operation.
@@ -185,7 +185,7 @@ def _read(rows: _Rows, box: DetailsBox, key: bytes, value: bytes, damage: list[s
                 box.open(value, key[1:].decode())
                 rows.payer_boxes.add(key[1:].decode())
                 rows.kept[key] = value
-            case b"x" | b"y" | b"s" | b"u":
+            case b"x" | b"y" | b"s" | b"u" | b"a":
                 rows.kept[key] = value
             case b"g":
                 decode(value, CatalogueBody)

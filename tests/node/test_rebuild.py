@@ -334,6 +334,24 @@ def test_details_that_read_are_kept_from_a_store_that_does_not_open(tmp_path: Pa
     again.close()
 
 
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_whose_bills_are_and_how_often_they_were_looked_up_outlives_a_rebuild(tmp_path: Path, is_damaged: bool) -> None:
+    """A bill that was claimed by its slip names nobody: its entry is nowhere else."""
+    home = make_mirror(tmp_path / "archive")
+    database = Database.open(home / "data" / "details")
+    kept = {b"p/00ff/hospital-a/330601260000000001": b"", b"v/c330601260000000001": bytes(7) + b"\x03"}
+    database.write({**kept, b"u/330601260000000001": b"", b"l/330601260000000001/1": b"derived"}, [], sync=True)
+    database.close()
+    if is_damaged:
+        flip_manifest(home / "data" / "details")
+
+    rebuild_home(home)
+
+    again = Database.open(home / "data" / "details")
+    assert dict(again.scan(b"")) == kept
+    again.close()
+
+
 def gateway_rows(home: Path) -> dict[bytes, bytes]:
     database = Database.open(home / "data" / "gateway")
     try:
