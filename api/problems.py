@@ -190,6 +190,11 @@ PROBLEMS: dict[str, Problem] = {
     "claim_exists": Problem(409, "This claim's name is used", "报销申请编号已使用"),
     "claim_unknown": Problem(404, "No such claim, or not yours", "报销申请不存在"),
     "claim_locked": Problem(409, "Another claim holds this bill", "票据已被其他报销申请锁定"),
+    "disputed": Problem(409, "Its holder disputes this bill", "持票人对票据有异议"),
+    "already_disputed": Problem(409, "A dispute of this bill is open already", "票据异议已在处理"),
+    "not_disputed": Problem(409, "Nobody disputes this bill", "票据无异议"),
+    "already_settled": Problem(409, "This dispute was settled otherwise already", "票据异议已有结论"),
+    "already_claimed": Problem(409, "Somebody else has claimed this bill", "票据已被他人认领"),
     "claim_open": Problem(409, "A claim on this bill is open", "票据有未结报销申请"),
     "claim_paid": Problem(
         409, "A claim on this bill was paid: its insurer has to release it", "票据已报销，须由保险方撤销"

@@ -195,6 +195,21 @@ def claim_step(insurer: str, name: bytes, step: str) -> bytes:
     return f"claim/{insurer}/{name.hex()}/{step}".encode()
 
 
+def bound(bill_id: str) -> bytes:
+    """Who became a bill's holder by its slip: once."""
+    return f"bound/{bill_id}".encode()
+
+
+def dispute(bill_id: str) -> bytes:
+    """A bill's newest dispute."""
+    return f"dispute/{bill_id}".encode()
+
+
+def dispute_step(bill_id: str, number: int, step: str) -> bytes:
+    """`begun` or `settled`: what makes the same operation again known as such."""
+    return f"dispute/{bill_id}/{number}/{step}".encode()
+
+
 def day_book(issuer: str, place: str, date: int) -> bytes:
     return f"daybook/{issuer}/{place}/{date:08d}".encode()
 

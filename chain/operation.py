@@ -2,8 +2,9 @@
 
 The integer tag comes first in the bytes. Tags are grouped by file of `chain/rules`, with room:
 1xx organisations, validators and catalogues, 2xx numbers, 3xx bills, 4xx seals, 5xx paper, 6xx accounting, 7xx clearance,
-8xx claims, 9xx grants, 10xx accounts, 11xx payments, 12xx splits, 13xx deposits, 14xx credit, 15xx appointments,
-16xx visits. An operation carries everything that its effect needs, so that the outcome's code alone tells the result.
+8xx claims, 9xx grants (90x), holders (91x) and disputes (93x), 10xx accounts, 11xx payments, 12xx splits, 13xx deposits,
+14xx credit, 15xx appointments, 16xx visits. An operation carries everything that its effect needs, so that the outcome's
+code alone tells the result.
 """
 
 from __future__ import annotations
@@ -388,6 +389,30 @@ class ReleaseClaim(Wire, frozen=True, tag=803):
     reason: Reason
 
 
+class BindHolder(Wire, frozen=True, tag=910):
+    """A bill that names no document, as one paid in cash, becomes the bill of the person who showed its slip first."""
+
+    bill: BillId
+    holder: Mac  # of the bill and the person's document, under a key of the node that saw both
+
+
+class DisputeBill(Wire, frozen=True, tag=930):
+    """Whoever the bill names says that it is not theirs: nobody reimburses it until its office has looked."""
+
+    bill: BillId
+    holder: Mac  # as in BindHolder
+    reason: Reason
+    number: Count  # of the bill's disputes, from 1: what was said of an earlier one does not count for this one
+
+
+class SettleDispute(Wire, frozen=True, tag=931):
+    """The office has looked into it."""
+
+    bill: BillId
+    outcome: Reason  # upheld, dismissed …
+    number: Count  # of the dispute
+
+
 Operation: TypeAlias = (
     ProposeChange
     | ApproveChange
@@ -423,6 +448,9 @@ Operation: TypeAlias = (
     | DecideClaim
     | PayClaim
     | ReleaseClaim
+    | BindHolder
+    | DisputeBill
+    | SettleDispute
 )
 
 # operations that say which persons they are of: the name that `network.yaml` calls them by -> tag

@@ -79,6 +79,11 @@ JOINED = 2  # to a bill or several
 FUND_PAID = 3  # to its hospital
 WITHDRAWN = 4
 
+# dispute axis
+NOT_DISPUTED = 1
+DISPUTED = 2  # nobody reimburses it
+DISPUTE_SETTLED = 3
+
 State = Annotated[int, msgspec.Meta(ge=1, le=99)]
 
 
@@ -392,6 +397,23 @@ class ClaimStepBody(Wire, frozen=True):
 
     note: str  # a release's reason
     mac: bytes  # a payment's
+
+
+class BoundBody(Wire, frozen=True):
+    """Who became a bill's holder by showing its slip first."""
+
+    holder: Digest
+
+
+class DisputeBody(Wire, frozen=True):
+    """A bill's newest dispute."""
+
+    state: State
+    number: Count
+    holder: Digest
+    reason: str
+    outcome: str  # once it is settled
+    time_ms: Milliseconds  # of the block that began it
 
 
 class BusinessBody(Wire, frozen=True):

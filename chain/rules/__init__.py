@@ -11,12 +11,14 @@ from chain.operation import (
     AdmitOrganisation,
     AllotRange,
     ApproveChange,
+    BindHolder,
     BindPayer,
     BookBill,
     ClearLease,
     CloseOrganisation,
     DecideClaim,
     DeliverBill,
+    DisputeBill,
     EndKey,
     HoldBill,
     IssueBill,
@@ -34,6 +36,7 @@ from chain.operation import (
     ResumeOrganisation,
     ReverseBill,
     SealBills,
+    SettleDispute,
     SuspendOrganisation,
     TakeBackPaper,
     TakeLease,
@@ -49,6 +52,8 @@ from chain.rules.circulation import deliver_bill, hold_bill, make_up_payment, vo
 from chain.rules.claims import decide_claim, lock_claim, pay_claim, release_claim
 from chain.rules.clearance import clear_lease
 from chain.rules.context import Changes, Context, Refused, View
+from chain.rules.disputes import dispute_bill, settle_dispute
+from chain.rules.holders import bind_holder
 from chain.rules.keys import add_key, end_key
 from chain.rules.membership import approve_change, propose_change, renew
 from chain.rules.numbers import allot_range, report_unused, take_lease
@@ -93,6 +98,9 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     DecideClaim: decide_claim,
     PayClaim: pay_claim,
     ReleaseClaim: release_claim,
+    BindHolder: bind_holder,
+    DisputeBill: dispute_bill,
+    SettleDispute: settle_dispute,
 }
 
 __all__ = ["RULES", "Changes", "Context", "Refused", "View"]

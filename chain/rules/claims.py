@@ -4,7 +4,7 @@ One lock at a time: who comes second is told, and by whose height; once the firs
 A lock ends by block time, as if it had never been. Only a bill that its office has sealed counts.
 Codes in their order of precedence:
   lock     already_recorded, claim_exists, wrong_key, not_an_insurer, bill_unknown, bill_not_normal, bill_not_sealed, bill_in_arrears,
-           amount_not_positive, lock_too_long, claim_locked, already_reimbursed, exceeds_reimbursable, too_many_claims
+           disputed, amount_not_positive, lock_too_long, claim_locked, already_reimbursed, exceeds_reimbursable, too_many_claims
   decide   already_recorded, already_decided, wrong_key, claim_unknown, then the table's, claim_expired, amount_exceeds_lock
   pay      already_recorded, already_paid, wrong_key, claim_unknown, then the table's
   release  already_recorded, already_released, wrong_key, claim_unknown, then the table's
@@ -27,6 +27,7 @@ from chain.records import (
     ClaimStepBody,
 )
 from chain.rules.context import Changes, Context, Refused, View, organisation, refuse_repeated
+from chain.rules.disputes import is_disputed
 from chain.rules.lives import circulation_of, claims_of, is_sealed, known_bill, standing
 from chain.rules.moves import begin, moved
 
@@ -49,6 +50,8 @@ def lock_claim(view: View, operation: LockClaim, context: Context) -> Changes:
         raise Refused("bill_not_sealed")
     if circulation_of(view, operation.bill) == IN_ARREARS:
         raise Refused("bill_in_arrears")
+    if is_disputed(view, operation.bill):
+        raise Refused("disputed")
     if operation.amount_fen <= 0:
         raise Refused("amount_not_positive")
     if not context.time_ms < operation.until_ms <= context.time_ms + LOCK_MS_MAX:

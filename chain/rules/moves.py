@@ -15,6 +15,8 @@ from chain.records import (
     BOOKED,
     COVERED,
     DELIVERED,
+    DISPUTE_SETTLED,
+    DISPUTED,
     FUND_PAID,
     IN_ARREARS,
     IN_HOUSE,
@@ -24,6 +26,7 @@ from chain.records import (
     NORMAL,
     NOT_BOOKED,
     NOT_CLAIMED,
+    NOT_DISPUTED,
     NOT_SETTLED,
     PAID,
     PAPER_OUT,
@@ -122,6 +125,13 @@ AXES: dict[str, Axis] = {
             "withdraw": {
                 NOT_SETTLED: "settlement_unknown", JOINED: WITHDRAWN, FUND_PAID: WITHDRAWN, WITHDRAWN: "already_withdrawn",
             },
+        },
+    ),
+    "dispute": Axis(
+        {NOT_DISPUTED: "none", DISPUTED: "open", DISPUTE_SETTLED: "settled"},
+        {
+            "dispute": {NOT_DISPUTED: DISPUTED, DISPUTED: "already_disputed", DISPUTE_SETTLED: DISPUTED},
+            "settle": {NOT_DISPUTED: "not_disputed", DISPUTED: DISPUTE_SETTLED, DISPUTE_SETTLED: "already_settled"},
         },
     ),
 }  # fmt: skip

@@ -20,6 +20,7 @@ from chain.operation import (
     BookBill,
     DecideClaim,
     DeliverBill,
+    DisputeBill,
     HoldBill,
     JoinSettlement,
     LockClaim,
@@ -30,6 +31,7 @@ from chain.operation import (
     Payments,
     PrintPaper,
     ReleaseClaim,
+    SettleDispute,
     TakeBackPaper,
     VoidBill,
     VoidBlanks,
@@ -59,6 +61,8 @@ class Bill:
     acknowledged: bool = False
     issuer_booked: bool = False
     payer: str = ""
+    disputes: int = 0
+    disputed: bool = False
 
 
 @dataclass
@@ -230,6 +234,7 @@ class Lives(RuleBasedStateMachine):
             and one.normal
             and not one.void
             and not one.held
+            and not one.disputed
             and not any(claim.state == "locked" for claim in counting)
             and amount <= left
         )
@@ -237,6 +242,25 @@ class Lives(RuleBasedStateMachine):
         self.run(by, LockClaim(mac(by + name), self.number(bill), amount, until_ms), allowed)
         if allowed:
             self.claims[by, name] = Claim(bill, amount, until_ms)
+
+    @rule(bill=bills, by=st.sampled_from(["issuer", "finance-city", "insurer-a"]))
+    def dispute(self, bill: tuple[str, int], by: str) -> None:
+        one = self.bills[bill]
+        allowed = by != "insurer-a" and not one.void and not one.disputed
+        operation = DisputeBill(self.number(bill), mac("me"), "not_me", one.disputes + 1)
+        self.run(bill[0] if by == "issuer" else by, operation, allowed)
+        if allowed:
+            one.disputed = True
+            one.disputes += 1
+
+    @rule(bill=bills, by=st.sampled_from(["issuer", "finance-city"]))
+    def settle(self, bill: tuple[str, int], by: str) -> None:
+        one = self.bills[bill]
+        allowed = by == "finance-city" and one.disputed
+        operation = SettleDispute(self.number(bill), "dismissed", one.disputes)
+        self.run(bill[0] if by == "issuer" else by, operation, allowed)
+        if allowed:
+            one.disputed = False
 
     @rule(by=st.sampled_from(INSURERS), name=claim_names, granted=st.integers(0, OWN))
     def decide(self, by: str, name: str, granted: int) -> None:

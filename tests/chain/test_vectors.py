@@ -150,6 +150,9 @@ OPERATIONS: dict[str, list[Any]] = {
     "decide_claim": [801, b(38), 250],
     "pay_claim": [802, b(38), b(39)],
     "release_claim": [803, b(38), "withdrawn"],
+    "bind_holder": [910, BILL, b(42)],
+    "dispute_bill": [930, BILL, b(42), "not_me", 2],
+    "settle_dispute": [931, BILL, "upheld", 2],
 }
 CHAIN = b(0xC0)
 ENTRIES = [[True, REVERSE], [False, ISSUE]]
@@ -208,6 +211,8 @@ BODIES: dict[str, list[Any]] = {
     "claim": [BILL, 3, 300, 250, 1780290000000, 302],
     "claims": [[["insurer-a", b(38)]]],
     "claim_step": ["", b(39)],
+    "bound": [b(42)],
+    "dispute": [3, 2, b(42), "not_me", "upheld", 1780290000000],
 }
 RECORD = [2, 301, b(20), tagged("operation", ISSUE), tagged("operation", REVERSE), pack(BODIES["bill"])]
 
@@ -352,6 +357,9 @@ def test_records_their_keys_and_their_leaf() -> None:
         "claims": f"claims/{BILL}",
         "claim": "claim/insurer-a/" + "26" * 32,
         "claim_step": "claim/insurer-a/" + "26" * 32 + "/decided",
+        "bound": f"bound/{BILL}",
+        "dispute": f"dispute/{BILL}",
+        "dispute_step": f"dispute/{BILL}/2/settled",
     }
     assert found["bodies"] == {name: pack(body).hex() for name, body in BODIES.items()}
     assert found["record"] == {"bytes": pack(RECORD).hex(), "digest": tagged("record", RECORD).hex()}

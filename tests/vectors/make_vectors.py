@@ -48,12 +48,14 @@ from chain.operation import (
     AdmitOrganisation,
     AllotRange,
     ApproveChange,
+    BindHolder,
     BindPayer,
     BookBill,
     ClearLease,
     CloseOrganisation,
     DecideClaim,
     DeliverBill,
+    DisputeBill,
     EndKey,
     HoldBill,
     IssueBill,
@@ -76,6 +78,7 @@ from chain.operation import (
     SealException,
     SealSegment,
     SeatChange,
+    SettleDispute,
     SuspendOrganisation,
     TakeBackPaper,
     TakeLease,
@@ -91,6 +94,7 @@ from chain.records import (
     AuthorityBody,
     BillBody,
     BookingBody,
+    BoundBody,
     BusinessBody,
     CatalogueBody,
     CataloguesBody,
@@ -104,6 +108,7 @@ from chain.records import (
     ClearanceBody,
     DayBookBody,
     DeliveryBody,
+    DisputeBody,
     FormBody,
     FundPaymentBody,
     HolderBody,
@@ -224,6 +229,9 @@ OPERATIONS = {
     "decide_claim": DecideClaim(filled(38), 250),
     "pay_claim": PayClaim(filled(38), filled(39)),
     "release_claim": ReleaseClaim(filled(38), "withdrawn"),
+    "bind_holder": BindHolder(BILL, filled(42)),
+    "dispute_bill": DisputeBill(BILL, filled(42), "not_me", 2),
+    "settle_dispute": SettleDispute(BILL, "upheld", 2),
 }
 KEY_PAIR = SigningKey.from_seed(filled(7))
 PARAMETERS = ParametersBody(
@@ -294,6 +302,8 @@ BODIES = {
     "claim": ClaimBody(BILL, 3, 300, 250, 1780290000000, 302),
     "claims": ClaimsBody([ClaimRef("insurer-a", filled(38))]),
     "claim_step": ClaimStepBody("", filled(39)),
+    "bound": BoundBody(filled(42)),
+    "dispute": DisputeBody(3, 2, filled(42), "not_me", "upheld", 1780290000000),
 }  # fmt: skip
 RECORD = Record(2, 301, filled(20), operation_digest(ISSUE), operation_digest(REVERSE), encode(BODIES["bill"]))
 GENESIS = Genesis(
@@ -439,6 +449,9 @@ def records() -> Vectors:
         "claims": keyspace.claims(BILL),
         "claim": keyspace.claim("insurer-a", filled(38)),
         "claim_step": keyspace.claim_step("insurer-a", filled(38), "decided"),
+        "bound": keyspace.bound(BILL),
+        "dispute": keyspace.dispute(BILL),
+        "dispute_step": keyspace.dispute_step(BILL, 2, "settled"),
     }
     return {
         "keys": {name: value.decode() for name, value in names.items()},
