@@ -120,13 +120,22 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/audit/signed-by"): AUDITING,
     ("GET", "/v1/bills/{bill_id}/version"): READING,
     ("GET", "/v1/me/bills"): PATIENT,
+    ("POST", "/v1/me/bills"): PATIENT,
+    ("POST", "/v1/bills/{bill_id}/disputes"): PATIENT,
+    ("POST", "/v1/bills/{bill_id}/disputes:settle"): OFFICE,
+    ("GET", "/v1/disputes"): AUDITING,
     # the insurer's own, whoever of it asks
     ("GET", "/v1/claims/{claim}/evidence"): Policy(anyone=_roles("insurer_clerk", "operator", "auditor")),
     # the transaction's own signature says for whom it speaks, here too
     ("POST", "/v1/bills/{bill_id}/accounting"): Policy(
         anyone=_roles("insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "operator")
     ),
-    ("POST", "/v1/verifications"): PUBLIC,
+    # an institution that shows who it is, is told to the holder as such; anybody else is the public
+    ("POST", "/v1/verifications"): Policy(
+        token="optional",
+        anyone=_roles("insurer_clerk", "employer_clerk", "finance_clerk", "auditor", "cashier", "hospital_admin"),
+    ),
+    ("GET", "/v1/bills/{bill_id}/lookups"): Policy(anyone=_roles("cashier", "hospital_admin", "patient")),
     ("POST", "/v1/verifications:batch"): INSTITUTIONS,
     ("POST", "/v1/proofs:check"): PUBLIC,
     ("GET", "/v1/blocks"): PUBLIC,

@@ -264,7 +264,9 @@ def _names(operation: SealBills, organisation: str, is_of: IsOf) -> bool:
 
 
 # of the axes of a bill's life: the bill is the second part of the key
-OF_A_BILL = frozenset(b"circulation void hold madeup delivery payer paper booking acknowledged claims".split())
+OF_A_BILL = frozenset(
+    b"circulation void hold madeup delivery payer paper booking acknowledged claims bound dispute".split()
+)
 
 
 def _is_own(key: bytes, record: bytes, organisation: str, is_of: IsOf) -> bool:

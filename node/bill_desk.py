@@ -5,7 +5,7 @@ Who that is, `rights.py` says; to all others a bill does not exist. Source: DESI
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -13,7 +13,7 @@ from chain import keyspace
 from chain.details import FIELD_IDS, Details, check_code, open_fields, token
 from chain.ledger import Ledger
 from chain.operation import SealBills
-from chain.records import RED, REVERSED, VOID, BillBody, OrganisationBody, PaperBody, Record
+from chain.records import RED, REVERSED, VOID, BillBody, BoundBody, OrganisationBody, PaperBody, Record
 from chain.rules.moves import begin
 from chain.state import body_of
 from faces.face import opened_fields, opened_of_original, opened_of_payer
@@ -30,11 +30,19 @@ from node.life_proofs import LifeProofs
 from node.payer_store import PayerStore
 from node.proof_desk import ProofDesk
 from node.recorded_operations import RecordedOperation, find_operation
-from node.rights import ALL_FIELDS, NOTHING, OPEN_FIELDS, SECRETS, STAFF, About, Custody, Right, rights
+from node.rights import ALL_FIELDS, NOTHING, OPEN_FIELDS, SECRETS, STAFF, About, Custody, Right, possession, rights
 from node.seal_index import SealIndex
-from node.service import Page, Reader, ServiceRefused
+from node.service import Page, Reader, ServiceRefused, Standing, Status
 from node.supervision import supervisors_of
 from node.verification import FaceOfBill, is_check_code, iso_date
+
+
+class KnownBill(NamedTuple):
+    """A final bill as an archive knows it; its details if the right ones are here."""
+
+    record: Record
+    body: BillBody
+    details: Details | None
 
 
 class BillDesk:
@@ -58,7 +66,7 @@ class BillDesk:
         self._life_proofs = LifeProofs(ledger, index, lives, proofs)
         audit_offices = (entry.id for entry in ledger.genesis.organisations if entry.kind == "audit")
         self._custody = Custody(office, frozenset([*supervisors_of(office, ledger.genesis), *audit_offices]))
-        self.holders = Holders(store, self._details, self._body, self._payer)
+        self.holders = Holders(store, self._details, self._body, self._payer, self._claimed_by)
         self._log = structlog.get_logger("mirror")
 
     def _record(self, bill: str) -> tuple[Record, BillBody] | None:
@@ -69,6 +77,38 @@ class BillDesk:
     def _body(self, bill: str) -> BillBody | None:
         found = self._record(bill)
         return found[1] if found else None
+
+    def _claimed_by(self, bill: str) -> bytes | None:
+        """The pseudonym of who claimed a bill by its slip."""
+        found = self._ledger.state.get(keyspace.bound(bill), BoundBody)
+        return found.holder if found is not None else None
+
+    def known(self, bill: str) -> KnownBill | None:
+        """A final bill, whoever asks."""
+        found = self._record(bill)
+        return KnownBill(*found, self._details(bill, found[1])) if found is not None else None
+
+    def is_of(self, bill: str, reader: Reader) -> bool:
+        """Whether a final bill is the reader's: of its holder, or of its issuer's people."""
+        body = self._body(bill)
+        if body is None:
+            return False
+        return (reader.role in STAFF and reader.organisation == body.issuer) or self.holders.is_holder(
+            reader, bill, body
+        )
+
+    def standing(self, bill: str, known: KnownBill) -> Standing:
+        """How a bill stands that is the person's already who claims it."""
+        seal = self._proofs.seal_over(bill, known.body)
+        status: Status = "sealed" if seal is not None else "recorded"
+        return Standing(known.record.origin.hex(), status, height=known.body.height, bill_id=bill, repeated=True)
+
+    def _shown(self, bill: str, body: BillBody, secret: str | None, details: Details | None) -> Right:
+        """What lies open to whoever shows a bill's slip. A red bill's shows what its original says."""
+        if secret is None or details is None or not is_secret(secret, details):
+            return NOTHING
+        bills = [bill, *(body.related if body.validity == RED else [])]
+        return possession(any(self._claimed_by(one) is not None for one in bills))
 
     def right_to(self, bill: str, body: BillBody, reader: Reader) -> Right:
         """What of a bill lies open to a reader; see `rights.py`."""
@@ -199,9 +239,11 @@ class BillDesk:
             return None
         body = found[1]
         right = self.right_to(bill_id, body, reader) if reader is not None else NOTHING
-        is_reader = right.public and right.fields >= (set(fields) & ALL_FIELDS)
+        wanted = set(fields) & ALL_FIELDS
+        is_reader = right.public and right.fields >= wanted
         details = self._details(bill_id, body) if secret is not None or fields else None
-        if not is_reader and not (secret is not None and details is not None and _is_secret(secret, details)):
+        shown = self._shown(bill_id, body, secret, details)
+        if not is_reader and not (shown.public and shown.fields >= wanted):
             return None
         if not set(fields) <= set(FIELD_IDS):
             raise ServiceRefused("field_unknown", ", ".join(sorted(FIELD_IDS)))
@@ -219,8 +261,9 @@ class BillDesk:
         details = self._details(bill_id, found[1]) if found is not None else None
         if found is None:
             return None
-        is_reader = reader is not None and self.right_to(bill_id, found[1], reader).fields >= frozenset(PAYER_NAMES)
-        if not is_reader and not (secret is not None and details is not None and _is_secret(secret, details)):
+        wanted = frozenset(PAYER_NAMES)
+        is_reader = reader is not None and self.right_to(bill_id, found[1], reader).fields >= wanted
+        if not is_reader and not self._shown(bill_id, found[1], secret, details).fields >= wanted:
             return None
         bound = self._bound(found[1].issuer, details) if details is not None else None
         if details is not None and bound is None:
@@ -241,7 +284,7 @@ class BillDesk:
         right = self.right_to(bill_id, body, reader) if reader is not None else NOTHING
         is_reader = right.fields >= OPEN_FIELDS  # a face shows them all
         details = self._details(bill_id, body) if is_reader or secret is not None else None
-        is_holder = secret is not None and details is not None and _is_secret(secret, details)
+        is_holder = self._shown(bill_id, body, secret, details).fields >= OPEN_FIELDS
         if not is_reader and not is_holder:
             return None
         first = self._record(body.related[0]) if body.validity == RED else None
@@ -307,10 +350,11 @@ class BillDesk:
             reverses=body.related[0] if body.validity == RED else None,
             is_void=body.validity == VOID,
             withheld=body.withheld,
+            token=token(details.seed, bill),
         )
 
 
-def _is_secret(secret: str, details: Details) -> bool:
+def is_secret(secret: str, details: Details) -> bool:
     """Whether somebody holds the bill: its check code or its token."""
     code, long = check_code(details.seed, details.bill), token(details.seed, details.bill)
     return is_check_code(secret, code) or is_check_code(secret, long)

@@ -54,7 +54,7 @@ class BillHistory:
         if seal is not None:
             rows.append((known_operation(self._ledger, seal.operation), {"event": "sealed"}))
         rows.sort(key=lambda row: row[0].place)
-        return [{**event, **_who(made)} for made, event in rows]
+        return [{**event, **_who(made, body.issuer)} for made, event in rows]
 
     def _steps_of(self, bureau: str, settlement: bytes) -> Iterator[RecordedOperation]:
         """What became of a settlement as a whole, before its bill was joined or after."""
@@ -74,12 +74,12 @@ def _changes_record(event: str) -> bool:
     return event in ("recorded", "seal_withheld", "seal_released", "void", "reversed")
 
 
-def _who(made: RecordedOperation) -> dict[str, Any]:
+def _who(made: RecordedOperation, issuer: str) -> dict[str, Any]:
     return {
         "height": made.height,
         "at": utc_text(made.time_ms),
         "operation": made.digest.hex(),
         "organisation": made.organisation,
-        "role": role_of(made.operation),
+        "role": role_of(made.operation, made.organisation == issuer),
         "links": proof_links(made.digest),
     }

@@ -9,10 +9,12 @@ from typing import Any
 
 from chain.operation import (
     AcknowledgeReversal,
+    BindHolder,
     BindPayer,
     BookBill,
     DecideClaim,
     DeliverBill,
+    DisputeBill,
     HoldBill,
     IssueBill,
     JoinSettlement,
@@ -25,6 +27,7 @@ from chain.operation import (
     ReleaseClaim,
     ReverseBill,
     SealBills,
+    SettleDispute,
     TakeBackPaper,
     VoidBill,
     WithdrawSettlement,
@@ -38,11 +41,13 @@ def proof_links(digest: bytes) -> dict[str, str]:
     return {"operation": operation, "proof": f"{operation}/proof"}
 
 
-def role_of(operation: Operation) -> str:
-    """In which capacity the ledger took a step from whoever signed it."""
+def role_of(operation: Operation, by_issuer: bool = True) -> str:
+    """In which capacity the ledger took a step from whoever signed it. `by_issuer`: of one that issuer or office may sign."""
     match operation:
-        case SealBills():
+        case SealBills() | SettleDispute():
             return "supervising_office"
+        case BindHolder() | DisputeBill():
+            return "issuer" if by_issuer else "supervising_office"
         case LockClaim() | DecideClaim() | PayClaim() | ReleaseClaim():
             return "insurer"
         case BookBill():
@@ -101,5 +106,11 @@ def stamp_of(operation: Operation, bill: str) -> dict[str, Any]:
             return {"event": "claim_paid", "claim": operation.claim.hex()}
         case ReleaseClaim():
             return {"event": "claim_released", "claim": operation.claim.hex(), "reason": operation.reason}
+        case BindHolder():
+            return {"event": "holder_bound"}
+        case DisputeBill():
+            return {"event": "disputed", "reason": operation.reason}
+        case SettleDispute():
+            return {"event": "dispute_settled", "outcome": operation.outcome}
         case _:
             return {"event": type(operation).__name__}

@@ -7,8 +7,10 @@ section 6, PROTOCOL 17.
 
 Keys of the database:  d/issuer/bill -> details root (32) ‖ box · n/mac (16)/bill -> nothing
                        o/issuer/bill -> when it came (8): details of a bill that was not final then
-                       p/mac (16)/issuer/bill -> nothing: bills that name a person's identity document
+                       p/mac (16)/issuer/bill -> nothing: bills that name a person's identity document, or that the person
+                       has claimed
                        g/mac (16)/bill -> nothing: bills that belong to a settlement
+                       v/… what `lookups.py` keeps
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ class DetailsStore:
         self.box = DetailsBox(storage_key)
         self._index_key = expand(storage_key, b"medbill/1/business-index", 32)
         self._person_key = expand(storage_key, b"medbill/1/person-index", 32)
+        self._holder_key = expand(storage_key, b"medbill/1/bill-holder", 32)
         self._body_of, self.thread = body_of, thread
         # canonical bytes and root, for thousands of objects cost the collector's time; RECENT_MAX
         self._recent: OrderedDict[tuple[str, str], tuple[bytes, bytes]] = OrderedDict()
@@ -191,7 +194,18 @@ class DetailsStore:
                     if marks.pop(operation.bill, None) is not None:
                         self._forget.append(_mark(issuer, operation.bill))
 
+    async def keep(self, rows: dict[bytes, bytes], sync: bool = False) -> None:
+        """Rows of others, together; on the disk when this returns if `sync`. Raises StorageFailed."""
+        loop = asyncio.get_running_loop()
+        await finished(loop.run_in_executor(self.thread, self.database.write, rows, [], sync))
+
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def read(self, key: bytes) -> bytes | None:
+        return self.database.get(key)
+
+    def values(self, prefix: bytes) -> list[bytes]:
+        return [value for _key, value in self.database.scan(prefix)]
 
     def root_of(self, issuer: str, bill: str) -> bytes | None:
         """The root of the details that are here, recomputed when they came; None if there are none."""
@@ -246,6 +260,14 @@ class DetailsStore:
         rows = self.database.scan(prefix, start=begin, limit=limit)
         found = [key[len(prefix) :].decode().split("/") for key, _value in rows]
         return [(issuer, bill) for issuer, bill in found]
+
+    async def add_holder(self, identity: Identity, issuer: str, bill: str) -> None:
+        """A bill is found by a person's document though it names none; on the disk when this returns. Raises StorageFailed."""
+        await self.keep({self._person_prefix(identity.spelt()) + f"{issuer}/{bill}".encode(): b""}, sync=True)
+
+    def pseudonym(self, bill: str, identity: Identity) -> bytes:
+        """What the ledger calls a person by, as the holder of a bill: another one for each bill, 32 bytes."""
+        return hmac.digest(self._holder_key, encode([bill, identity.spelt()]), "sha256")
 
     def index_rows(self, issuer: str, details: Details) -> dict[bytes, bytes]:
         """What a bill is found by: its business number, its settlement, its payer's document."""

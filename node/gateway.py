@@ -33,6 +33,7 @@ from node.batch_verification import BatchVerification
 from node.bill_life import BillLife
 from node.bill_pages import BillPages
 from node.block_pages import BlockPages
+from node.bound_bills import BoundBills
 from node.config import NodeConfig
 from node.details_post import DetailsPost
 from node.disk_space import CODE as DISK_NEARLY_FULL
@@ -42,13 +43,14 @@ from node.gateway_catalogues import GatewayCatalogues
 from node.gateway_follow import GatewayFollow
 from node.gateway_recovery import GatewayRecovery
 from node.gateway_servers import Servers
-from node.gateway_store import GatewayStore
+from node.gateway_store import LOOKUP_ROWS, GatewayStore
 from node.groups import Groups
 from node.hospital_desk import STAFF, HospitalDesk
 from node.hospital_faces import HospitalFaces
 from node.issued_days import IssuedDays
 from node.issuing import Issuing
 from node.lease_book import LeaseBook
+from node.lookups import Lookups
 from node.outbox import Outbox
 from node.own_keys import OwnKeys
 from node.paper_stock import PaperStock
@@ -195,6 +197,7 @@ class Gateway:
             now_ms,
             self._space,
         )
+        foresight = Foresight(self._follow.ask_record, lambda: self._follow.height)
         self._life = BillLife(
             config.organisation,
             parameters,
@@ -220,9 +223,11 @@ class Gateway:
         self._blocks = BlockPages(genesis, store, self._follow)
         pages = BillPages(self.ledger, parameters, store, self._standings)
         self._proofs = proofs = ProofMaker(store, self._follow, self._standings)
+        bound = BoundBills(store, foresight)
         self._desk = HospitalDesk(
-            config.organisation, store, self._standings, self._post, pages, proofs, payers, groups
+            config.organisation, store, self._standings, self._post, pages, proofs, payers, groups, bound
         )
+        self._counts = Lookups(store, LOOKUP_ROWS, now_ms)
         self._batches = BatchVerification(
             self.ledger.chain_id, config.organisation, unit_key, self._desk.compare, self._prove_key
         )
@@ -254,6 +259,7 @@ class Gateway:
             "payers": self._payers.run(),
             "recovery": self._recovery.run(),
             "catalogues": self._catalogues.run(self._follow.caught_up),
+            "lookups": self._counts.run(),
         }
         self._tasks = [asyncio.create_task(self._guard(name, part), name=name) for name, part in parts.items()]
         self._tasks.append(asyncio.create_task(self._watch_store(), name="watch-store"))
@@ -263,6 +269,7 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._counts.write()
         await self.store.stop()
         if self.store.failure is not None:  # of the last batch: nobody watched it any more
             self._stop_for_store()
@@ -508,8 +515,16 @@ class Gateway:
     async def verify_claimed(self, claimed: Claimed, source: str) -> dict[str, Any]:
         return await self._desk.verify_claimed(claimed, source, self.head())
 
-    async def verify_many(self, claims: list[Claimed]) -> dict[str, Any]:
-        return await self._batches.verify(claims, self.head)
+    async def look_up(self, claimed: Claimed, source: str, asker: Reader | None) -> dict[str, Any]:
+        return await self._counts.counted(await self.verify_claimed(claimed, source), claimed.bill_id, asker)
+
+    async def lookups(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
+        return self._counts.page(bill_id) if await self._desk.is_of(bill_id, reader) else None
+
+    async def verify_many(self, claims: list[Claimed], asker: Reader) -> dict[str, Any]:
+        answer = await self._batches.verify(claims, self.head)
+        await self._counts.count_many(claims, answer["results"], asker)
+        return answer
 
     async def _prove_key(self, name: bytes) -> tuple[CurrentRecord, list[SetChange]] | None:
         current = await self._follow.record(keyspace.key(self.organisation, name))

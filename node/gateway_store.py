@@ -65,6 +65,8 @@ _PAYER_DETAILS = b"r"  # + bill id -> box of who was bound to it
 _PAYER_DUE = b"u"  # + bill id -> nothing: the archive has not said that it keeps it
 _CATALOGUES = b"j"  # + publisher -> CataloguesBody, as a path proved
 _CATALOGUE = b"g"  # + publisher/catalogue/version (6 digits) -> CatalogueBody: those that the hospital goes by
+_LOOKUP = b"a"  # + what `lookups.py` keeps
+_BOUND = b"A"  # + bill -> nothing: somebody claimed it by its slip, as validators proved
 
 
 class OutboxItem(Wire, frozen=True):
@@ -267,10 +269,18 @@ class GatewayStore:
         self.failed.set()
         _wake([*self._writing, *self._waiting], error)
 
+    async def keep(self, rows: dict[bytes, bytes]) -> None:
+        """What need not be on the disk at once, with the next batch."""
+        for key, value in rows.items():
+            self.put(key, value)
+
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def read(self, key: bytes) -> bytes | None:
         return self._state.read(key)
+
+    def values(self, prefix: bytes) -> list[bytes]:
+        return [value for _key, value in self._state.scan(prefix)]
 
     def get(self, key: bytes, kind: type[T]) -> T | None:
         """Raises StorageDamaged for what is not of that kind."""
@@ -454,6 +464,10 @@ def lease_key(code: str, first: int) -> bytes:
     return _LEASE + f"{code}{first:010d}".encode()
 
 
+def bound_key(bill: str) -> bytes:
+    return _BOUND + bill.encode()
+
+
 def part_key(height: int) -> bytes:
     return _PART + struct.pack(">Q", height)
 
@@ -507,4 +521,4 @@ def catalogue_key(publisher: str, catalogue: str, version: int) -> bytes:
     return _CATALOGUE + f"{publisher}/{catalogue}/{version:06d}".encode()
 
 
-POSITION_KEY = _POSITION
+POSITION_KEY, LOOKUP_ROWS = _POSITION, _LOOKUP

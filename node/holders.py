@@ -1,7 +1,8 @@
-"""Whose a bill is: the person whose identity document it names, or who was bound to it later.
+"""Whose a bill is: the person whose identity document it names, or who was bound to it later, or who claimed one that
+names none (`binding.py`).
 
-A bill that names no document is nobody's by itself. All of it is read from details, which lie here and nowhere on the
-ledger; whoever asks has shown the document to a sign-on (`api/auth.py`).
+The document is read from details, which lie here and nowhere on the ledger; the ledger has a pseudonym of who claimed a
+bill. Whoever asks has shown the document to a sign-on (`api/auth.py`).
 """
 
 from __future__ import annotations
@@ -19,26 +20,33 @@ ROWS_AT_ONCE = 200
 DetailsOf = Callable[[str, BillBody], Details | None]  # of a final bill, if the right ones are here
 Known = Callable[[str], BillBody | None]
 PayerOf = Callable[[str, Details], Details]  # (issuer, details of a bill) -> those that say who pays it
+BoundOf = Callable[[str], bytes | None]  # pseudonym of who claimed the bill
 
 
 class Holders:
-    def __init__(self, store: DetailsStore, details_of: DetailsOf, body_of: Known, payer_of: PayerOf) -> None:
+    def __init__(
+        self, store: DetailsStore, details_of: DetailsOf, body_of: Known, payer_of: PayerOf, bound_of: BoundOf
+    ) -> None:
         self._store, self._details_of, self._body_of, self._payer_of = store, details_of, body_of, payer_of
+        self._bound_of = bound_of
 
     def is_holder(self, reader: Reader, bill: str, body: BillBody) -> bool:
         """Whether the bill is the asking patient's."""
         if reader.role != "patient" or reader.identity is None:
             return False
-        return self._names(reader.identity, bill, body)
+        return self._is_of(reader.identity, bill, body)
 
     def bills_of(self, identity: Identity, after: tuple[str, str] | None) -> Iterator[tuple[str, str, BillBody]]:
         """(issuer, bill, body) of a person's recorded bills at all hospitals, by issuer and number, from behind `after`."""
         while rows := self._store.bills_of_person(identity, after, ROWS_AT_ONCE):
             for issuer, bill in rows:
                 body = self._body_of(bill)
-                if body is not None and body.issuer == issuer and self._names(identity, bill, body):
+                if body is not None and body.issuer == issuer and self._is_of(identity, bill, body):
                     yield issuer, bill, body
             after = rows[-1]
+
+    def _is_of(self, identity: Identity, bill: str, body: BillBody) -> bool:
+        return self._names(identity, bill, body) or self._bound_of(bill) == self._store.pseudonym(bill, identity)
 
     def _names(self, identity: Identity, bill: str, body: BillBody) -> bool:
         details = self._details_of(bill, body)

@@ -10,22 +10,23 @@ from collections.abc import Callable
 from typing import Any
 
 from chain.block import RECORDED
-from chain.details import FIELD_IDS, Details, check_code, open_fields, token
+from chain.details import FIELD_IDS, Details, check_code, field_values, open_fields, token
 from chain.operation import ReverseBill
 from node.bill_pages import BillPages
+from node.bound_bills import BoundBills
 from node.bound_payer import PAYER_NAMES, BoundPayer, is_unknown, payer_page
 from node.details_post import DetailsPost
 from node.gateway_store import BillRow, BusinessRow, GatewayStore, business_key
 from node.groups import Groups
 from node.payer_post import PayerPost
 from node.proof_maker import ProofMaker
+from node.rights import possession
 from node.service import Claimed, Head, Page, Reader, ServiceRefused, Standing
 from node.standings import Standings
-from node.verification import FaceOfBill, FailureCounter, PublicVerification, is_check_code, iso_date
+from node.verification import FaceOfBill, FailureCounter, PublicVerification, is_check_code, is_token, iso_date
 
 STAFF = frozenset({"cashier", "hospital_admin"})
 ASKING = STAFF | {"operator"}
-TOKEN_CHARACTERS = 32  # a secret so long is a bill's token, any other its check code
 
 
 class HospitalDesk:
@@ -39,10 +40,11 @@ class HospitalDesk:
         proofs: ProofMaker,
         payers: PayerPost,
         groups: Groups,
+        bound: BoundBills,
     ) -> None:
         self._organisation, self._store, self._standings = organisation, store, standings
         self._post, self._pages, self._proofs = post, pages, proofs
-        self._payers, self._groups = payers, groups
+        self._payers, self._groups, self._bound = payers, groups, bound
         self._failures = FailureCounter()  # of guesses at one bill's check code, beside those per source
         self._faces: dict[str, FaceOfBill] = {}  # bill -> face, while a claim is looked at
         self._verification = PublicVerification(self._faces.get)
@@ -129,12 +131,23 @@ class HospitalDesk:
             return None
         return await self._proofs.operation(bytes.fromhex(digest))
 
+    async def is_of(self, bill_id: str, reader: Reader) -> bool:
+        """Whether a bill is the reader's: of the hospital's staff, or of the patient whose document it names."""
+        if self._row(bill_id, reader) is not None:
+            return True
+        row = self._store.bill(bill_id)
+        if row is None or reader.role != "patient" or reader.identity is None:
+            return False
+        details = await self._post.details(row)
+        values = field_values(details) if details is not None else {}
+        return reader.identity.is_on(values.get("payer_id_type", ""), values.get("payer_id_number", ""))
+
     # ── proofs and verification ──────────────────────────────────────────────────────────────────────────────────────
 
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
         if any(name not in FIELD_IDS for name in fields):
             raise ServiceRefused("field_unknown", "no bill has such a field")
-        row = await self.entitled(bill_id, reader, secret)
+        row = await self.entitled(bill_id, reader, secret, with_details=bool(fields))
         if row is None:
             return None
         shown = self.standing_for(row)
@@ -151,7 +164,7 @@ class HospitalDesk:
     async def payer_proof(self, bill_id: str, reader: Reader | None, secret: str | None) -> bytes | None:
         """Who was bound to a bill, as a file that proves it. Raises ServiceRefused `payer_not_bound`, also while the binding is on
         its way, and `unavailable`."""
-        row = await self.entitled(bill_id, reader, secret)
+        row = await self.entitled(bill_id, reader, secret, with_details=True)
         if row is None:
             return None
         details = await self._post.details(self.standing_for(row))
@@ -169,20 +182,25 @@ class HospitalDesk:
             raise ServiceRefused("unavailable", "the block that recorded it was not followed yet")
         return data
 
-    async def entitled(self, bill_id: str, reader: Reader | None, secret: str | None) -> BillRow | None:
-        """A bill whose proof and face may be given: to the hospital's own staff, and to whoever shows its token or check code."""
+    async def entitled(
+        self, bill_id: str, reader: Reader | None, secret: str | None, *, with_details: bool
+    ) -> BillRow | None:
+        """A bill whose proof and face may be given: to the hospital's own staff, and to whoever shows its token or check code;
+        details only until a person has claimed the bill."""
         row = self._store.bill(bill_id)
         if row is None or (reader is not None and self._row(bill_id, reader) is not None):
             return row
         details = await self._post.details(row) if secret is not None else None
         if secret is None or details is None or not self._is_secret(details, secret):
             return None
+        if with_details and not possession(await self._bound.is_bound(self.standing_for(row))).fields:
+            return None
         return row
 
     def _is_secret(self, details: Details, secret: str) -> bool:
         """Whether it is the bill's token or check code. Guesses at the short code are counted, the token is not guessed."""
         typed = secret.strip().lower()
-        if len(typed) == TOKEN_CHARACTERS:
+        if is_token(typed):
             return hmac.compare_digest(typed.encode("utf-8", "replace"), token(details.seed, details.bill).encode())
         if self._failures.is_locked(details.bill):
             return False
@@ -221,6 +239,7 @@ class HospitalDesk:
             first.original if isinstance(first, ReverseBill) else None,
             bool(shown.void_height),
             shown.withheld,
+            token(details.seed, details.bill),
         )
         try:
             answer = verify()

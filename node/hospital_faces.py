@@ -51,7 +51,7 @@ class HospitalFaces:
         self, bill_id: str, reader: Reader | None, form: Form, secret: str | None, desk: HospitalDesk, head: Head
     ) -> FaceSource | None:
         """None for who has no right to it, and for a bill that the ledger refused. Raises ServiceRefused `unavailable`."""
-        row = await desk.entitled(bill_id, reader, secret)
+        row = await desk.entitled(bill_id, reader, secret, with_details=True)
         shown = desk.standing_for(row) if row is not None else None
         status = self._standings.status_of(shown) if shown is not None else "refused"
         if shown is None or status == "refused":

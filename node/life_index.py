@@ -2,7 +2,7 @@
 
 It lies in the database of the details, beside the index of seals, and can be derived again: after a crash it is, from the
 height that it has come to. Keys:  l/bill/height (12 digits)/place in the block (8 digits) -> digest of the operation
-m/lives -> height (8)
+m/lives -> height (8) · u/bill -> nothing: those with an open dispute
 Not in it: issue, reversal and seals, which the bill's own record and the index of seals lead to.
 """
 
@@ -17,10 +17,12 @@ from chain.final_view import FinalView
 from chain.ledger import Ledger
 from chain.operation import (
     AcknowledgeReversal,
+    BindHolder,
     BindPayer,
     BookBill,
     DecideClaim,
     DeliverBill,
+    DisputeBill,
     HoldBill,
     JoinSettlement,
     LockClaim,
@@ -30,6 +32,7 @@ from chain.operation import (
     PayFund,
     PrintPaper,
     ReleaseClaim,
+    SettleDispute,
     TakeBackPaper,
     VoidBill,
     WithdrawSettlement,
@@ -56,6 +59,9 @@ _OF_A_BILL = (
     AcknowledgeReversal,
     JoinSettlement,
     LockClaim,
+    BindHolder,
+    DisputeBill,
+    SettleDispute,
 )
 _OF_A_CLAIM = (DecideClaim, PayClaim, ReleaseClaim)
 _OF_A_SETTLEMENT = (
@@ -91,13 +97,17 @@ class LifeIndex:
                 number += 1
         became = codes() if steps else []
         puts: dict[bytes, bytes] = {}
+        disputed: dict[bytes, bool] = {}  # whether after the block
         for number, organisation, operation in steps:
             bill = self.bill_of(operation, organisation) if became[number] == RECORDED else ""
             if bill:
                 puts[f"l/{bill}/{height:012d}/{number:08d}".encode()] = operation_digest(operation)
+                if isinstance(operation, DisputeBill | SettleDispute):
+                    disputed[f"u/{bill}".encode()] = isinstance(operation, DisputeBill)
         self.indexed = height
+        puts |= {key: b"" for key, is_open in disputed.items() if is_open}
         if puts or self.indexed >= self._saved + SAVE_BLOCKS:
-            self._save(puts)
+            self._save(puts, [key for key, is_open in disputed.items() if not is_open])
 
     def bill_of(self, operation: Operation, organisation: str) -> str:
         """Which bill a step is about; empty if it is about none."""
@@ -115,11 +125,16 @@ class LifeIndex:
         """Digests of the steps that the ledger recorded, in their order."""
         return [value for _key, value in self._database.scan(f"l/{bill}/".encode(), limit=OPERATIONS_MAX)]
 
+    def disputed(self, after: str, limit: int) -> list[str]:
+        """Bills with an open dispute, by number from behind `after`; at most `limit`."""
+        start = f"u/{after}\0".encode() if after else None
+        return [key[2:].decode() for key, _nothing in self._database.scan(b"u/", start=start, limit=limit)]
+
     def close(self) -> None:
         """Remember how far it came."""
-        self._save({})
+        self._save({}, [])
 
-    def _save(self, puts: dict[bytes, bytes]) -> None:
+    def _save(self, puts: dict[bytes, bytes], deletes: list[bytes]) -> None:
         puts[_INDEXED] = self.indexed.to_bytes(8, "big")
-        self._database.write(puts, [], sync=False)
+        self._database.write(puts, deletes, sync=False)
         self._saved = self.indexed

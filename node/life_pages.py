@@ -6,6 +6,7 @@ from typing import Any
 
 from chain import keyspace
 from chain.records import ISSUER, PAYER, BookingBody, CirculationBody, ClaimBody, PaperBody
+from chain.rules.disputes import dispute_of
 from chain.rules.lives import Reads, claims_of, settlement_of, standing
 from chain.rules.moves import AXES, begin
 from node.ledger_pages import utc_text
@@ -32,6 +33,12 @@ def life_page(state: Reads, bill: str, time_ms: int) -> dict[str, Any]:
     page["settlement"] = _name("settlement", settled[1].state if settled else None)
     if settled is not None:
         page |= {"settlement_by": settled[0].bureau, "settlement_mac": settled[0].settlement.hex()}
+    dispute = dispute_of(state, bill)
+    page["dispute"] = _name("dispute", dispute.state if dispute else None)
+    if dispute is not None:
+        page["disputed_for"] = dispute.reason
+    if dispute is not None and dispute.outcome:
+        page["dispute_outcome"] = dispute.outcome
     page["claims"] = [
         {"insurer": ref.insurer, "claim": ref.claim.hex(), **claim_page(claim, time_ms)}
         for ref, claim in claims_of(state, bill)

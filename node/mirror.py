@@ -28,15 +28,18 @@ from node.approvals import Approvals
 from node.audit_desk import AuditDesk, day_number
 from node.batch_verification import BatchVerification
 from node.bill_desk import BillDesk
+from node.binding import Binding
 from node.catalogue_book import CatalogueBook
 from node.clearance_desk import ClearanceDesk
 from node.details_store import DetailsStore
+from node.dispute_desk import DisputeDesk
 from node.evidence_store import EvidenceStore
 from node.feed import Feed
 from node.key_page import key_page
 from node.ledger_pages import bill_of, block_page, block_row, network_page, transaction_pages, utc_text
 from node.life_index import LifeIndex
 from node.life_pages import life_page
+from node.lookups import Lookups
 from node.membership_page import membership_page
 from node.office_desk import OfficeDesk
 from node.patient_desk import PatientDesk
@@ -53,6 +56,8 @@ from node.submissions import Submissions
 from node.supervision import supervisors_of
 from node.verification import PublicVerification
 from node.withholdings import Withholdings
+
+LOOKUP_ROWS = b"v/"  # in the database of the details
 
 
 class Mirror:
@@ -98,6 +103,9 @@ class Mirror:
         )
         self.bills = BillDesk(organisation, ledger, store, index, lives, self._proofs, payers, self._catalogues)
         self.patients = PatientDesk(self.bills)
+        self.binding = Binding(self.bills, store, self._office)
+        self.disputes = DisputeDesk(ledger, self.bills, store, lives, self._office)
+        self.counts = Lookups(store, LOOKUP_ROWS)
         self._audit = AuditDesk(ledger, self.bills.public_page)
         self._match = SettlementMatch(ledger)
         self._verification = PublicVerification(self.bills.face)
@@ -261,8 +269,16 @@ class Mirror:
     async def verify_claimed(self, claimed: Claimed, source: str) -> dict[str, Any]:
         return self._verification.verify(claimed, source, self.head())
 
-    async def verify_many(self, claims: list[Claimed]) -> dict[str, Any]:
-        return await self.batches.verify(claims, self.head)
+    async def look_up(self, claimed: Claimed, source: str, asker: Reader | None) -> dict[str, Any]:
+        return await self.counts.counted(await self.verify_claimed(claimed, source), claimed.bill_id, asker)
+
+    async def lookups(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
+        return self.counts.page(bill_id) if self.bills.is_of(bill_id, reader) else None
+
+    async def verify_many(self, claims: list[Claimed], asker: Reader) -> dict[str, Any]:
+        answer = await self.batches.verify(claims, self.head)
+        await self.counts.count_many(claims, answer["results"], asker)
+        return answer
 
     async def _compare(self, claimed: Claimed) -> dict[str, Any]:
         return self._verification.compare(claimed)

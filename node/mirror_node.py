@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -161,7 +162,12 @@ class MirrorNode:
 
     def start(self, transport: Transport) -> None:
         self._peers.transport = transport
-        parts: list[Coroutine[Any, Any, None]] = [self.follower.run(), self._submissions.run(), self._watch.run()]
+        parts: list[Coroutine[Any, Any, None]] = [
+            self.follower.run(),
+            self._submissions.run(),
+            self._watch.run(),
+            self.desk.counts.run(),
+        ]
         if self.sealer is not None:
             parts.append(self.sealer.run())
         self._tasks = [asyncio.get_running_loop().create_task(self._guard(part)) for part in parts]
@@ -178,6 +184,9 @@ class MirrorNode:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not self._is_failed:
+            with contextlib.suppress(StorageFailed):  # counts alone: what else is to be closed must be
+                await self.desk.counts.write()
         for thread in (self._workers, self._details_writer, self._block_writer):
             thread.shutdown(wait=True, cancel_futures=True)
         if not self._is_failed:

@@ -1,5 +1,5 @@
-"""What an office does on the ledger through its mirror: allot numbers, suspend, resume or close who it supervises,
-publish catalogues; and what it reads of organisations and their keys.
+"""What an office does on the ledger through its mirror: allot numbers, suspend, resume or close who it supervises, publish
+catalogues, speak for a bill's holder, settle disputes; and what it reads of organisations and their keys.
 
 Every step is tried by the rules as of the head first, so most refusals are told at once and nothing is sent in vain.
 """
@@ -22,10 +22,13 @@ from chain.ledger import Ledger, signature_holds
 from chain.operation import (
     AdmitOrganisation,
     AllotRange,
+    BindHolder,
     ClearLease,
+    DisputeBill,
     Operation,
     PublishCatalogue,
     RangeRef,
+    SettleDispute,
     operation_digest,
 )
 from chain.records import ACTIVE, CLOSED, SUSPENDED, UNIT, OrganisationBody
@@ -43,7 +46,8 @@ VALID_BLOCKS = 2_000  # that what this office signs may still run
 BLOCKS_AT_ONCE = 200  # read for a page of what a key signed; it may then be short and still have a next one
 STATES = {ACTIVE: "active", SUSPENDED: "suspended", CLOSED: "closed"}
 
-OfficeOperation = AdmitOrganisation | AllotRange | ClearLease | PublishCatalogue | StandingOperation
+HolderOperation = BindHolder | DisputeBill | SettleDispute  # said of a bill for its holder
+OfficeOperation = AdmitOrganisation | AllotRange | ClearLease | PublishCatalogue | StandingOperation | HolderOperation
 
 
 class OfficeDesk:
@@ -85,11 +89,19 @@ class OfficeDesk:
         """Raises ServiceRefused."""
         return await self._send(operation, persons)
 
+    def foresee(self, operation: HolderOperation) -> Standing | None:
+        """None if the rules would take it now; its standing if it is recorded. Raises ServiceRefused."""
+        return self._try(operation)
+
+    async def act(self, operation: HolderOperation) -> Standing:
+        """What one person alone may ask for. Raises ServiceRefused."""
+        return await self._send(operation, ())
+
     async def _send(self, operation: OfficeOperation, persons: Sequence[bytes]) -> Standing:
         key, base = self._key, self._ledger.parent()
         if key is None:
             raise ServiceRefused("unavailable", "this node does not hold its organisation's key")
-        if not isinstance(operation, ClearLease):
+        if not isinstance(operation, ClearLease | BindHolder | DisputeBill | SettleDispute):
             needs_two = operation.__struct_config__.tag in base.parameters.two_persons
             if needs_two and len(persons) < 2:
                 self._try(msgspec.structs.replace(operation, persons=SOMEBODY))
@@ -98,6 +110,8 @@ class OfficeDesk:
         standing = self._try(operation)
         if standing is not None:
             return standing
+        if self._submissions.is_waiting(operation_digest(operation)) is not None:
+            return Standing(operation_digest(operation).hex(), "queued")
         until = base.height + min(VALID_BLOCKS, base.parameters.replay_window)
         transaction = sign_transaction(self._ledger.chain_id, self._organisation, key, until, [Entry(False, operation)])
         received = receive_transaction(self._ledger.chain_id, transaction)

@@ -59,3 +59,8 @@ def rights(reader: Reader, about: About, custody: Custody) -> Right:
         case "insurer_clerk" | "employer_clerk" if about.is_granted:
             return Right(True, about.granted - SECRETS)
     return NOTHING
+
+
+def possession(is_bound: bool) -> Right:
+    """What a bill's token or check code opens to whoever shows it: all of it, until a person has claimed the bill."""
+    return Right(True, NO_FIELDS if is_bound else ALL_FIELDS)

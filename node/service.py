@@ -203,8 +203,18 @@ class Desk(Protocol):
         """{verdict, status?, reversed_by?, as_of}; `source` is counted against for failures only."""
         ...
 
-    async def verify_many(self, claims: list[Claimed]) -> dict[str, Any]:
-        """{counts, results, manifest} of claims by somebody who showed who it is. Raises ServiceRefused `unavailable`."""
+    async def look_up(self, claimed: Claimed, source: str, asker: Reader | None) -> dict[str, Any]:
+        """`verify_claimed` for somebody who wants to know: counted where the bill is found, and `lookups` says how often it was.
+        `asker` is an institution's person, None for the public."""
+        ...
+
+    async def lookups(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
+        """{count, last, rows} of this node's own answers, for the bill's holder and its issuer's people."""
+        ...
+
+    async def verify_many(self, claims: list[Claimed], asker: Reader) -> dict[str, Any]:
+        """{counts, results, manifest} of claims by somebody who showed who it is; what is found counts as
+        looked up. Raises ServiceRefused `unavailable`."""
         ...
 
     async def operation(self, digest: str, reader: Reader) -> Standing | None: ...
@@ -309,11 +319,42 @@ class Patients(Protocol):
         ...
 
 
+class Binding(Protocol):
+    """How a bill that names no document gets its holder."""
+
+    async def claim(self, reader: Reader, bill: str, secret: str, source: str) -> Standing:
+        """The bill becomes the patient's who shows its slip. Raises ServiceRefused `identity_missing`, `too_many_attempts`,
+        `bill_unknown`, `already_claimed`."""
+        ...
+
+
+class Disputes(Protocol):
+    """Bills of which their holder says "this was not me"."""
+
+    async def dispute(self, reader: Reader, bill: str, reason: str) -> Standing:
+        """By its holder. Raises ServiceRefused `identity_missing`, `bill_unknown`, `already_disputed`."""
+        ...
+
+    async def settle(self, bill: str, outcome: str) -> Standing:
+        """By the office. Raises ServiceRefused `bill_unknown`, `not_disputed`, `already_settled`."""
+        ...
+
+    def open(self, reader: Reader, after: str, limit: int) -> Page:
+        """Open ones, by number from behind `after`."""
+        ...
+
+
 class Archive(Desk, Protocol):
     """A mirror: reads over all hospitals, for finance, auditors, patients and the public."""
 
     @property
     def patients(self) -> Patients: ...
+
+    @property
+    def binding(self) -> Binding: ...
+
+    @property
+    def disputes(self) -> Disputes: ...
 
     async def bill_version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:
         """The file that proves what the ledger said of a bill at a moment. Raises ServiceRefused `not_yet_recorded`."""

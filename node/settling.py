@@ -16,9 +16,11 @@ from chain.block import RECORDED
 from chain.failpoint import failpoint
 from chain.operation import (
     AddKey,
+    BindHolder,
     BindPayer,
     BookBill,
     DeliverBill,
+    DisputeBill,
     EndKey,
     HoldBill,
     IssueBill,
@@ -62,6 +64,7 @@ from node.payer_post import PayerPost
 from node.sender import Sender
 from node.standings import SUPERSEDED, Standings
 
+_STEPS = (DeliverBill, HoldBill, MakeUpPayment, PrintPaper, TakeBackPaper, BookBill, BindHolder, DisputeBill)
 STOPPED = ("organisation_suspended", "organisation_closed")
 ALREADY_RECORDED, LINKED_FAILED = "already_recorded", "linked_failed"
 # After these the number is not ours to report: it is used, or was never of our lease.
@@ -174,7 +177,7 @@ class Settling:
                 if row_of_bill is not None:
                     self._store.put(bill_key(operation.bill), msgspec.structs.replace(row_of_bill, void_height=height))
                     self._store.put(step_key(operation.bill, height, place, index), digest)
-            elif isinstance(operation, DeliverBill | HoldBill | MakeUpPayment | PrintPaper | TakeBackPaper | BookBill):
+            elif isinstance(operation, _STEPS):
                 self._store.put(step_key(operation.bill, height, place, index), digest)
                 if isinstance(operation, PrintPaper):
                     self._store.put(form_key(operation.paper), operation.bill.encode())

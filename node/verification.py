@@ -2,7 +2,8 @@
 
 `genuine`, `genuine_reversed`, `genuine_void`, `no_match` (also when nothing exists), `try_later`. The check code has six characters:
 guessing must be slow, so failures count per source, and only failures. A source that is locked out is told `try_later`
-whether its claim holds or not. Source: DESIGN section 10.
+whether its claim holds or not. The token of a bill's QR code is taken in the check code's place and never counted: nobody
+guesses 128 bits. Source: DESIGN section 10.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from node.service import Claimed, Head, Status, Verdict
 
 FAILURES_MAX = 10  # of one source within the window; then it waits
 FAILURE_WINDOW_S = 600.0  # after so long a failure is forgotten
+TOKEN_CHARACTERS = 32  # a secret so long is a bill's token, any other its check code
 SOURCES_MAX = 20_000  # remembered; beyond, the one that failed longest ago is forgotten first
 
 
@@ -33,6 +35,7 @@ class FaceOfBill(msgspec.Struct, frozen=True, omit_defaults=True):
     reverses: str | None = None  # the original of a red one
     is_void: bool = False  # withdrawn before it was delivered
     withheld: str = ""  # why the office has not sealed it, or empty
+    token: str = ""  # of its QR code: as good as the check code, and nothing that anybody guesses
 
 
 class FailureCounter:
@@ -72,10 +75,11 @@ class PublicVerification:
     def verify(self, claimed: Claimed, source: str, as_of: Head) -> dict[str, Any]:
         """{verdict, status?, reversed_by?, reverses?, as_of {height, time_ms}}."""
         stands = {"as_of": {"height": as_of.height, "time_ms": as_of.time_ms}}
-        if self._failures.is_locked(source):
+        is_guess = not is_token(claimed.check_code)
+        if is_guess and self._failures.is_locked(source):
             return _answer("try_later", stands)
         answer = self.compare(claimed)
-        if answer["verdict"] == "no_match":
+        if is_guess and answer["verdict"] == "no_match":
             self._failures.add(source)
         return {**answer, **stands}
 
@@ -99,14 +103,20 @@ def is_check_code(typed: str, check_code: str) -> bool:
     return hmac.compare_digest(typed.strip().lower().encode("utf-8", "replace"), check_code.encode())
 
 
+def is_token(typed: str) -> bool:
+    """Whether a secret that somebody shows is a token, and no check code."""
+    return len(typed.strip()) == TOKEN_CHARACTERS
+
+
 def iso_date(date: int) -> str:
     """yyyymmdd -> yyyy-mm-dd."""
     return f"{date // 10_000:04d}-{date // 100 % 100:02d}-{date % 100:02d}"
 
 
 def _fits(claimed: Claimed, face: FaceOfBill) -> bool:
+    secret = face.token if is_token(claimed.check_code) else face.check_code
     return (
-        is_check_code(claimed.check_code, face.check_code)
+        is_check_code(claimed.check_code, secret)
         and claimed.business_date in (None, face.business_date)
         and claimed.total_fen in (None, face.total_fen)
     )

@@ -38,7 +38,7 @@ async def verify_bills(call: Call) -> Response:
         except ApiRefused as refusal:
             raise ApiRefused(refusal.code, refusal.detail, f"/rows/{index}{refusal.pointer or ''}") from None
         claims.append(Claimed(asked.bill_id, asked.check_code, asked.business_date, asked.total_fen))
-    return render(call, await call.desk.verify_many(claims))
+    return render(call, await call.desk.verify_many(claims, call.person))
 
 
 async def book_bill(call: Call) -> Response:

@@ -37,7 +37,7 @@ async def verify_bill(call: Call) -> Response:
     if request.business_date is not None:
         parse_date(request.business_date, "invalid_value", "/business_date")
     claimed = Claimed(request.bill_id, request.check_code, request.business_date, request.total_fen)
-    verdict = await call.desk.verify_claimed(claimed, call.source())
+    verdict = await call.desk.look_up(claimed, call.source(), call.reader)
     headers = {"Retry-After": str(TRY_LATER_S)} if verdict.get("verdict") == "try_later" else {}
     return render(call, verdict, headers=headers)
 
@@ -130,7 +130,7 @@ ROUTES = (
         "/v1/verifications",
         "verifyBill",
         "public",
-        "Whether a bill in hand is genuine; only failures count against the asker",
+        "Whether a bill in hand is genuine, and how often it was looked up; only failures count against the asker",
         verify_bill,
         {
             200: Given(

@@ -86,6 +86,15 @@ class Verification(msgspec.Struct, frozen=True, omit_defaults=True):
     reversed_by: str | None = None
     seal_withheld: str | None = None  # why the office has not sealed it
     as_of: dict[str, Any] | None = None
+    lookups: int | None = None  # how often this node has found the bill, this time with it
+
+
+class LookupsPage(msgspec.Struct, frozen=True):
+    """Of this node's own answers. `rows` newest first: {time, kind, organisation?}."""
+
+    count: int
+    last: str | None
+    rows: list[dict[str, Any]]
 
 
 class BatchVerification(msgspec.Struct, frozen=True):

@@ -299,6 +299,28 @@ GENUINE: dict[str, Any] = {
     "verdict": "genuine",
     "status": "sealed",
     "as_of": {"height": 1043, "time": "2026-03-01T01:30:02.000Z"},
+    "lookups": 3,
+}
+LOOKUPS: dict[str, Any] = {
+    "count": 3,
+    "last": "2026-03-01T01:30:02.000Z",
+    "rows": [
+        {"time": "2026-03-01T01:30:02.000Z", "kind": "insurer", "organisation": "insurer-a"},
+        {"time": "2026-03-01T01:29:10.000Z", "kind": "employer", "organisation": "employer-a"},
+        {"time": "2026-03-01T01:28:00.000Z", "kind": "public"},
+    ],
+}
+DISPUTE: dict[str, Any] = {
+    "bill_id": BILL_ID,
+    "issuer": "hospital-a",
+    "place_code": "A01",
+    "business_date": "2026-03-01",
+    "total_fen": 12850,
+    "reason": "not_me",
+    "number": 1,
+    "height": 1042,
+    "at": "2026-03-01T01:30:02.000Z",
+    "operation": DIGEST,
 }
 BATCH_VERIFICATION: dict[str, Any] = {
     "counts": {"genuine": 1},

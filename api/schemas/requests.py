@@ -190,6 +190,19 @@ class VerificationRequest(Body, frozen=True):
     total_fen: Annotated[int, msgspec.Meta(ge=-(10**15), le=10**15)] | None = None
 
 
+class BillClaimRequest(Body, frozen=True):
+    """The slip in hand: its number, and its check code or the token of its QR code."""
+
+    bill_id: BillIdText
+    secret: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+
+
+class SettleRequest(Body, frozen=True):
+    """What came of looking into it, as a code: upheld, dismissed …"""
+
+    outcome: Code
+
+
 class Verifications(Body, frozen=True):
     """Rows as they came, each as one verification."""
 

@@ -23,8 +23,17 @@ def altered(node: str, alter: Alter, invents: bool = False) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            asked = {name: self.headers[name] for name in ("Medbill-Check-Code",) if self.headers[name]}
-            answer = client.get(self.path, headers=asked)
+            self._pass_on(client.get(self.path, headers=self._asked()))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self._pass_on(client.post(self.path, headers=self._asked(), content=body))
+
+        def _asked(self) -> dict[str, str]:
+            names = ("Medbill-Check-Code", "Content-Type")
+            return {name: self.headers[name] for name in names if self.headers[name]}
+
+        def _pass_on(self, answer: httpx2.Response) -> None:
             status = 200 if invents and answer.status_code == 404 else answer.status_code
             body = alter(self.path, answer.content) if status == 200 else answer.content
             self.send_response(status)

@@ -75,6 +75,7 @@ class FakeDesk:
         self.outcome_code: str | None = None  # of what waiting leads to, when it is refused
         self.waits: list[float] = []
         self.calls: list[tuple[Any, ...]] = []
+        self.askers: list[Reader | None] = []  # who looked bills up
         self.claimed: list[dict[str, Any]] = []
         self.proves_current = True  # whether its proofs show where a bill stands
         self.payer: bytes | None = b"payer"  # the file about who was bound to its bills; None: nobody was
@@ -198,8 +199,18 @@ class FakeDesk:
         self.failures_left -= 1
         return {"verdict": "no_match" if self.failures_left >= 0 else "try_later"}
 
-    async def verify_many(self, claims: list[Claimed]) -> dict[str, Any]:
+    async def look_up(self, claimed: Claimed, source: str, asker: Reader | None) -> dict[str, Any]:
+        answer = await self.verify_claimed(claimed, source)
+        self.askers.append(asker)
+        return answer
+
+    async def lookups(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
+        is_patient = reader.role == "patient" and bill_id in self.bills
+        return examples.LOOKUPS if is_patient or self._sees(bill_id, reader) else None
+
+    async def verify_many(self, claims: list[Claimed], asker: Reader) -> dict[str, Any]:
         self.calls.append(("verify_many", claims))
+        self.askers.append(asker)
         known = [claim.bill_id in self.bills and claim.check_code == examples.CHECK_CODE for claim in claims]
         results = [{"verdict": "genuine" if fits else "no_match"} for fits in known]
         return {**examples.BATCH_VERIFICATION, "results": results}
@@ -340,12 +351,58 @@ class FakePatients:
         return Page(rows[begin : begin + limit], str(begin + limit) if begin + limit < len(rows) else None)
 
 
+class FakeBinding:
+    """The check code of its mirror's bill makes it anybody's, once."""
+
+    def __init__(self, mirror: FakeMirror) -> None:
+        self.mirror = mirror
+        self.holder = ""
+
+    async def claim(self, reader: Reader, bill: str, secret: str, source: str) -> Standing:
+        self.mirror.calls.append(("claim", bill, secret, source))
+        if reader.identity is None:
+            raise ServiceRefused("identity_missing")
+        if bill not in self.mirror.bills or secret != examples.CHECK_CODE:
+            raise ServiceRefused("bill_unknown")
+        if self.holder not in ("", reader.identity.id_number):
+            raise ServiceRefused("already_claimed")
+        is_again, self.holder = bool(self.holder), reader.identity.id_number
+        standing = self.mirror._keep(f"bind{bill}".encode(), None)
+        if is_again:
+            return msgspec.structs.replace(standing, status="recorded", height=self.mirror.height, repeated=True)
+        return standing
+
+
+class FakeDisputes:
+    def __init__(self, mirror: FakeMirror) -> None:
+        self.mirror = mirror
+        self.open_ones = [f"33060126{place:010d}" for place in range(1, 46)]
+
+    async def dispute(self, reader: Reader, bill: str, reason: str) -> Standing:
+        if bill not in self.mirror.bills:
+            raise ServiceRefused("bill_unknown")
+        return self.mirror._keep(f"dispute{bill}{reason}".encode(), None)
+
+    async def settle(self, bill: str, outcome: str) -> Standing:
+        if bill not in self.mirror.bills:
+            raise ServiceRefused("not_disputed")
+        return self.mirror._keep(f"settle{bill}{outcome}".encode(), None)
+
+    def open(self, reader: Reader, after: str, limit: int) -> Page:
+        self.mirror.calls.append(("disputes", after, limit))
+        rest = [bill for bill in self.open_ones if bill > after]
+        rows = [{**examples.DISPUTE, "bill_id": bill} for bill in rest[:limit]]
+        return Page(rows, rest[limit - 1] if len(rest) > limit else None)
+
+
 class FakeMirror(FakeDesk):
     """Holds the bill of the examples."""
 
     def __init__(self) -> None:
         super().__init__("archive", "mirror", "finance-city")
         self.patients = FakePatients(self)
+        self.binding = FakeBinding(self)
+        self.disputes = FakeDisputes(self)
         self.bills[examples.BILL_ID] = {**examples.BILL_VIEW, "business_no": examples.BILL["business_no"]}
 
     async def bill_version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:

@@ -211,6 +211,11 @@ ADMITTED = {
     "GET /v1/bills/{bill_id}/proof": EVERYBODY,
     "GET /v1/bills/{bill_id}/version": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
     "GET /v1/me/bills": anywhere("patient"),
+    "POST /v1/me/bills": anywhere("patient"),
+    "GET /v1/bills/{bill_id}/lookups": anywhere("cashier", "hospital_admin", "patient"),
+    "POST /v1/bills/{bill_id}/disputes": anywhere("patient"),
+    "POST /v1/bills/{bill_id}/disputes:settle": {"finance_clerk@home"},
+    "GET /v1/disputes": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/claims/{claim}/evidence": anywhere("insurer_clerk", "operator", "auditor"),
     "POST /v1/bills/{bill_id}/accounting": anywhere(
         "insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "operator"

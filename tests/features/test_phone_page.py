@@ -16,7 +16,7 @@ from chain.proof import Proof
 from cli.demo.altering import altered, is_proof, of_proofs
 from faces.link import page_link
 from tests.chain.making import Chain, changed, issue_bill
-from tests.features.acting import agreed, post, sealed_bill
+from tests.features.acting import Patient, agreed, post, sealed_bill
 from tests.features.browser import chromium, phone
 from tests.network.running import Network
 
@@ -126,6 +126,41 @@ def test_22_browsers_without_the_algorithms_reach_the_same_verdicts(
         with altered(bill.node, of_proofs(flipped(-3))) as liar:
             held.open(bill.at(liar))
             assert (held.colour, held.failed) == ("red", ["opened fields"])
+
+
+def test_26_the_page_says_how_often_the_bill_was_found_and_nothing_of_who_asked(browser: Any, network: Network) -> None:
+    """The server's own word, which comes after the verdict, in both languages; each check counts."""
+    bill = scanned(network, sealed_bill(network, 2_600))
+    insurer = network.api("hospital-a", "insurer_clerk", "insurer-a")
+    code = network.api("hospital-a").get(f"/bills/{bill.bill}").json()["check_code"]
+    told = insurer.post("/verifications", json={"bill_id": bill.bill, "check_code": code}).json()
+    assert told["lookups"] == 1
+    with phone(browser) as held:
+        held.open(bill.at())
+        held.page.wait_for_selector("#lookups")
+        assert "2 次" in held.text("#lookups")
+        held.page.click("#language")
+        assert "found this bill 2 times" in held.text("#lookups")
+        held.page.click(".actions button")
+        held.settled()
+        held.page.wait_for_selector("#lookups:has-text('3 times')")
+        assert "insurer" not in held.text("#lookups")
+        assert (held.state, held.faults) == ("genuine", [])
+
+
+def test_29_a_claimed_bill_is_still_green_and_shows_no_name(browser: Any, network: Network) -> None:
+    """Its slip opens what is public alone; the page says so much and no more."""
+    patient = Patient("示范午")
+    bill = scanned(network, sealed_bill(network, 2_900, payer={"type": "person", "name": patient.name}))
+    body = {"bill_id": bill.bill, "secret": bill.token}
+    assert patient.at(network).post("/me/bills", json=body).status_code == 200
+    with phone(browser) as held:
+        for node in (None, f"http://127.0.0.1:{network.nodes['archive']['api_port']}"):
+            held.open(bill.at(node))
+            assert (held.state, held.colour, held.failed) == ("genuine", "green", [])
+            assert "¥29.00" in held.text("#bill")
+            assert patient.name[-1] not in held.text("#bill")
+            assert held.page.query_selector("#charges") is None
 
 
 # ── what else is true of a bill ──────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ import pytest
 
 from api.auth import ROLES
 from chain.details import FIELD_IDS
-from node.rights import ALL_FIELDS, OPEN_FIELDS, SECRETS, About, Custody, rights
+from node.rights import ALL_FIELDS, OPEN_FIELDS, SECRETS, About, Custody, possession, rights
 from node.service import Reader
 
 ISSUER, OTHER = "hospital-a", "hospital-b"
@@ -51,3 +51,9 @@ def test_secrets_are_for_who_has_the_bill() -> None:
     about = About(ISSUER, True, ALL_FIELDS, True)
     having = {(reader.role) for reader in everybody if rights(reader, about, CUSTODY).fields & SECRETS}
     assert having == {"cashier", "hospital_admin", "patient"}
+
+
+def test_a_slip_opens_everything_until_somebody_has_claimed_the_bill() -> None:
+    """FEATURES 29: afterwards a photograph of it shows what is public, and no more."""
+    assert (possession(False).public, possession(False).fields) == (True, ALL_FIELDS)
+    assert (possession(True).public, possession(True).fields) == (True, frozenset())

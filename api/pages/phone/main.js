@@ -1,10 +1,10 @@
 /** The page: read the link, ask the server, examine its answer, say what it is worth. */
-import { ask, Unanswered } from './asking.js';
+import { ask, countOf, Unanswered } from './asking.js';
 import { implementation } from './ed25519.js';
 import { examine } from './examine.js';
 import { readLink } from './link.js';
 import { judge } from './verdict.js';
-import { show } from './view.js';
+import { show, showLookups } from './view.js';
 import { preferred } from './words.js';
 
 document.documentElement.dataset.started = ''; // `waiting.js` need not speak
@@ -25,6 +25,11 @@ async function check() {
     if (mine !== turn) return;
     shown = found;
     render();
+    if (!found.examined?.valid) return;
+    const lookups = await countOf(found.link);
+    if (mine !== turn || lookups === null) return;
+    shown = { ...found, lookups };
+    showLookups(language, lookups);
 }
 
 async function look() {

@@ -8,7 +8,7 @@ const MARKS = { green: '✓', amber: '!', red: '✗', grey: '?' };
 const CHECK_MARKS = new Map([[true, '✓'], [false, '✗'], [null, '–']]);
 
 /**
- * Show a verdict. `shown` is { state, failed, others, examined, proof, link, nowMs }, the last five only where there was
+ * Show a verdict. `shown` is { state, failed, others, examined, proof, link, nowMs, lookups }, the last six only where there was
  * something to examine; `actions` are { again }.
  */
 export function show(language, shown, actions) {
@@ -20,9 +20,15 @@ export function show(language, shown, actions) {
     toggle.textContent = words.other;
     toggle.lang = language === 'zh' ? 'en' : 'zh-CN';
     showVerdict(words, shown);
-    const rest = document.getElementById('rest');
-    rest.replaceChildren(...parts(words, shown, actions).filter(Boolean));
+    document.getElementById('rest').replaceChildren(...parts(words, shown, actions).filter(Boolean));
 }
+
+/** Add what came after the verdict: nothing that somebody reads or holds is made anew. */
+export function showLookups(language, count) {
+    document.getElementById('checks')?.before(lookupsPart(WORDS[language], count));
+}
+
+const lookupsPart = (words, count) => element('p', { id: 'lookups' }, words.lookups(count));
 
 /** The verdict stays one element: a screen reader speaks what changes in it. */
 function showVerdict(words, { state, failed, others = [], examined, nowMs }) {
@@ -46,11 +52,12 @@ function showVerdict(words, { state, failed, others = [], examined, nowMs }) {
 
 const offsetOf = (examined) => examined.genesis.view.parameters.utc_offset_minutes;
 
-function parts(words, { state, examined, proof, link }, actions) {
+function parts(words, { state, examined, proof, link, lookups }, actions) {
     if (state === 'checking') return [];
     return [
         examined?.valid && billPart(words, examined.facts),
         examined?.valid && chargesPart(words, examined.facts),
+        lookups && lookupsPart(words, lookups),
         examined && checksPart(words, examined.checks),
         examined?.genesis && ledgerPart(words, examined.genesis),
         element('p', { class: 'actions' },
