@@ -16,9 +16,8 @@ from chain import keyspace
 from chain.block import FinalBlock
 from chain.codec import decode, encode
 from chain.errors import ChainError
-from chain.execute import verify_transaction
 from chain.final_view import CodeRun, outcomes_of
-from chain.ledger import Ledger, signature_holds
+from chain.ledger import Ledger
 from chain.operation import (
     AdmitOrganisation,
     AllotRange,
@@ -29,20 +28,17 @@ from chain.operation import (
     PublishCatalogue,
     RangeRef,
     SettleDispute,
-    operation_digest,
 )
-from chain.records import ACTIVE, CLOSED, SUSPENDED, UNIT, OrganisationBody
-from chain.rules import RULES, Context, Refused
+from chain.records import ACTIVE, CLOSED, SUSPENDED, OrganisationBody
 from chain.signature import SigningKey
-from chain.state import Overlay
-from chain.transaction import Entry, receive_transaction, sign_transaction
+from chain.transaction import receive_transaction
 from node.admissions import organisations_of
 from node.approvals import SOMEBODY
 from node.ledger_pages import bill_of, utc_text
+from node.office_signer import OfficeSigner
 from node.service import Page, ServiceRefused, Standing, StandingOperation
 from node.submissions import Submissions
 
-VALID_BLOCKS = 2_000  # that what this office signs may still run
 BLOCKS_AT_ONCE = 200  # read for a page of what a key signed; it may then be short and still have a next one
 STATES = {ACTIVE: "active", SUSPENDED: "suspended", CLOSED: "closed"}
 
@@ -61,8 +57,8 @@ class OfficeDesk:
         submissions: Submissions,
         find: Callable[[bytes], tuple[str, Standing] | None],
     ) -> None:
-        self._organisation, self._ledger, self._key = organisation, ledger, key
-        self._submissions, self._find = submissions, find
+        self.signer = OfficeSigner(organisation, ledger, key, submissions, find)
+        self._ledger = ledger
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -91,48 +87,24 @@ class OfficeDesk:
 
     def foresee(self, operation: HolderOperation) -> Standing | None:
         """None if the rules would take it now; its standing if it is recorded. Raises ServiceRefused."""
-        return self._try(operation)
+        return self.signer.try_now(operation)
 
     async def act(self, operation: HolderOperation) -> Standing:
         """What one person alone may ask for. Raises ServiceRefused."""
         return await self._send(operation, ())
 
     async def _send(self, operation: OfficeOperation, persons: Sequence[bytes]) -> Standing:
-        key, base = self._key, self._ledger.parent()
-        if key is None:
-            raise ServiceRefused("unavailable", "this node does not hold its organisation's key")
+        self.signer.key()
         if not isinstance(operation, ClearLease | BindHolder | DisputeBill | SettleDispute):
-            needs_two = operation.__struct_config__.tag in base.parameters.two_persons
+            needs_two = operation.__struct_config__.tag in self._ledger.parent().parameters.two_persons
             if needs_two and len(persons) < 2:
-                self._try(msgspec.structs.replace(operation, persons=SOMEBODY))
+                self.signer.try_now(msgspec.structs.replace(operation, persons=SOMEBODY))
                 raise ServiceRefused("second_person_missing", "another person of the office has to agree")
             operation = msgspec.structs.replace(operation, persons=list(persons))
-        standing = self._try(operation)
-        if standing is not None:
-            return standing
-        if self._submissions.is_waiting(operation_digest(operation)) is not None:
-            return Standing(operation_digest(operation).hex(), "queued")
-        until = base.height + min(VALID_BLOCKS, base.parameters.replay_window)
-        transaction = sign_transaction(self._ledger.chain_id, self._organisation, key, until, [Entry(False, operation)])
-        received = receive_transaction(self._ledger.chain_id, transaction)
-        verify_transaction(base, received, signature_holds)
-        await self._submissions.keep(received)
-        return Standing(operation_digest(operation).hex(), "queued")
-
-    def _try(self, operation: OfficeOperation) -> Standing | None:
-        """None if the rules would take it now; its standing if it is recorded. Raises ServiceRefused."""
-        digest, base = operation_digest(operation), self._ledger.parent()
-        context = Context(
-            self._organisation, UNIT, base.height + 1, base.time_ms + 1, digest, base.parameters, base.block_digest
-        )
-        try:
-            RULES[type(operation)](Overlay(self._ledger.state), operation, context)
-        except Refused as refusal:
-            found = self._find(digest)
-            if refusal.code == "already_recorded" and found is not None:
-                return Standing(digest.hex(), found[1].status, height=found[1].height, repeated=True)
-            raise ServiceRefused(refusal.code) from None
-        return None
+        standing = self.signer.try_now(operation) or self.signer.known(operation)
+        if standing is None:
+            (standing,) = await self.signer.send(operation)
+        return standing
 
     # ── what is read ─────────────────────────────────────────────────────────────────────────────────────────────────
 
