@@ -195,6 +195,19 @@ def claim_step(insurer: str, name: bytes, step: str) -> bytes:
     return f"claim/{insurer}/{name.hex()}/{step}".encode()
 
 
+def grants(bill_id: str) -> bytes:
+    """Who may read a bill: the newest of its grants."""
+    return f"grants/{bill_id}".encode()
+
+
+def grant(granter: str, name: bytes) -> bytes:
+    return f"grant/{granter}/{name.hex()}".encode()
+
+
+def grant_end(granter: str, name: bytes) -> bytes:
+    return f"grant/{granter}/{name.hex()}/revoked".encode()
+
+
 def bound(bill_id: str) -> bytes:
     """Who became a bill's holder by its slip: once."""
     return f"bound/{bill_id}".encode()

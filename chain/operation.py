@@ -389,6 +389,32 @@ class ReleaseClaim(Wire, frozen=True, tag=803):
     reason: Reason
 
 
+FieldId = Annotated[int, msgspec.Meta(ge=0, lt=32)]  # of a bill's details: chain/details.py
+
+
+class GrantRead(Wire, frozen=True, tag=900):
+    """A patient lets an organisation read a bill, field by field, until a moment. Signed by who keeps the bill's details and
+    has seen who the patient is."""
+
+    grant: Digest  # the grant's name: random, or a MAC of what is granted
+    bill: BillId
+    to: Name  # the organisation that may read
+    fields: Annotated[
+        list[FieldId], msgspec.Meta(max_length=32)
+    ]  # of the details, ascending; none: the public part alone
+    purpose: Reason
+    until_ms: Milliseconds  # by block time; then the grant is as if it had been revoked
+    holder: Mac  # stands for the patient, another one to each organisation: under a key of the signer's own
+
+
+class RevokeGrant(Wire, frozen=True, tag=901):
+    """The patient takes a grant back, at whoever gave it or keeps the bill's details."""
+
+    granter: Name  # who signed the grant
+    grant: Digest
+    reason: Reason
+
+
 class BindHolder(Wire, frozen=True, tag=910):
     """A bill that names no document, as one paid in cash, becomes the bill of the person who showed its slip first."""
 
@@ -448,6 +474,8 @@ Operation: TypeAlias = (
     | DecideClaim
     | PayClaim
     | ReleaseClaim
+    | GrantRead
+    | RevokeGrant
     | BindHolder
     | DisputeBill
     | SettleDispute

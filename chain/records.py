@@ -25,7 +25,19 @@ from chain.codec import (
     encode,
 )
 from chain.digest import RECORD, digest
-from chain.operation import IssueBill, Kind, PaperNumber, Payments, RangeRef, ReverseBill, SeatChange, Serial
+from chain.operation import (
+    FieldId,
+    IssueBill,
+    Kind,
+    Mac,
+    PaperNumber,
+    Payments,
+    RangeRef,
+    Reason,
+    ReverseBill,
+    SeatChange,
+    Serial,
+)
 from chain.validators import Member, ValidatorSet
 
 # purposes of a key
@@ -78,6 +90,11 @@ NOT_SETTLED = 1
 JOINED = 2  # to a bill or several
 FUND_PAID = 3  # to its hospital
 WITHDRAWN = 4
+
+# grant axis, each grant for itself
+NOT_GRANTED = 1
+GRANTED = 2
+REVOKED = 3
 
 # dispute axis
 NOT_DISPUTED = 1
@@ -296,7 +313,7 @@ class BillBody(Wire, frozen=True):
 
 
 class ReasonBody(Wire, frozen=True):
-    """Why: of a bill that was withdrawn or held, of a form that is no longer alive. Empty where nobody is asked."""
+    """Why: of a bill that was withdrawn or held, of a form or a grant that has ended. Empty where nobody is asked."""
 
     reason: str
 
@@ -397,6 +414,31 @@ class ClaimStepBody(Wire, frozen=True):
 
     note: str  # a release's reason
     mac: bytes  # a payment's
+
+
+class GrantBody(Wire, frozen=True):
+    """That an organisation may read a bill; `GrantRead` says what each field is."""
+
+    bill: BillId
+    to: Name
+    fields: list[FieldId]
+    purpose: Reason
+    until_ms: Milliseconds
+    holder: Mac
+    state: State
+    height: Height  # of the block that recorded it
+
+
+class GrantRef(Wire, frozen=True):
+    granter: Name
+    grant: Digest
+
+
+class GrantsBody(Wire, frozen=True):
+    """A bill's grants in the order in which they were given; what ended long ago makes room."""
+
+    given: Count  # so many ever were
+    grants: list[GrantRef]
 
 
 class BoundBody(Wire, frozen=True):

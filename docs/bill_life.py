@@ -32,6 +32,8 @@ OPERATIONS = {  # (axis, move) -> the operation that makes it
     ("settlement", "withdraw"): "WithdrawSettlement",
     ("dispute", "dispute"): "DisputeBill",
     ("dispute", "settle"): "SettleDispute",
+    ("grant", "give"): "GrantRead",
+    ("grant", "revoke"): "RevokeGrant",
 }
 
 LEFT, BOX, GAP, BOX_HIGH, STEP = 130, 104, 62, 30, 17
@@ -64,7 +66,7 @@ def page() -> str:
             parts.append(f"| {move} | {axis_name} | {names} | `{code}` |")
     parts += [
         "",
-        "A claim's lock that ran out by block time counts as released. Of accounting it is the paying unit's side that is waited for; the issuer's own",
+        "A claim's lock that ran out by block time counts as released, a grant as revoked. Of accounting it is the paying unit's side that is waited for; the issuer's own",
         "booking has the same states and stops nothing. A settlement of medical insurance stops nothing either: [settlements](settlements.md).",
         "While a dispute is open no claim is locked: `disputed`.",
         "",

@@ -20,6 +20,7 @@ from chain.operation import (
     DeliverBill,
     DisputeBill,
     EndKey,
+    GrantRead,
     HoldBill,
     IssueBill,
     JoinSettlement,
@@ -35,6 +36,7 @@ from chain.operation import (
     ReportUnused,
     ResumeOrganisation,
     ReverseBill,
+    RevokeGrant,
     SealBills,
     SettleDispute,
     SuspendOrganisation,
@@ -53,6 +55,7 @@ from chain.rules.claims import decide_claim, lock_claim, pay_claim, release_clai
 from chain.rules.clearance import clear_lease
 from chain.rules.context import Changes, Context, Refused, View
 from chain.rules.disputes import dispute_bill, settle_dispute
+from chain.rules.grants import grant_read, revoke_grant
 from chain.rules.holders import bind_holder
 from chain.rules.keys import add_key, end_key
 from chain.rules.membership import approve_change, propose_change, renew
@@ -101,6 +104,8 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     BindHolder: bind_holder,
     DisputeBill: dispute_bill,
     SettleDispute: settle_dispute,
+    GrantRead: grant_read,
+    RevokeGrant: revoke_grant,
 }
 
 __all__ = ["RULES", "Changes", "Context", "Refused", "View"]

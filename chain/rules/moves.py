@@ -18,6 +18,7 @@ from chain.records import (
     DISPUTE_SETTLED,
     DISPUTED,
     FUND_PAID,
+    GRANTED,
     IN_ARREARS,
     IN_HOUSE,
     JOINED,
@@ -27,6 +28,7 @@ from chain.records import (
     NOT_BOOKED,
     NOT_CLAIMED,
     NOT_DISPUTED,
+    NOT_GRANTED,
     NOT_SETTLED,
     PAID,
     PAPER_OUT,
@@ -34,6 +36,7 @@ from chain.records import (
     REJECTED,
     RELEASED,
     REVERSED,
+    REVOKED,
     VOID,
     WITHDRAWN,
     WITHHELD,
@@ -132,6 +135,13 @@ AXES: dict[str, Axis] = {
         {
             "dispute": {NOT_DISPUTED: DISPUTED, DISPUTED: "already_disputed", DISPUTE_SETTLED: DISPUTED},
             "settle": {NOT_DISPUTED: "not_disputed", DISPUTED: DISPUTE_SETTLED, DISPUTE_SETTLED: "already_settled"},
+        },
+    ),
+    "grant": Axis(  # of one grant; a bill may have several in force
+        {NOT_GRANTED: "none", GRANTED: "granted", REVOKED: "revoked"},
+        {
+            "give": {NOT_GRANTED: GRANTED, GRANTED: "grant_exists", REVOKED: "grant_exists"},
+            "revoke": {NOT_GRANTED: "grant_unknown", GRANTED: REVOKED, REVOKED: "already_revoked"},
         },
     ),
 }  # fmt: skip

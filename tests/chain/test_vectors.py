@@ -153,6 +153,8 @@ OPERATIONS: dict[str, list[Any]] = {
     "bind_holder": [910, BILL, b(42)],
     "dispute_bill": [930, BILL, b(42), "not_me", 2],
     "settle_dispute": [931, BILL, "upheld", 2],
+    "grant_read": [900, b(42), BILL, "insurer-a", [6, 7], "reimbursement", 1780290000000, b(43)],
+    "revoke_grant": [901, "finance-city", b(42), "holder_asked"],
 }
 CHAIN = b(0xC0)
 ENTRIES = [[True, REVERSE], [False, ISSUE]]
@@ -213,6 +215,8 @@ BODIES: dict[str, list[Any]] = {
     "claim_step": ["", b(39)],
     "bound": [b(42)],
     "dispute": [3, 2, b(42), "not_me", "upheld", 1780290000000],
+    "grant": [BILL, "insurer-a", [6, 7], "reimbursement", 1780290000000, b(43), 2, 303],
+    "grants": [3, [["finance-city", b(42)]]],
 }
 RECORD = [2, 301, b(20), tagged("operation", ISSUE), tagged("operation", REVERSE), pack(BODIES["bill"])]
 
@@ -360,6 +364,9 @@ def test_records_their_keys_and_their_leaf() -> None:
         "bound": f"bound/{BILL}",
         "dispute": f"dispute/{BILL}",
         "dispute_step": f"dispute/{BILL}/2/settled",
+        "grants": f"grants/{BILL}",
+        "grant": "grant/finance-city/" + "2a" * 32,
+        "grant_end": "grant/finance-city/" + "2a" * 32 + "/revoked",
     }
     assert found["bodies"] == {name: pack(body).hex() for name, body in BODIES.items()}
     assert found["record"] == {"bytes": pack(RECORD).hex(), "digest": tagged("record", RECORD).hex()}

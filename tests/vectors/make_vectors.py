@@ -57,6 +57,7 @@ from chain.operation import (
     DeliverBill,
     DisputeBill,
     EndKey,
+    GrantRead,
     HoldBill,
     IssueBill,
     JoinSettlement,
@@ -74,6 +75,7 @@ from chain.operation import (
     ReportUnused,
     ResumeOrganisation,
     ReverseBill,
+    RevokeGrant,
     SealBills,
     SealException,
     SealSegment,
@@ -111,6 +113,9 @@ from chain.records import (
     DisputeBody,
     FormBody,
     FundPaymentBody,
+    GrantBody,
+    GrantRef,
+    GrantsBody,
     HolderBody,
     JoinedBody,
     KeyBody,
@@ -232,6 +237,8 @@ OPERATIONS = {
     "bind_holder": BindHolder(BILL, filled(42)),
     "dispute_bill": DisputeBill(BILL, filled(42), "not_me", 2),
     "settle_dispute": SettleDispute(BILL, "upheld", 2),
+    "grant_read": GrantRead(filled(42), BILL, "insurer-a", [6, 7], "reimbursement", 1780290000000, filled(43)),
+    "revoke_grant": RevokeGrant("finance-city", filled(42), "holder_asked"),
 }
 KEY_PAIR = SigningKey.from_seed(filled(7))
 PARAMETERS = ParametersBody(
@@ -304,6 +311,8 @@ BODIES = {
     "claim_step": ClaimStepBody("", filled(39)),
     "bound": BoundBody(filled(42)),
     "dispute": DisputeBody(3, 2, filled(42), "not_me", "upheld", 1780290000000),
+    "grant": GrantBody(BILL, "insurer-a", [6, 7], "reimbursement", 1780290000000, filled(43), 2, 303),
+    "grants": GrantsBody(3, [GrantRef("finance-city", filled(42))]),
 }  # fmt: skip
 RECORD = Record(2, 301, filled(20), operation_digest(ISSUE), operation_digest(REVERSE), encode(BODIES["bill"]))
 GENESIS = Genesis(
@@ -452,6 +461,9 @@ def records() -> Vectors:
         "bound": keyspace.bound(BILL),
         "dispute": keyspace.dispute(BILL),
         "dispute_step": keyspace.dispute_step(BILL, 2, "settled"),
+        "grants": keyspace.grants(BILL),
+        "grant": keyspace.grant("finance-city", filled(42)),
+        "grant_end": keyspace.grant_end("finance-city", filled(42)),
     }
     return {
         "keys": {name: value.decode() for name, value in names.items()},
