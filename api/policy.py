@@ -47,7 +47,10 @@ def _roles(*names: str) -> frozenset[str]:
 
 PUBLIC = Policy(token="none")
 ISSUING = Policy(own=_roles("cashier", "hospital_admin"))
-READING = Policy(anyone=_roles("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"))
+# patients read their own, clerks of insurers and employers what their organisation was granted: bill by bill, the node decides
+READING = Policy(
+    anyone=_roles("cashier", "hospital_admin", "finance_clerk", "auditor", "patient", "insurer_clerk", "employer_clerk")
+)
 SUPERVISING = Policy(anyone=_roles("auditor", "hospital_admin"), own=_roles("finance_clerk"))
 OFFICE = Policy(own=_roles("finance_clerk"))
 AGREEING = Policy(own=_roles("cashier", "hospital_admin", "finance_clerk"))
@@ -124,6 +127,9 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/bills/{bill_id}/disputes"): PATIENT,
     ("POST", "/v1/bills/{bill_id}/disputes:settle"): OFFICE,
     ("GET", "/v1/disputes"): AUDITING,
+    ("POST", "/v1/me/grants"): PATIENT,
+    ("GET", "/v1/me/grants"): PATIENT,
+    ("POST", "/v1/me/grants/{grant}/revocation"): PATIENT,
     # the insurer's own, whoever of it asks
     ("GET", "/v1/claims/{claim}/evidence"): Policy(anyone=_roles("insurer_clerk", "operator", "auditor")),
     # the transaction's own signature says for whom it speaks, here too
@@ -148,11 +154,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/operations/{digest}"): Policy(
         anyone=_roles("cashier", "hospital_admin", "finance_clerk", "auditor", "operator")
     ),
-    ("GET", "/v1/operations/{digest}/proof"): Policy(
-        anyone=_roles(
-            "cashier", "hospital_admin", "finance_clerk", "auditor", "insurer_clerk", "employer_clerk", "operator"
-        )
-    ),
+    ("GET", "/v1/operations/{digest}/proof"): Policy(anyone=READING.anyone | _roles("operator")),
     # the transaction's own signature says for whom it speaks; the token keeps strangers out
     ("POST", "/v1/transactions"): Policy(anyone=_roles("hospital_admin", "finance_clerk", "operator")),
     ("GET", "/problems/{code}"): PUBLIC,

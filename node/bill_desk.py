@@ -12,7 +12,7 @@ import structlog
 from chain import keyspace
 from chain.details import FIELD_IDS, Details, check_code, open_fields, token
 from chain.ledger import Ledger
-from chain.operation import SealBills
+from chain.operation import Operation, SealBills
 from chain.records import RED, REVERSED, VOID, BillBody, BoundBody, OrganisationBody, PaperBody, Record
 from chain.rules.moves import begin
 from chain.state import body_of
@@ -21,6 +21,7 @@ from faces.source import Attachment, FaceSource, Form
 from node.bill_history import BillHistory
 from node.bound_payer import PAYER_NAMES, BoundPayer, is_unknown, payer_page
 from node.catalogue_book import CatalogueBook
+from node.consents import Consents
 from node.details_store import DetailsStore
 from node.holders import Holders
 from node.ledger_pages import bill_of, bill_page, details_page
@@ -30,7 +31,20 @@ from node.life_proofs import LifeProofs
 from node.payer_store import PayerStore
 from node.proof_desk import ProofDesk
 from node.recorded_operations import RecordedOperation, find_operation
-from node.rights import ALL_FIELDS, NOTHING, OPEN_FIELDS, SECRETS, STAFF, About, Custody, Right, possession, rights
+from node.rights import (
+    ALL_FIELDS,
+    NOTHING,
+    OPEN_FIELDS,
+    PAYING_CLERKS,
+    SECRETS,
+    STAFF,
+    About,
+    Custody,
+    Right,
+    possession,
+    rights,
+    sees_grants_to,
+)
 from node.seal_index import SealIndex
 from node.service import Page, Reader, ServiceRefused, Standing, Status
 from node.supervision import supervisors_of
@@ -66,7 +80,8 @@ class BillDesk:
         self._life_proofs = LifeProofs(ledger, index, lives, proofs)
         audit_offices = (entry.id for entry in ledger.genesis.organisations if entry.kind == "audit")
         self._custody = Custody(office, frozenset([*supervisors_of(office, ledger.genesis), *audit_offices]))
-        self.holders = Holders(store, self._details, self._body, self._payer, self._claimed_by)
+        self.holders = Holders(store, self._details, self.body_of, self._payer, self._claimed_by)
+        self.consents = Consents(ledger)
         self._log = structlog.get_logger("mirror")
 
     def _record(self, bill: str) -> tuple[Record, BillBody] | None:
@@ -74,7 +89,8 @@ class BillDesk:
         record = self._ledger.state.record(keyspace.bill(bill)) if is_number else None
         return (record, body_of(record, BillBody)) if record else None
 
-    def _body(self, bill: str) -> BillBody | None:
+    def body_of(self, bill: str) -> BillBody | None:
+        """A bill's record, whoever asks; None if there is none."""
         found = self._record(bill)
         return found[1] if found else None
 
@@ -90,7 +106,7 @@ class BillDesk:
 
     def is_of(self, bill: str, reader: Reader) -> bool:
         """Whether a final bill is the reader's: of its holder, or of its issuer's people."""
-        body = self._body(bill)
+        body = self.body_of(bill)
         if body is None:
             return False
         return (reader.role in STAFF and reader.organisation == body.issuer) or self.holders.is_holder(
@@ -112,7 +128,8 @@ class BillDesk:
 
     def right_to(self, bill: str, body: BillBody, reader: Reader) -> Right:
         """What of a bill lies open to a reader; see `rights.py`."""
-        return rights(reader, About(body.issuer, self.holders.is_holder(reader, bill, body)), self._custody)
+        is_holder, consent = self.holders.is_holder(reader, bill, body), self.consents.of(reader, bill)
+        return rights(reader, About(body.issuer, is_holder, consent.fields, consent.is_given), self._custody)
 
     def _may_read(self, reader: Reader, bill: str, body: BillBody) -> bool:
         """Whether a bill's public part is open to a reader: what stands on the chain."""
@@ -145,6 +162,8 @@ class BillDesk:
         if not right.public:
             return None
         page = self.public_page(bill_id, body, record.origin)
+        if grants := self.consents.shown_to(reader, right, bill_id):
+            page["grants"] = grants
         details = self._details(bill_id, body) if right.fields else None
         if details is not None:
             self._count_reading(reader)
@@ -192,9 +211,15 @@ class BillDesk:
     def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
         """What happened to a bill, oldest first; see `bill_history.py`."""
         found = self._record(bill_id)
-        if found is None or not self._may_read(reader, bill_id, found[1]):
+        right = self.right_to(bill_id, found[1], reader) if found is not None else NOTHING
+        if found is None or not right.public:
             return None
-        return self._history.rows(bill_id, *found)
+
+        def shows(operation: Operation) -> bool:
+            grantee = self.consents.grantee_of(operation)
+            return grantee is None or sees_grants_to(grantee, reader, right)
+
+        return self._history.rows(bill_id, *found, shows)
 
     def version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:
         """The file that proves what the ledger said of a bill at a moment. Raises ServiceRefused `not_yet_recorded` for
@@ -223,6 +248,8 @@ class BillDesk:
         if isinstance(operation, SealBills):
             sealed = {segment.issuer for segment in operation.segments}
             return reader.role in STAFF and reader.organisation in sealed
+        if (grantee := self.consents.grantee_of(operation)) is not None and reader.role in PAYING_CLERKS | STAFF:
+            return reader.organisation == grantee  # also later: to show that it read what it might read
         bill = bill_of(operation) or self._lives.bill_of(operation, found.organisation)
         about = self._record(bill) if bill else None
         return about is not None and self._may_read(reader, bill, about[1])
@@ -283,11 +310,13 @@ class BillDesk:
         body = found[1]
         right = self.right_to(bill_id, body, reader) if reader is not None else NOTHING
         is_reader = right.fields >= OPEN_FIELDS  # a face shows them all
+        first = self._record(body.related[0]) if body.validity == RED else None
+        if is_reader and reader is not None and first is not None:  # its face shows the bill that it takes back, too
+            is_reader = self.right_to(body.related[0], first[1], reader).fields >= OPEN_FIELDS
         details = self._details(bill_id, body) if is_reader or secret is not None else None
         is_holder = self._shown(bill_id, body, secret, details).fields >= OPEN_FIELDS
         if not is_reader and not is_holder:
             return None
-        first = self._record(body.related[0]) if body.validity == RED else None
         original = self._details(body.related[0], first[1]) if first is not None else None
         if details is None or (first is not None and original is None):
             raise ServiceRefused("unavailable", "the details of this bill are not here")

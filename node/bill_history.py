@@ -6,13 +6,13 @@ DA/T 95-2022 calls them business events: activity, time, mandate. A stamp's proo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from chain import keyspace
 from chain.errors import StorageDamaged
 from chain.ledger import Ledger
-from chain.operation import JoinSettlement, ReverseBill
+from chain.operation import JoinSettlement, Operation, ReverseBill
 from chain.records import BillBody, Record
 from node.bill_stamps import proof_links, role_of, stamp_of
 from node.bill_versions import bill_versions
@@ -29,8 +29,10 @@ class BillHistory:
     def __init__(self, ledger: Ledger, seals: SealIndex, lives: LifeIndex, proofs: ProofDesk) -> None:
         self._ledger, self._seals, self._lives, self._proofs = ledger, seals, lives, proofs
 
-    def rows(self, bill: str, record: Record, body: BillBody) -> list[dict[str, Any]]:
-        """Oldest first; `version` where the bill's own record changed. Raises StorageDamaged."""
+    def rows(
+        self, bill: str, record: Record, body: BillBody, shows: Callable[[Operation], bool]
+    ) -> list[dict[str, Any]]:
+        """Oldest first; `version` where the bill's own record changed. `shows` says which steps. Raises StorageDamaged."""
         versions = {version.height: version.version for version in bill_versions(self._ledger, self._seals, bill)}
         first = known_operation(self._ledger, record.origin)
         stamps = [(first, stamp_of(first.operation, bill))]
@@ -39,7 +41,8 @@ class BillHistory:
             stamps.append((known_operation(self._ledger, change.operation), event))
         for digest in self._lives.operations_of(bill):
             made = known_operation(self._ledger, digest)
-            stamps.append((made, stamp_of(made.operation, bill)))
+            if shows(made.operation):
+                stamps.append((made, stamp_of(made.operation, bill)))
             if isinstance(made.operation, JoinSettlement):
                 steps = self._steps_of(made.organisation, made.operation.settlement)
                 stamps += [(step, stamp_of(step.operation, bill)) for step in steps]

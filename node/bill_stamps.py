@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chain.details import FIELDS
 from chain.operation import (
     AcknowledgeReversal,
     BindHolder,
@@ -15,6 +16,7 @@ from chain.operation import (
     DecideClaim,
     DeliverBill,
     DisputeBill,
+    GrantRead,
     HoldBill,
     IssueBill,
     JoinSettlement,
@@ -26,6 +28,7 @@ from chain.operation import (
     PrintPaper,
     ReleaseClaim,
     ReverseBill,
+    RevokeGrant,
     SealBills,
     SettleDispute,
     TakeBackPaper,
@@ -33,6 +36,7 @@ from chain.operation import (
     WithdrawSettlement,
 )
 from chain.records import ISSUER
+from node.ledger_pages import utc_text
 
 
 def proof_links(digest: bytes) -> dict[str, str]:
@@ -50,6 +54,8 @@ def role_of(operation: Operation, by_issuer: bool = True) -> str:
             return "issuer" if by_issuer else "supervising_office"
         case LockClaim() | DecideClaim() | PayClaim() | ReleaseClaim():
             return "insurer"
+        case GrantRead() | RevokeGrant():
+            return "details_keeper"
         case BookBill():
             return "issuer" if operation.side == ISSUER else "paying_unit"
         case AcknowledgeReversal():
@@ -112,5 +118,16 @@ def stamp_of(operation: Operation, bill: str) -> dict[str, Any]:
             return {"event": "disputed", "reason": operation.reason}
         case SettleDispute():
             return {"event": "dispute_settled", "outcome": operation.outcome}
+        case GrantRead():
+            fields = [FIELDS[number] for number in operation.fields]
+            about = {"grant": operation.grant.hex(), "to": operation.to, "fields": fields}
+            return {
+                "event": "grant_given",
+                **about,
+                "purpose": operation.purpose,
+                "until": utc_text(operation.until_ms),
+            }
+        case RevokeGrant():
+            return {"event": "grant_revoked", "grant": operation.grant.hex(), "reason": operation.reason}
         case _:
             return {"event": type(operation).__name__}

@@ -64,6 +64,7 @@ class DetailsStore:
         self._index_key = expand(storage_key, b"medbill/1/business-index", 32)
         self._person_key = expand(storage_key, b"medbill/1/person-index", 32)
         self._holder_key = expand(storage_key, b"medbill/1/bill-holder", 32)
+        self.grant_key = expand(storage_key, b"medbill/1/grants", 32)  # of `grant_desk.py`: it lies nowhere else
         self._body_of, self.thread = body_of, thread
         # canonical bytes and root, for thousands of objects cost the collector's time; RECENT_MAX
         self._recent: OrderedDict[tuple[str, str], tuple[bytes, bytes]] = OrderedDict()

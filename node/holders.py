@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from chain.details import Details, field_values
 from chain.records import BillBody
 from node.details_store import DetailsStore
-from node.identity import Identity
+from node.identity import Identity, spelt_document
 from node.service import Reader
 
 ROWS_AT_ONCE = 200
@@ -54,3 +54,11 @@ class Holders:
             return False
         values = field_values(self._payer_of(body.issuer, details))
         return identity.is_on(values.get("payer_id_type", ""), values.get("payer_id_number", ""))
+
+    def spelt_holder(self, bill: str, body: BillBody, otherwise: Identity) -> bytes:
+        """Whose a bill is, as an index or a mark takes a MAC of it: the document on the bill, or of one that names none,
+        that of who was let in as its holder."""
+        details = self._details_of(bill, body)
+        values = field_values(details) if details is not None else {}
+        number = values.get("payer_id_number", "")
+        return spelt_document(values.get("payer_id_type", ""), number) if number.strip() else otherwise.spelt()

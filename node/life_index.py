@@ -23,6 +23,7 @@ from chain.operation import (
     DecideClaim,
     DeliverBill,
     DisputeBill,
+    GrantRead,
     HoldBill,
     JoinSettlement,
     LockClaim,
@@ -32,13 +33,14 @@ from chain.operation import (
     PayFund,
     PrintPaper,
     ReleaseClaim,
+    RevokeGrant,
     SettleDispute,
     TakeBackPaper,
     VoidBill,
     WithdrawSettlement,
     operation_digest,
 )
-from chain.records import ClaimBody, SettlementBody
+from chain.records import ClaimBody, GrantBody, SettlementBody
 from chain.state import Store
 from chain.transaction import Transaction
 from node.recorded_operations import block_at, codes_at
@@ -62,13 +64,14 @@ _OF_A_BILL = (
     BindHolder,
     DisputeBill,
     SettleDispute,
+    GrantRead,
 )
 _OF_A_CLAIM = (DecideClaim, PayClaim, ReleaseClaim)
 _OF_A_SETTLEMENT = (
     PayFund,
     WithdrawSettlement,
 )  # not indexed: `bill_history.py` comes to them by way of the bill's own step
-_STEPS = frozenset(_OF_A_BILL + _OF_A_CLAIM)
+_STEPS = frozenset((*_OF_A_BILL, *_OF_A_CLAIM, RevokeGrant))
 
 
 class LifeIndex:
@@ -119,6 +122,9 @@ class LifeIndex:
         if isinstance(operation, _OF_A_SETTLEMENT):
             settlement = self._ledger.state.get(keyspace.settlement(organisation, operation.settlement), SettlementBody)
             return settlement.bills[0] if settlement and settlement.bills else ""  # all of them are one hospital's
+        if isinstance(operation, RevokeGrant):
+            grant = self._ledger.state.get(keyspace.grant(operation.granter, operation.grant), GrantBody)
+            return grant.bill if grant else ""
         return ""
 
     def operations_of(self, bill: str) -> list[bytes]:

@@ -35,6 +35,7 @@ from node.details_store import DetailsStore
 from node.dispute_desk import DisputeDesk
 from node.evidence_store import EvidenceStore
 from node.feed import Feed
+from node.grant_desk import GrantDesk
 from node.key_page import key_page
 from node.ledger_pages import bill_of, block_page, block_row, network_page, transaction_pages, utc_text
 from node.life_index import LifeIndex
@@ -102,7 +103,7 @@ class Mirror:
             self._catalogue,
         )
         self.bills = BillDesk(organisation, ledger, store, index, lives, self._proofs, payers, self._catalogues)
-        self.patients = PatientDesk(self.bills)
+        self.patients = PatientDesk(self.bills, GrantDesk(ledger, store, self.bills, self._office.signer))
         self.binding = Binding(self.bills, store, self._office)
         self.disputes = DisputeDesk(ledger, self.bills, store, lives, self._office)
         self.counts = Lookups(store, LOOKUP_ROWS)

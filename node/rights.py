@@ -64,3 +64,11 @@ def rights(reader: Reader, about: About, custody: Custody) -> Right:
 def possession(is_bound: bool) -> Right:
     """What a bill's token or check code opens to whoever shows it: all of it, until a person has claimed the bill."""
     return Right(True, NO_FIELDS if is_bound else ALL_FIELDS)
+
+
+def sees_grants_to(organisation: str, reader: Reader, right: Right) -> bool:
+    """Whether a reader of a bill is shown what its holder grants an organisation: the issuer's people are not, for whom a
+    patient lets read is not their affair."""
+    if not right.public:
+        return False
+    return reader.role in ("auditor", "finance_clerk", "patient") or reader.organisation == organisation

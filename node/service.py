@@ -139,6 +139,21 @@ class Page(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
+class GrantWish(msgspec.Struct, frozen=True):
+    """Whom a patient lets read, and what, until when."""
+
+    to: str  # organisation
+    fields: list[str]  # names of details
+    purpose: str  # a code
+    until_ms: int
+
+
+class GivenGrant(msgspec.Struct, frozen=True):
+    grant: str  # its name, 64 hex digits
+    bill_id: str
+    standing: Standing
+
+
 class Desk(Protocol):
     """What every node that serves REST can do. Unknown and forbidden look the same: None, or an empty page."""
 
@@ -316,6 +331,19 @@ class Patients(Protocol):
 
     async def my_bills(self, reader: Reader, after: str | None, limit: int) -> Page:
         """A person's bills at all hospitals. Raises ServiceRefused `identity_missing`."""
+        ...
+
+    async def give_grants(self, reader: Reader, bills: Sequence[str], wish: GrantWish) -> list[GivenGrant]:
+        """Let an organisation read bills of the reader's: one grant on each, in their order, all or none of them sent. Raises
+        ServiceRefused: `identity_missing`, `bill_unknown`, `field_unknown`, `grant_revoked`, `grant_expired`, the rules' codes."""
+        ...
+
+    async def my_grants(self, reader: Reader, after: str | None, limit: int) -> Page:
+        """Grants on a person's bills, also those that have ended. Raises ServiceRefused `identity_missing`."""
+        ...
+
+    async def revoke_grant(self, reader: Reader, grant: str, reason: str) -> Standing:
+        """Take one back; `grant` is hex. Raises ServiceRefused: `identity_missing`, `grant_unknown`, the rules' codes."""
         ...
 
 

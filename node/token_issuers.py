@@ -19,7 +19,7 @@ ROLES_BY_KIND: dict[str, tuple[str, ...]] = {
     "health": ("auditor", "operator"),
     "bigdata": ("auditor", "operator"),
     "audit": ("auditor", "operator"),
-    # who pays or refunds bills reads nobody's: it verifies what it is shown, and sees what it did itself
+    # who pays or refunds bills reads what holders grant, verifies what it is shown, and sees what it did itself
     "insurer": ("insurer_clerk", "operator"),
     "employer": ("employer_clerk", "operator"),
 }

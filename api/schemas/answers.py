@@ -72,6 +72,24 @@ class Rows(msgspec.Struct, frozen=True):
     next: str | None
 
 
+class GrantAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A grant by its name: what it is taken back by. Otherwise as any written thing."""
+
+    grant: str
+    bill_id: str
+    operation: str
+    status: Status
+    code: str | None = None
+    height: int | None = None
+    links: dict[str, str] = {}
+
+
+class GivenGrants(msgspec.Struct, frozen=True):
+    """What has become of each grant, in the order of the request's bills."""
+
+    grants: list[GrantAnswer]
+
+
 class Leases(msgspec.Struct, frozen=True):
     data: list[LeaseView]
     has_more: bool

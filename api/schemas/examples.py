@@ -365,6 +365,43 @@ LIFE_QUEUED: dict[str, Any] = {
 }
 LIFE_RECORDED: dict[str, Any] = {**LIFE_QUEUED, "status": "recorded", "height": 1042}
 
+GRANTS_REQUEST: dict[str, Any] = {
+    "bill_ids": [BILL_ID],
+    "to": "insurer-a",
+    "fields": ["charges", "items"],
+    "purpose": "reimbursement",
+    "until": "2026-12-31T23:59:59+08:00",
+}
+GIVEN_GRANTS: dict[str, Any] = {
+    "grants": [
+        {
+            "grant": DIGEST,
+            "bill_id": BILL_ID,
+            "operation": DIGEST,
+            "status": "queued",
+            "links": {
+                "grants": "/v1/me/grants",
+                "revocation": f"/v1/me/grants/{DIGEST}/revocation",
+                "bill": f"/v1/bills/{BILL_ID}",
+                "proof": f"/v1/operations/{DIGEST}/proof",
+            },
+        }
+    ]
+}
+GRANT: dict[str, Any] = {
+    "grant": DIGEST,
+    "granted_by": "finance-city",
+    "bill_id": BILL_ID,
+    "to": "insurer-a",
+    "fields": ["charges", "items"],
+    "purpose": "reimbursement",
+    "until": "2026-12-31T15:59:59.000Z",
+    "state": "revoked",
+    "height": 1042,
+    "revoked_height": 1077,
+    "reason": "claim_paid",
+}
+
 FHIR_BUNDLE: dict[str, Any] = {
     "resourceType": "Bundle",
     "id": f"invoice-{BILL_ID}",

@@ -13,6 +13,7 @@ from chain.operation import AUTHORITY_BYTES_MAX, PAPERS_MAX, PLACES_MAX
 
 BATCH_MAX = 1_000  # bills in one request
 VERIFICATIONS_MAX = 10_000  # rows in one request
+GRANTS_MAX = 100  # bills that one request lets somebody read
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 BillIdText = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{18}\Z")]
@@ -70,6 +71,22 @@ class AdmissionRequest(Body, frozen=True):
     key: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]  # Ed25519, of its unit
     authority: Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{2})*\Z", max_length=2 * AUTHORITY_BYTES_MAX)] = ""
     places: Annotated[list[PlaceCode], msgspec.Meta(max_length=PLACES_MAX)] = []
+
+
+class GrantsRequest(Body, frozen=True):
+    """Whom a patient lets read which bills, and which details of them; what for, as a code that the ledger keeps; until when."""
+
+    bill_ids: Annotated[list[BillIdText], msgspec.Meta(min_length=1, max_length=GRANTS_MAX)]
+    to: Organisation
+    fields: Annotated[list[Code], msgspec.Meta(max_length=32)]  # none: the public part alone
+    purpose: Code
+    until: Text  # RFC 3339 with its zone
+
+
+class RevocationRequest(Body, frozen=True):
+    """Why, as a code: the ledger keeps it for everybody to read."""
+
+    reason: Code = "holder_asked"
 
 
 class DeliveryRequest(Body, frozen=True):

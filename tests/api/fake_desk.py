@@ -27,6 +27,8 @@ from faces.source import FaceSource, Form
 from node.approvals import Approvals, Awaiting
 from node.service import (
     Claimed,
+    GivenGrant,
+    GrantWish,
     Head,
     LeaseView,
     LifeOperation,
@@ -349,6 +351,25 @@ class FakePatients:
         rows = list(self.mirror.bills.values())
         begin = 0 if after is None else int(after)
         return Page(rows[begin : begin + limit], str(begin + limit) if begin + limit < len(rows) else None)
+
+    async def give_grants(self, reader: Reader, bills: Sequence[str], wish: GrantWish) -> list[GivenGrant]:
+        self.mirror.calls.append(("give_grants", list(bills), wish))
+        if reader.identity is None:
+            raise ServiceRefused("identity_missing")
+        for place, bill in enumerate(bills):
+            if bill not in self.mirror.bills:
+                raise ServiceRefused("bill_unknown", "", f"/bill_ids/{place}")
+        return [GivenGrant(examples.DIGEST, bill, self.mirror._keep(bill.encode(), None)) for bill in bills]
+
+    async def my_grants(self, reader: Reader, after: str | None, limit: int) -> Page:
+        self.mirror.calls.append(("my_grants", after, limit))
+        return Page([examples.GRANT, {**examples.GRANT, "state": "granted"}], None if after else "hospital-a/1/1")
+
+    async def revoke_grant(self, reader: Reader, grant: str, reason: str) -> Standing:
+        self.mirror.calls.append(("revoke_grant", grant, reason))
+        if grant != examples.DIGEST:
+            raise ServiceRefused("grant_unknown")
+        return self.mirror._keep(f"{grant}{reason}".encode(), None)
 
 
 class FakeBinding:

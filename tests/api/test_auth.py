@@ -192,6 +192,7 @@ CATALOGUE_READERS = (
     "cashier", "hospital_admin", "finance_clerk", "auditor", "insurer_clerk", "employer_clerk", "operator"
 )  # fmt: skip
 
+READERS = ("cashier", "hospital_admin", "finance_clerk", "auditor", "patient", "insurer_clerk", "employer_clerk")
 ADMITTED = {
     "POST /v1/bills": {"cashier@home", "hospital_admin@home"},
     "POST /v1/bills:batch": {"cashier@home", "hospital_admin@home"},
@@ -205,17 +206,20 @@ ADMITTED = {
     "POST /v1/bills/{bill_id}/paper-copies": {"cashier@home", "hospital_admin@home"},
     "POST /v1/bills/{bill_id}/paper-copies:end": {"cashier@home", "hospital_admin@home"},
     "POST /v1/paper-forms:void": {"cashier@home", "hospital_admin@home"},
-    "GET /v1/bills/{bill_id}": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
-    "GET /v1/bills": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
-    "GET /v1/bills/{bill_id}/history": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
+    "GET /v1/bills/{bill_id}": anywhere(*READERS),
+    "GET /v1/bills": anywhere(*READERS),
+    "GET /v1/bills/{bill_id}/history": anywhere(*READERS),
     "GET /v1/bills/{bill_id}/proof": EVERYBODY,
-    "GET /v1/bills/{bill_id}/version": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "patient"),
+    "GET /v1/bills/{bill_id}/version": anywhere(*READERS),
     "GET /v1/me/bills": anywhere("patient"),
     "POST /v1/me/bills": anywhere("patient"),
     "GET /v1/bills/{bill_id}/lookups": anywhere("cashier", "hospital_admin", "patient"),
     "POST /v1/bills/{bill_id}/disputes": anywhere("patient"),
     "POST /v1/bills/{bill_id}/disputes:settle": {"finance_clerk@home"},
     "GET /v1/disputes": {*anywhere("auditor"), "finance_clerk@home"},
+    "GET /v1/me/grants": anywhere("patient"),
+    "POST /v1/me/grants": anywhere("patient"),
+    "POST /v1/me/grants/{grant}/revocation": anywhere("patient"),
     "GET /v1/claims/{claim}/evidence": anywhere("insurer_clerk", "operator", "auditor"),
     "POST /v1/bills/{bill_id}/accounting": anywhere(
         "insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "operator"
@@ -223,9 +227,7 @@ ADMITTED = {
     "POST /v1/verifications:batch": anywhere(
         "insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "auditor", "operator"
     ),
-    "GET /v1/operations/{digest}/proof": anywhere(
-        "cashier", "hospital_admin", "finance_clerk", "auditor", "insurer_clerk", "employer_clerk", "operator"
-    ),
+    "GET /v1/operations/{digest}/proof": anywhere(*READERS, "operator"),
     "GET /v1/bills/{bill_id}/fhir": EVERYBODY,
     "GET /v1/bills/{bill_id}/face": EVERYBODY,
     "GET /v1/bills/{bill_id}/payer/proof": EVERYBODY,
@@ -288,6 +290,7 @@ def test_the_whole_table_of_roles_and_paths(kind: str) -> None:
             claim=examples.DIGEST,
             catalogue="charges",
             version=2,
+            grant=examples.DIGEST,
         )
         for reader in sorted(EVERYBODY):
             role, _, where = reader.partition("@")

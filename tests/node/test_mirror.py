@@ -14,6 +14,7 @@ from chain.bill import Payer
 from chain.codec import encode
 from chain.details import Details, check_code, details_root, payer_details, token
 from chain.errors import Malformed, StorageFailed
+from chain.genesis import Genesis
 from chain.operation import AddKey, AllotRange, BindPayer, EndKey, IssueBill, RangeRef, VoidBill, operation_digest
 from chain.proof import check_proof
 from chain.proof_kinds import check_any
@@ -52,9 +53,9 @@ STRANGERS = [
 class Archive:
     """A mirror with its parts over a real ledger; `block` makes what it sent, and more, final."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, start: Genesis | None = None) -> None:
         self.home, self.thread, self.now_s = home, ThreadPoolExecutor(1), 0.0
-        self.chain = Chain(ledger=make_ledger(home, genesis()))
+        self.chain = Chain(start, ledger=make_ledger(home, start or genesis()))
         DetailsStore.create(home)
         self.link = FakeLink("finance", self.chain)
         self.start()
