@@ -223,6 +223,20 @@ def dispute_step(bill_id: str, number: int, step: str) -> bytes:
     return f"dispute/{bill_id}/{number}/{step}".encode()
 
 
+def proxy(office: str, name: bytes) -> bytes:
+    """Who may read for whom, as an office has it."""
+    return f"proxy/{office}/{name.hex()}".encode()
+
+
+def proxy_end(office: str, name: bytes) -> bytes:
+    return f"proxyend/{office}/{name.hex()}".encode()
+
+
+def accesses(office: str) -> bytes:
+    """How far the log of accesses of an office's archive is anchored."""
+    return f"accesses/{office}".encode()
+
+
 def day_book(issuer: str, place: str, date: int) -> bytes:
     return f"daybook/{issuer}/{place}/{date:08d}".encode()
 

@@ -439,6 +439,30 @@ class SettleDispute(Wire, frozen=True, tag=931):
     number: Count  # of the dispute
 
 
+class GrantProxy(Wire, frozen=True, tag=902):
+    """Somebody may read another one's bills under the own name until a moment. The office has seen who both are: the ledger
+    knows neither, and no two relations show that they are of one person."""
+
+    proxy: Digest  # the relation's name: a MAC under a key of the office's archive
+    principal: Mac  # whose bills
+    agent: Mac  # who reads them; of the relation and the person, under the same archive's key
+    until_ms: Milliseconds  # by block time; then it is as if it had never been
+
+
+class EndProxy(Wire, frozen=True, tag=903):
+    """It ends before its time: either of the two wants it so, or the office."""
+
+    proxy: Digest
+
+
+class AnchorAccesses(Wire, frozen=True, tag=920):
+    """An archive's log of who read which details, as far as it goes: nothing of it can be taken out or changed any more."""
+
+    first: Annotated[int, msgspec.Meta(ge=1, le=2**53)]  # number of the first entry since the anchor before
+    last: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+    head: Digest  # of the last entry, which names the one before it, and so on
+
+
 Operation: TypeAlias = (
     ProposeChange
     | ApproveChange
@@ -479,6 +503,9 @@ Operation: TypeAlias = (
     | BindHolder
     | DisputeBill
     | SettleDispute
+    | GrantProxy
+    | EndProxy
+    | AnchorAccesses
 )
 
 # operations that say which persons they are of: the name that `network.yaml` calls them by -> tag

@@ -458,6 +458,29 @@ class DisputeBody(Wire, frozen=True):
     time_ms: Milliseconds  # of the block that began it
 
 
+class ProxyBody(Wire, frozen=True):
+    """Who may read for whom, in pseudonyms, until a moment."""
+
+    principal: Digest
+    agent: Digest
+    until_ms: Milliseconds
+    ended: bool
+
+
+class ProxyEndBody(Wire, frozen=True):
+    """A proxy's end before its time."""
+
+    ended_ms: Milliseconds  # by block time
+
+
+class AccessesBody(Wire, frozen=True):
+    """How far an archive's log of accesses is anchored."""
+
+    first: Count
+    last: Count
+    head: Digest
+
+
 class BusinessBody(Wire, frozen=True):
     bill: BillId
     content_mac: Digest

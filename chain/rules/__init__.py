@@ -10,6 +10,7 @@ from chain.operation import (
     AddKey,
     AdmitOrganisation,
     AllotRange,
+    AnchorAccesses,
     ApproveChange,
     BindHolder,
     BindPayer,
@@ -20,6 +21,8 @@ from chain.operation import (
     DeliverBill,
     DisputeBill,
     EndKey,
+    EndProxy,
+    GrantProxy,
     GrantRead,
     HoldBill,
     IssueBill,
@@ -46,6 +49,7 @@ from chain.operation import (
     VoidBlanks,
     WithdrawSettlement,
 )
+from chain.rules.accesses import anchor_accesses
 from chain.rules.accounting import acknowledge_reversal, book_bill
 from chain.rules.admission import admit_organisation
 from chain.rules.bills import issue_bill, reverse_bill
@@ -63,6 +67,7 @@ from chain.rules.numbers import allot_range, report_unused, take_lease
 from chain.rules.organisations import close_organisation, resume_organisation, suspend_organisation
 from chain.rules.paper import print_paper, take_back_paper, void_blanks
 from chain.rules.payer import bind_payer
+from chain.rules.proxies import end_proxy, grant_proxy
 from chain.rules.seals import seal_bills
 from chain.rules.settlements import join_settlement, pay_fund, withdraw_settlement
 
@@ -106,6 +111,9 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     SettleDispute: settle_dispute,
     GrantRead: grant_read,
     RevokeGrant: revoke_grant,
+    GrantProxy: grant_proxy,
+    EndProxy: end_proxy,
+    AnchorAccesses: anchor_accesses,
 }
 
 __all__ = ["RULES", "Changes", "Context", "Refused", "View"]

@@ -155,6 +155,9 @@ OPERATIONS: dict[str, list[Any]] = {
     "settle_dispute": [931, BILL, "upheld", 2],
     "grant_read": [900, b(42), BILL, "insurer-a", [6, 7], "reimbursement", 1780290000000, b(43)],
     "revoke_grant": [901, "finance-city", b(42), "holder_asked"],
+    "grant_proxy": [902, b(42), b(43), b(44), 1790000000000],
+    "end_proxy": [903, b(42)],
+    "anchor_accesses": [920, 5, 9, b(45)],
 }
 CHAIN = b(0xC0)
 ENTRIES = [[True, REVERSE], [False, ISSUE]]
@@ -217,6 +220,9 @@ BODIES: dict[str, list[Any]] = {
     "dispute": [3, 2, b(42), "not_me", "upheld", 1780290000000],
     "grant": [BILL, "insurer-a", [6, 7], "reimbursement", 1780290000000, b(43), 2, 303],
     "grants": [3, [["finance-city", b(42)]]],
+    "proxy": [b(43), b(44), 1790000000000, False],
+    "proxy_end": [1785000000000],
+    "accesses": [5, 9, b(45)],
 }
 RECORD = [2, 301, b(20), tagged("operation", ISSUE), tagged("operation", REVERSE), pack(BODIES["bill"])]
 
@@ -367,9 +373,15 @@ def test_records_their_keys_and_their_leaf() -> None:
         "grants": f"grants/{BILL}",
         "grant": "grant/finance-city/" + "2a" * 32,
         "grant_end": "grant/finance-city/" + "2a" * 32 + "/revoked",
+        "proxy": "proxy/finance-city/" + "2a" * 32,
+        "proxy_end": "proxyend/finance-city/" + "2a" * 32,
+        "accesses": "accesses/finance-city",
     }
     assert found["bodies"] == {name: pack(body).hex() for name, body in BODIES.items()}
     assert found["record"] == {"bytes": pack(RECORD).hex(), "digest": tagged("record", RECORD).hex()}
+    access = [9, b(46), BILL, "hospital-a", "finance", "auditor", "auditor-07", b(42), "audit", "2026-17", 300]
+    access += [1780286401000, 1782878401000, ["items", "payer_name"]]
+    assert found["access"] == {"bytes": pack(access).hex(), "digest": tagged("access", access).hex()}
     state_leaf = pack([f"bill/{BILL}".encode(), RECORD])
     assert found["state_leaf"] == state_leaf.hex()
     assert found["state_leaf_hash"] == leaf(state_leaf).hex()
@@ -523,6 +535,7 @@ def test_a_proof() -> None:
         "genesis",
         "key",
         "record",
+        "access",
     ],
 )
 def test_no_two_kinds_of_thing_share_a_digest(kind: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from chain import keyspace
+from chain.accesses import Access
 from chain.bill import BillRequest, Charge, Item, Payer, PaymentParts, Visit
 from chain.block import Block, FinalBlock, Header, Outcome, history_leaf, outcomes_root, transactions_root
 from chain.catalogue import (
@@ -47,6 +48,7 @@ from chain.operation import (
     AddKey,
     AdmitOrganisation,
     AllotRange,
+    AnchorAccesses,
     ApproveChange,
     BindHolder,
     BindPayer,
@@ -57,6 +59,8 @@ from chain.operation import (
     DeliverBill,
     DisputeBill,
     EndKey,
+    EndProxy,
+    GrantProxy,
     GrantRead,
     HoldBill,
     IssueBill,
@@ -92,6 +96,7 @@ from chain.operation import (
 from chain.proof import CurrentRecord, Proof, SealProof, SetChange
 from chain.recorded import Recorded
 from chain.records import (
+    AccessesBody,
     AdmittedBody,
     AuthorityBody,
     BillBody,
@@ -127,6 +132,8 @@ from chain.records import (
     PaperBody,
     ParametersBody,
     PayerBody,
+    ProxyBody,
+    ProxyEndBody,
     RangeBody,
     RangesBody,
     ReasonBody,
@@ -239,7 +246,14 @@ OPERATIONS = {
     "settle_dispute": SettleDispute(BILL, "upheld", 2),
     "grant_read": GrantRead(filled(42), BILL, "insurer-a", [6, 7], "reimbursement", 1780290000000, filled(43)),
     "revoke_grant": RevokeGrant("finance-city", filled(42), "holder_asked"),
+    "grant_proxy": GrantProxy(filled(42), filled(43), filled(44), 1790000000000),
+    "end_proxy": EndProxy(filled(42)),
+    "anchor_accesses": AnchorAccesses(5, 9, filled(45)),
 }
+ACCESS = Access(
+    9, filled(46), BILL, "hospital-a", "finance", "auditor", "auditor-07", filled(42), "audit", "2026-17", 300,
+    1780286401000, 1782878401000, ["items", "payer_name"],
+)  # fmt: skip
 KEY_PAIR = SigningKey.from_seed(filled(7))
 PARAMETERS = ParametersBody(
     480, "33", "06", [1, 2, 3, 4], 600000, 20, 2000, 20000, 16777216, 10000, 30, 300000, 1000, [200, 301]
@@ -313,6 +327,9 @@ BODIES = {
     "dispute": DisputeBody(3, 2, filled(42), "not_me", "upheld", 1780290000000),
     "grant": GrantBody(BILL, "insurer-a", [6, 7], "reimbursement", 1780290000000, filled(43), 2, 303),
     "grants": GrantsBody(3, [GrantRef("finance-city", filled(42))]),
+    "proxy": ProxyBody(filled(43), filled(44), 1790000000000, False),
+    "proxy_end": ProxyEndBody(1785000000000),
+    "accesses": AccessesBody(5, 9, filled(45)),
 }  # fmt: skip
 RECORD = Record(2, 301, filled(20), operation_digest(ISSUE), operation_digest(REVERSE), encode(BODIES["bill"]))
 GENESIS = Genesis(
@@ -464,11 +481,15 @@ def records() -> Vectors:
         "grants": keyspace.grants(BILL),
         "grant": keyspace.grant("finance-city", filled(42)),
         "grant_end": keyspace.grant_end("finance-city", filled(42)),
+        "proxy": keyspace.proxy("finance-city", filled(42)),
+        "proxy_end": keyspace.proxy_end("finance-city", filled(42)),
+        "accesses": keyspace.accesses("finance-city"),
     }
     return {
         "keys": {name: value.decode() for name, value in names.items()},
         "bodies": {name: plain(body) for name, body in BODIES.items()},
         "record": with_digest(RECORD),
+        "access": with_digest(ACCESS),
         "state_leaf": state_leaf(key, encode(RECORD)).hex(),
         "state_leaf_hash": hash_leaf(state_leaf(key, encode(RECORD))).hex(),
     }
