@@ -19,6 +19,7 @@ from api.openapi import build_document
 from api.pages import phone_page
 from api.policy import POLICIES, PUBLIC, Policy
 from api.problems import problem_page
+from api.purpose import with_purpose
 from api.rendering import REVALIDATE, render, render_refused
 from api.route import GATEWAY, Route
 from api.routes import ROUTES
@@ -83,7 +84,8 @@ def _endpoint(
         scope["medbill.route"] = path
         try:
             reader = None if policy.token == "none" else _read_token(request, tokens)
-            return await handler(Call(request, desk, settings, policy.admit(reader, desk.organisation)))
+            admitted = with_purpose(request, policy.admit(reader, desk.organisation))
+            return await handler(Call(request, desk, settings, admitted))
         except ApiRefused as refusal:
             return render_refused(scope, refusal.code, refusal.detail, refusal.pointer, refusal.headers)
         except ServiceRefused as refusal:

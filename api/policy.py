@@ -130,6 +130,16 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/me/grants"): PATIENT,
     ("GET", "/v1/me/grants"): PATIENT,
     ("POST", "/v1/me/grants/{grant}/revocation"): PATIENT,
+    ("GET", "/v1/me/accesses"): PATIENT,
+    ("GET", "/v1/me/proxies"): PATIENT,
+    ("POST", "/v1/me/proxies"): PATIENT,
+    ("POST", "/v1/me/proxies/{proxy}/end"): PATIENT,
+    # whose principal cannot sign on: a clerk of the office sees a document of it
+    ("POST", "/v1/proxies"): OFFICE,
+    ("POST", "/v1/proxies/{proxy}/end"): OFFICE,
+    ("GET", "/v1/audit/accesses"): AUDITING,
+    ("GET", "/v1/audit/accesses/anchor"): AUDITING,
+    ("POST", "/v1/audit/accesses:anchor"): AUDITING,
     # the insurer's own, whoever of it asks
     ("GET", "/v1/claims/{claim}/evidence"): Policy(anyone=_roles("insurer_clerk", "operator", "auditor")),
     # the transaction's own signature says for whom it speaks, here too

@@ -41,6 +41,7 @@ def build_answer(standing: Standing) -> Answer:
         bill_id=standing.bill_id,
         check_code=standing.check_code,
         superseded_by=standing.superseded_by,
+        proxy=standing.proxy,
         links=links_of(standing),
     )
 
@@ -131,5 +132,5 @@ async def answer_standing(call: Call, standing: Standing) -> Response:
         if reached is None:
             return render_standing(call, standing, None)
         # what was said at the counter stays true after the wait
-        standing = msgspec.structs.replace(reached[0], repeated=standing.repeated)
+        standing = msgspec.structs.replace(reached[0], repeated=standing.repeated, proxy=standing.proxy)
     return render_standing(call, standing, waited_s)

@@ -32,6 +32,7 @@ ROWS_MAX = 1_000_000  # of one list put together here
 MIRROR, GATEWAY = "mirror", "gateway"
 T = TypeVar("T")
 OFFICE_ROLES = ("auditor", "finance_clerk")
+PURPOSES = {"auditor": "audit", "finance_clerk": "supervision"}  # of roles that have to name one
 
 
 class Unreachable(CommandFailed):
@@ -49,18 +50,30 @@ class Client:
     """A node's REST service, asked in one role. Use as a context manager."""
 
     def __init__(
-        self, home: Path, entry: NodeEntry, chain_id: str, role: str, subject: str, organisation: str | None = None
+        self,
+        home: Path,
+        entry: NodeEntry,
+        chain_id: str,
+        role: str,
+        subject: str,
+        organisation: str | None = None,
+        purpose: str | None = None,
+        case_number: str | None = None,
     ) -> None:
-        """`organisation`: for whom it asks, the node's own if none is named."""
+        """`organisation`: for whom it asks, the node's own if none is named. `purpose`: what is read for; its role's own if none
+        is named."""
         if entry.api_port is None:
             raise CommandFailed(
                 "argument_refused", f"{entry.name} is a {entry.kind} without REST; name a gateway or mirror"
             )
         self.node, self.organisation = entry.name, organisation or entry.organisation
+        self.office = entry.organisation  # whose node it is
         self.url = f"{'https' if entry.api_tls else 'http'}://{_bracketed(entry.host)}:{entry.api_port}"
         self._token_key = NetworkHome(home).organisation(self.organisation).token_key
         self._chain_id, self._role, self._subject = chain_id, role, subject
         self._token, self._token_at = "", float("-inf")
+        named = {"Purpose": purpose or PURPOSES.get(role), "Case-Number": case_number}
+        self._read_for = {name: value for name, value in named.items() if value}
         verify: Any = False  # plain HTTP on loopback: there is nothing to verify, and loading authorities takes 0.1 s
         if entry.api_tls:
             import ssl
@@ -107,6 +120,8 @@ class Client:
 
     def send(self, method: str, path: str, **more: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {self._bearer()}", "Accept-Language": "en", **more.pop("headers", {})}
+        if method == "GET":
+            headers |= self._read_for
         try:
             response = self._http.request(method, path, headers=headers, **more)
         except httpx2.HTTPError as error:
@@ -125,7 +140,13 @@ class Client:
 
 
 def open_client(
-    home: Path, via: str | None, role: str, subject: str = "medbill-cli", organisation: str | None = None
+    home: Path,
+    via: str | None,
+    role: str,
+    subject: str = "medbill-cli",
+    organisation: str | None = None,
+    purpose: str | None = None,
+    case_number: str | None = None,
 ) -> Client:
     """A client of the node `via`, or of the network's first mirror, that asks for `organisation`, the node's own if none is
     named. A hospital's key makes no auditors or clerks of the
@@ -133,14 +154,22 @@ def open_client(
     network = load_network_file(home)
     entry = network.node(via) if via else mirrors(network)[0]
     if organisation is not None and organisation != entry.organisation:
-        return Client(home, entry, network.chain_id, role, subject, organisation)
-    return _client(home, network, entry, role, subject)
+        return Client(home, entry, network.chain_id, role, subject, organisation, purpose, case_number)
+    return _client(home, network, entry, role, subject, purpose, case_number)
 
 
-def _client(home: Path, network: NetworkFile, entry: NodeEntry, role: str, subject: str) -> Client:
+def _client(
+    home: Path,
+    network: NetworkFile,
+    entry: NodeEntry,
+    role: str,
+    subject: str,
+    purpose: str | None = None,
+    case_number: str | None = None,
+) -> Client:
     if entry.kind == GATEWAY and role in OFFICE_ROLES:
-        role = "hospital_admin"
-    return Client(home, entry, network.chain_id, role, subject)
+        role, case_number = "hospital_admin", None
+    return Client(home, entry, network.chain_id, role, subject, purpose=purpose, case_number=case_number)
 
 
 def mirrors(network: NetworkFile) -> list[NodeEntry]:

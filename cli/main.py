@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from cli import output
 from cli.commands import (
+    access,
     accounting,
     approvals,
     archive,
@@ -96,6 +97,7 @@ for name, group in (
     ("token", token.app),
     ("validators", validators.app),
     ("audit", audit.app),
+    ("access", access.app),
     ("archive", archive.app),
     ("evidence", evidence.app),
     ("block", blocks.app),

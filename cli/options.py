@@ -43,3 +43,13 @@ FromDate = Annotated[
 ToDate = Annotated[
     str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last business date; today if left out.")
 ]
+Purpose = Annotated[
+    str | None,
+    typer.Option(
+        "--purpose", metavar="CODE", help="What it is read for; the patients are shown it. 'audit' if left out."
+    ),
+]
+CaseNumber = Annotated[
+    str | None,
+    typer.Option("--case-number", metavar="NUMBER", help="Of an auditor's case: the patients are told later."),
+]

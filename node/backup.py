@@ -50,8 +50,9 @@ from node.verify import Check, Progress, Report
 from node.verify_gateway import DIRECTORY as GATEWAY_STORE
 from node.verify_gateway import verify_parts
 
-# what a mirror's database of details holds beside what is derived: details, their indexes, marks, submissions, payers, look-ups
-MIRROR_ROWS = (b"b/", b"d/", b"g/", b"n/", b"o/", b"p/", b"v/", b"y/")
+# what a mirror's database of details holds beside what is derived: details, their indexes, marks, submissions, bills that get no
+# seal, payers, look-ups, who read what, who reads for whom
+MIRROR_ROWS = (b"a/", b"b/", b"d/", b"f/", b"g/", b"n/", b"o/", b"p/", b"q/", b"v/", b"y/")
 
 
 def silent(done: int, total: int) -> None:

@@ -1,10 +1,12 @@
 """A bill for those who may read it: its page, history and proof, and its face for public verification.
 
-Who that is, `rights.py` says; to all others a bill does not exist. Source: DESIGN sections 6 and 10.
+Who that is, `rights.py` says; to all others a bill does not exist. Whatever opens details notes it in `accesses`, and who calls
+gives nothing away before `accesses.written()`. Source: DESIGN sections 6 and 10.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import structlog
@@ -18,6 +20,7 @@ from chain.rules.moves import begin
 from chain.state import body_of
 from faces.face import opened_fields, opened_of_original, opened_of_payer
 from faces.source import Attachment, FaceSource, Form
+from node.access_log import AccessLog, Opened
 from node.bill_history import BillHistory
 from node.bound_payer import PAYER_NAMES, BoundPayer, is_unknown, payer_page
 from node.catalogue_book import CatalogueBook
@@ -30,6 +33,7 @@ from node.life_pages import life_page
 from node.life_proofs import LifeProofs
 from node.payer_store import PayerStore
 from node.proof_desk import ProofDesk
+from node.proxies import Proxies
 from node.recorded_operations import RecordedOperation, find_operation
 from node.rights import (
     ALL_FIELDS,
@@ -72,15 +76,18 @@ class BillDesk:
         proofs: ProofDesk,
         payers: PayerStore,
         catalogues: CatalogueBook,
+        accesses: AccessLog,
+        proxies: Proxies,
     ) -> None:
         self.details_read = 0  # by auditors and clerks: for metrics
+        self.accesses = accesses
         self._ledger, self._store = ledger, store
         self._lives, self._proofs, self._payers, self._catalogues = lives, proofs, payers, catalogues
         self._history = BillHistory(ledger, index, lives, proofs)
         self._life_proofs = LifeProofs(ledger, index, lives, proofs)
         audit_offices = (entry.id for entry in ledger.genesis.organisations if entry.kind == "audit")
         self._custody = Custody(office, frozenset([*supervisors_of(office, ledger.genesis), *audit_offices]))
-        self.holders = Holders(store, self._details, self.body_of, self._payer, self._claimed_by)
+        self.holders = Holders(store, self._details, self.body_of, self._payer, self._claimed_by, proxies)
         self.consents = Consents(ledger)
         self._log = structlog.get_logger("mirror")
 
@@ -147,9 +154,12 @@ class BillDesk:
             return None
         return self._store.get(body.issuer, bill)
 
-    def _count_reading(self, reader: Reader) -> None:
-        """Who of the hospital reads its own bills is its own affair, and so is what a holder reads; all others are counted."""
-        if reader.role not in STAFF and reader.role != "patient":
+    def _note(self, reader: Reader | None, bill: str, body: BillBody, fields: Iterable[str]) -> None:
+        """Details are about to be opened: to a reader, or to whoever showed a code. Raises ServiceRefused `purpose_missing`."""
+        proxy = (self.holders.held_under(reader, bill, body) if reader is not None else None) or b""
+        purpose = self.consents.of(reader, bill).purpose if reader is not None else ""
+        self.accesses.note(Opened(reader, bill, body.issuer, list(fields), proxy, purpose))
+        if reader is not None and reader.role not in STAFF and reader.role != "patient":
             self.details_read += 1
             self._log.info("details_read", role=reader.role, organisation=reader.organisation, count=self.details_read)
 
@@ -166,7 +176,7 @@ class BillDesk:
             page["grants"] = grants
         details = self._details(bill_id, body) if right.fields else None
         if details is not None:
-            self._count_reading(reader)
+            self._note(reader, bill_id, body, right.fields)
             page |= details_page(body, details, right.fields)
             bound = self._bound(body.issuer, details) if "payer" in page else None
             if bound is not None:
@@ -277,8 +287,8 @@ class BillDesk:
         if fields and details is None:
             raise ServiceRefused("unavailable", "the details of this bill are not here")
         opened = open_fields(details, fields) if fields and details is not None else []
-        if reader is not None and is_reader and opened:
-            self._count_reading(reader)
+        if opened:
+            self._note(reader if is_reader else None, bill_id, body, fields)
         return self._proofs.build(bill_id, opened)
 
     def payer_proof(self, bill_id: str, reader: Reader | None, secret: str | None) -> bytes | None:
@@ -297,8 +307,7 @@ class BillDesk:
             raise ServiceRefused("payer_not_bound")
         if bound is None or bound.details is None:
             raise ServiceRefused("unavailable", "the details of this bill are not here")
-        if reader is not None and is_reader:
-            self._count_reading(reader)
+        self._note(reader if is_reader else None, bill_id, found[1], PAYER_NAMES)
         return self._life_proofs.payer(bound.operation, bound.details, list(PAYER_NAMES))
 
     def face_source(self, bill_id: str, reader: Reader | None, form: Form, secret: str | None) -> FaceSource | None:
@@ -320,13 +329,14 @@ class BillDesk:
         original = self._details(body.related[0], first[1]) if first is not None else None
         if details is None or (first is not None and original is None):
             raise ServiceRefused("unavailable", "the details of this bill are not here")
-        if reader is not None and is_reader:
-            self._count_reading(reader)
         with_secrets = is_holder or right.fields >= SECRETS
         names = opened_fields(details, form, is_red=original is not None, with_secrets=with_secrets)
+        self._note(reader if is_reader else None, bill_id, body, names)
         proofs = [self._attached(details, names)]
-        if original is not None:
-            proofs.append(self._attached(original, opened_of_original(original, form)))
+        if original is not None and first is not None:
+            shown = opened_of_original(original, form)
+            self._note(reader if is_reader else None, original.bill, first[1], shown)
+            proofs.append(self._attached(original, shown))
         bound = self._bound(body.issuer, original or details)
         if bound is not None and bound.details is not None:
             proofs.append(self._attached_payer(bound.operation, bound.details))

@@ -48,7 +48,7 @@ class Binding:
             for name in counted:
                 self._failures.add(name)
             raise ServiceRefused("bill_unknown")
-        if self._bills.holders.is_holder(reader, bill, known.body):
+        if self._bills.holders.is_own(reader, bill, known.body):
             return self._bills.standing(bill, known)
         operation = BindHolder(bill, self._store.pseudonym(bill, identity))
         recorded = self._office.foresee(operation)

@@ -174,6 +174,7 @@ def _open_mirror(
         on_halt=stop.ask,
         space=_space(config),
         verify_workers=config.verify_workers,
+        embargo_days=config.access_embargo_days,
     )
 
 

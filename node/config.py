@@ -48,6 +48,7 @@ HOST = r"[A-Za-z0-9_.:-]{1,253}"
 HOST_HINT = "a host name or address"
 RESERVE_MIB_MAX = 1 << 20  # a tebibyte
 VERIFY_WORKERS_MAX = 64
+EMBARGO_DAYS_MAX = 3_650
 URL = r"https?://[A-Za-z0-9.:\[\]-]{1,253}(/[A-Za-z0-9._~/-]{0,200})?"
 URL_HINT = "an address such as https://bills.example.cn, without query"
 
@@ -94,6 +95,7 @@ class NodeConfig(msgspec.Struct, frozen=True):
     verify_workers: int = 1  # threads of a validator or mirror that check signatures
     disk_reserve_mib: int | None = None  # free room below which no new work is taken; None: disk_space.py's own
     title: str = ""  # of a gateway whose organisation came after genesis: as people write it
+    access_embargo_days: int = 30  # a mirror tells patients so much later of what was read for a case
     public_url: str = (
         ""  # where the QR codes of faces lead, without a slash at the end; the REST port's own if left out
     )
@@ -153,6 +155,7 @@ def parse_node_config(data: bytes, home: Path, path: str = "node.yaml") -> NodeC
         if "disk_reserve_mib" in root
         else None,
         title=root.read_text("title", "", r".{0,128}", "at most 128 characters"),
+        access_embargo_days=root.read_integer("access_embargo_days", 0, EMBARGO_DAYS_MAX, default=30),
         public_url=root.read_text("public_url", "", URL, URL_HINT).rstrip("/"),
         paper_forms=NodeHome(home).paper_forms,
     )
@@ -210,6 +213,8 @@ def _check_node(config: NodeConfig, root: Section) -> None:
                 )
     if config.kind == GATEWAY and "verify_workers" in root:
         root.problems.add(root.line_of("verify_workers"), "verify_workers: a gateway checks few signatures; remove it")
+    if config.kind != MIRROR and "access_embargo_days" in root:
+        root.problems.add(root.line_of("access_embargo_days"), "access_embargo_days: only mirrors have it; remove it")
     if config.kind == VALIDATOR and config.api is not None:
         root.problems.add(root.line_of("api"), "api: a validator serves nobody but nodes; remove it")
     if config.api is None and "public_url" in root:

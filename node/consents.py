@@ -27,6 +27,7 @@ class Consent(msgspec.Struct, frozen=True):
 
     is_given: bool
     fields: frozenset[str]
+    purpose: str = ""  # of the newest of them
 
 
 NOTHING_GRANTED = Consent(False, NO_FIELDS)
@@ -51,7 +52,8 @@ class Consents:
         organisation = state.get(keyspace.organisation(reader.organisation), OrganisationBody) if own else None
         if organisation is None or organisation.state != ACTIVE:
             return NOTHING_GRANTED
-        return Consent(True, frozenset(FIELDS[number] for grant in own for number in grant.fields))
+        fields = frozenset(FIELDS[number] for grant in own for number in grant.fields)
+        return Consent(True, fields, own[-1].purpose)
 
     def shown_to(self, reader: Reader, right: Right, bill: str) -> list[dict[str, Any]]:
         """The grants in force on a bill that a reader sees there."""

@@ -11,6 +11,8 @@ Keys of the database:  d/issuer/bill -> details root (32) ‖ box · n/mac (16)/
                        has claimed
                        g/mac (16)/bill -> nothing: bills that belong to a settlement
                        v/… what `lookups.py` keeps
+Beside them lie a/… (`access_log.py`), b/… (`payer_store.py`), f/… (`proxies.py`), q/… (`withholdings.py`), y/… (`submissions.py`),
+and what is derived.
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ class DetailsStore:
         self.issuers = frozenset(issuers)  # whose bills the office supervises
         self.turned_away = 0  # details not kept because too many wait for their bills: for metrics
         self.on_kept: list[Callable[[str, Sequence[str]], None]] = []  # called with (issuer, bills) after the flush
+        self.key_for: Callable[[bytes], bytes] = lambda use: expand(storage_key, use, 32)  # for what lies beside them
         self.box = DetailsBox(storage_key)
         self._index_key = expand(storage_key, b"medbill/1/business-index", 32)
         self._person_key = expand(storage_key, b"medbill/1/person-index", 32)

@@ -39,7 +39,7 @@ class DisputeDesk:
         if reader.identity is None:
             raise ServiceRefused("identity_missing", "the token does not say whose bills are asked for")
         known = self._bills.known(bill)
-        if known is None or not self._bills.holders.is_holder(reader, bill, known.body):
+        if known is None or not self._bills.holders.is_own(reader, bill, known.body):
             raise ServiceRefused("bill_unknown")
         before = dispute_of(self._ledger.state, bill)
         is_open = before is not None and before.state == DISPUTED

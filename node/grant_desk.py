@@ -142,7 +142,7 @@ class GrantDesk:
     def _held(self, bill: str, reader: Reader) -> BillBody | None:
         """A bill that is the reader's, or is theirs to act for."""
         body = self._bills.body_of(bill)
-        return body if body is not None and self._bills.holders.is_holder(reader, bill, body) else None
+        return body if body is not None and self._bills.holders.is_own(reader, bill, body) else None
 
     def _mac(self, said: list[Any]) -> bytes:
         return hmac.digest(self._key, encode(said), "sha256")

@@ -13,6 +13,7 @@ from chain.details import Details, field_values
 from chain.records import BillBody
 from node.details_store import DetailsStore
 from node.identity import Identity, spelt_document
+from node.proxies import Proxies
 from node.service import Reader
 
 ROWS_AT_ONCE = 200
@@ -25,16 +26,35 @@ BoundOf = Callable[[str], bytes | None]  # pseudonym of who claimed the bill
 
 class Holders:
     def __init__(
-        self, store: DetailsStore, details_of: DetailsOf, body_of: Known, payer_of: PayerOf, bound_of: BoundOf
+        self,
+        store: DetailsStore,
+        details_of: DetailsOf,
+        body_of: Known,
+        payer_of: PayerOf,
+        bound_of: BoundOf,
+        proxies: Proxies,
     ) -> None:
         self._store, self._details_of, self._body_of, self._payer_of = store, details_of, body_of, payer_of
-        self._bound_of = bound_of
+        self._bound_of, self._proxies = bound_of, proxies
 
     def is_holder(self, reader: Reader, bill: str, body: BillBody) -> bool:
-        """Whether the bill is the asking patient's."""
+        """Whether the bill is the asking patient's, or that of somebody whose proxy the patient is now."""
+        return self.held_under(reader, bill, body) is not None
+
+    def is_own(self, reader: Reader, bill: str, body: BillBody) -> bool:
+        """Whether the bill is the asking patient's: who reads for somebody else neither lets others read, nor disputes."""
+        return self.held_under(reader, bill, body) == b""
+
+    def held_under(self, reader: Reader, bill: str, body: BillBody) -> bytes | None:
+        """The relation under which a patient reads a bill: empty for the own ones; None if it is not theirs to read."""
         if reader.role != "patient" or reader.identity is None:
-            return False
-        return self._is_of(reader.identity, bill, body)
+            return None
+        if self._is_of(reader.identity, bill, body):
+            return b""
+        for name, relation in self._proxies.in_force_for(reader.identity):
+            if self._is_of(relation.principal, bill, body):
+                return name
+        return None
 
     def bills_of(self, identity: Identity, after: tuple[str, str] | None) -> Iterator[tuple[str, str, BillBody]]:
         """(issuer, bill, body) of a person's recorded bills at all hospitals, by issuer and number, from behind `after`."""

@@ -23,6 +23,9 @@ from chain.signature import SigningKey
 from chain.state import record_of
 from chain.validators import ValidatorSet
 from faces.source import FaceSource, Form
+from node.access_anchors import AccessAnchors, anchor_of
+from node.access_log import EMBARGO_DAYS, AccessLog, Opened
+from node.access_pages import access_row
 from node.admissions import organisations_of
 from node.approvals import Approvals
 from node.audit_desk import AuditDesk, day_number
@@ -43,10 +46,13 @@ from node.life_pages import life_page
 from node.lookups import Lookups
 from node.membership_page import membership_page
 from node.office_desk import OfficeDesk
+from node.patient_accesses import PatientAccesses
 from node.patient_desk import PatientDesk
 from node.payer_store import PayerStore
 from node.peers import Peers
 from node.proof_desk import ProofDesk, checked_proof
+from node.proxies import Proxies
+from node.proxy_desk import ProxyDesk
 from node.recorded_operations import find_operation
 from node.rights import STAFF
 from node.seal_index import SealIndex
@@ -84,6 +90,7 @@ class Mirror:
         approvals: Approvals,
         withholdings: Withholdings,
         payers: PayerStore,
+        embargo_days: int = EMBARGO_DAYS,
     ) -> None:
         self.name, self.organisation = name, organisation
         self.chain_id = ledger.chain_id.hex()
@@ -102,8 +109,29 @@ class Mirror:
             self._published,
             self._catalogue,
         )
-        self.bills = BillDesk(organisation, ledger, store, index, lives, self._proofs, payers, self._catalogues)
-        self.patients = PatientDesk(self.bills, GrantDesk(ledger, store, self.bills, self._office.signer))
+        database, thread = store.database, store.thread
+        self._accesses = AccessLog(database, thread, ledger, lambda: anchor_of(ledger, organisation), embargo_days)
+        self.proxies = proxies = Proxies(organisation, ledger, database, thread, store.key_for)
+        self.bills = BillDesk(
+            organisation,
+            ledger,
+            store,
+            index,
+            lives,
+            self._proofs,
+            payers,
+            self._catalogues,
+            self._accesses,
+            proxies,
+        )
+        self.family = ProxyDesk(proxies, self._office.send)
+        self.patients = PatientDesk(
+            self.bills,
+            GrantDesk(ledger, store, self.bills, self._office.signer),
+            PatientAccesses(self._accesses, self.bills.holders, proxies),
+            self.family,
+        )
+        self.anchors = AccessAnchors(organisation, ledger, self._accesses, self._proofs, submissions, self._office.send)
         self.binding = Binding(self.bills, store, self._office)
         self.disputes = DisputeDesk(ledger, self.bills, store, lives, self._office)
         self.counts = Lookups(store, LOOKUP_ROWS)
@@ -233,19 +261,27 @@ class Mirror:
     # ── bills ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def bill(self, bill_id: str, reader: Reader) -> dict[str, Any] | None:
-        return self.bills.page(bill_id, reader)
+        page = self.bills.page(bill_id, reader)
+        await self._accesses.written()
+        return page
 
     async def bills_by_business_no(self, issuer: str, business_no: str, reader: Reader) -> list[dict[str, Any]]:
-        return self.bills.pages_of(issuer, business_no, reader)
+        pages = self.bills.pages_of(issuer, business_no, reader)
+        await self._accesses.written()
+        return pages
 
     async def bills_of_group(self, issuer: str, group: str, reader: Reader, after: str | None, limit: int) -> Page:
-        return self.bills.pages_of_group(issuer, group, reader, after, limit)
+        page = self.bills.pages_of_group(issuer, group, reader, after, limit)
+        await self._accesses.written()
+        return page
 
     async def history(self, bill_id: str, reader: Reader) -> list[dict[str, Any]] | None:
         return self.bills.history(bill_id, reader)
 
     async def proof(self, bill_id: str, reader: Reader | None, fields: list[str], secret: str | None) -> bytes | None:
-        return self.bills.proof(bill_id, reader, fields, secret)
+        proof = self.bills.proof(bill_id, reader, fields, secret)
+        await self._accesses.written()
+        return proof
 
     async def bill_version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:
         return self.bills.version(bill_id, at_ms, reader)
@@ -259,10 +295,14 @@ class Mirror:
     async def face_source(
         self, bill_id: str, reader: Reader | None, form: Form, secret: str | None
     ) -> FaceSource | None:
-        return self.bills.face_source(bill_id, reader, form, secret)
+        source = self.bills.face_source(bill_id, reader, form, secret)
+        await self._accesses.written()
+        return source
 
     async def payer_proof(self, bill_id: str, reader: Reader | None, secret: str | None) -> bytes | None:
-        return self.bills.payer_proof(bill_id, reader, secret)
+        proof = self.bills.payer_proof(bill_id, reader, secret)
+        await self._accesses.written()
+        return proof
 
     def check_proof(self, data: bytes) -> dict[str, Any]:
         return checked_proof(data, self._ledger.genesis)
@@ -388,13 +428,25 @@ class Mirror:
             if body is not None:
                 self._sealer.look_again(body.issuer, bill)
 
-    async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int) -> Page:
+    async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int, reader: Reader) -> Page:
+        self._accesses.note(Opened(reader, "", filters.get("issuer", ""), []))
+        await self._accesses.written()
         return await self._audit.bills(filters, after, limit)
 
     async def audit_settlements(
         self, filters: dict[str, str], bureau: str | None, after: str | None, limit: int
     ) -> Page:
         return await self._match.page(filters, bureau, after, limit)
+
+    def accesses(self, after: int, limit: int) -> Page:
+        rows = [access_row(number, data) for number, data in self._accesses.entries(after + 1, limit + 1)]
+        return Page(rows[:limit], str(rows[limit - 1]["number"]) if len(rows) > limit else None)
+
+    def access_anchor(self) -> bytes | None:
+        return self.anchors.proof()
+
+    async def anchor_accesses(self) -> Standing | None:
+        return await self.anchors.anchor()
 
     async def number_gaps(self, issuer: str | None, year: int) -> list[dict[str, Any]]:
         return await self._audit.number_gaps(issuer, year)

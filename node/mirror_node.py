@@ -20,6 +20,8 @@ from chain.final_view import FinalView
 from chain.ledger import Ledger
 from chain.records import BillBody, OrganisationBody
 from chain.signature import SigningKey
+from node.access_anchors import anchor_of
+from node.access_log import EMBARGO_DAYS
 from node.admissions import supervised_by
 from node.answers import Answers, turn_of
 from node.approvals import Approvals
@@ -82,6 +84,7 @@ class MirrorNode:
         on_halt: Callable[[str], None],
         space: DiskSpace | None = None,
         verify_workers: int = 1,
+        embargo_days: int = EMBARGO_DAYS,
     ) -> None:
         """Opens the details below `data`. Raises StorageDamaged, StorageLocked."""
         self.name, self.organisation = name, organisation
@@ -141,6 +144,7 @@ class MirrorNode:
             approvals=Approvals(data, storage_key, ledger.genesis.parameters),
             withholdings=withholdings,
             payers=self.payers,
+            embargo_days=embargo_days,
         )
         ledger.on_admitted.append(self._admit)
         self._answers = Answers(ledger, self.feed, self.evidence)
@@ -167,6 +171,7 @@ class MirrorNode:
             self._submissions.run(),
             self._watch.run(),
             self.desk.counts.run(),
+            self.desk.anchors.run(),
         ]
         if self.sealer is not None:
             parts.append(self.sealer.run())
@@ -307,6 +312,8 @@ class MirrorNode:
             "submissions": self._submissions.count,
             "evidence": len(self.evidence.pieces),
             "details_turned_away_total": self.details.turned_away,
+            "accesses_logged": self.desk.bills.accesses.number,
+            "accesses_anchored": anchor_of(self.ledger, self.organisation)[0],
         }
         if self.sealer is not None:
             figures["seal_lag_seconds"] = (self.sealer.lag_ms or 0) / 1000

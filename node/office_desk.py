@@ -21,9 +21,12 @@ from chain.ledger import Ledger
 from chain.operation import (
     AdmitOrganisation,
     AllotRange,
+    AnchorAccesses,
     BindHolder,
     ClearLease,
     DisputeBill,
+    EndProxy,
+    GrantProxy,
     Operation,
     PublishCatalogue,
     RangeRef,
@@ -43,7 +46,9 @@ BLOCKS_AT_ONCE = 200  # read for a page of what a key signed; it may then be sho
 STATES = {ACTIVE: "active", SUSPENDED: "suspended", CLOSED: "closed"}
 
 HolderOperation = BindHolder | DisputeBill | SettleDispute  # said of a bill for its holder
-OfficeOperation = AdmitOrganisation | AllotRange | ClearLease | PublishCatalogue | StandingOperation | HolderOperation
+# what one person of the office, or the archive by itself, does
+AloneOperation = ClearLease | HolderOperation | GrantProxy | EndProxy | AnchorAccesses
+OfficeOperation = AdmitOrganisation | AllotRange | PublishCatalogue | StandingOperation | AloneOperation
 
 
 class OfficeDesk:
@@ -74,6 +79,10 @@ class OfficeDesk:
         """A clearance as `ClearanceDesk` derived it. Raises ServiceRefused."""
         return await self._send(operation, ())
 
+    async def send(self, operation: AloneOperation) -> Standing:
+        """What needs no second person. Raises ServiceRefused."""
+        return await self._send(operation, ())
+
     async def supervise(self, operation: StandingOperation, persons: Sequence[bytes]) -> Standing:
         """As of the organisation's standing now. Raises ServiceRefused."""
         body = self._ledger.state.get(keyspace.organisation(operation.organisation), OrganisationBody)
@@ -95,7 +104,7 @@ class OfficeDesk:
 
     async def _send(self, operation: OfficeOperation, persons: Sequence[bytes]) -> Standing:
         self.signer.key()
-        if not isinstance(operation, ClearLease | BindHolder | DisputeBill | SettleDispute):
+        if not isinstance(operation, AloneOperation):
             needs_two = operation.__struct_config__.tag in self._ledger.parent().parameters.two_persons
             if needs_two and len(persons) < 2:
                 self.signer.try_now(msgspec.structs.replace(operation, persons=SOMEBODY))

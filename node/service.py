@@ -68,6 +68,8 @@ class Reader(msgspec.Struct, frozen=True):
     organisation: str
     role: str  # one of api/auth.py's
     identity: Identity | None = None  # of a patient, as the sign-on has proved it
+    purpose: str = ""  # that the request names; one of purposes.py's
+    case_number: str = ""  # of an auditor's case: the patient is told later
 
 
 class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -82,6 +84,7 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     check_code: str | None = None  # of a bill issued here
     superseded_by: str | None = None  # the bill that the same business number has already
     repeated: bool = False  # the same request was kept before: nothing new was made
+    proxy: str | None = None  # the relation that was registered here, hex
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -130,6 +133,17 @@ class Claimed(msgspec.Struct, frozen=True, omit_defaults=True):
     check_code: str
     business_date: str | None = None  # yyyy-mm-dd
     total_fen: int | None = None
+
+
+class ProxyAsked(msgspec.Struct, frozen=True):
+    """A relation that is to be registered. Personal data."""
+
+    principal: Identity | None  # whose bills; None: the asking patient's
+    agent: Identity  # who is to read them
+    relationship: str  # of `proxies.Relationship`
+    until_ms: int
+    evidence: str = ""  # kind of document that a clerk has seen
+    evidence_number: str = ""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -329,8 +343,13 @@ class Counter(Desk, Protocol):
 class Patients(Protocol):
     """What an archive does for patients."""
 
-    async def my_bills(self, reader: Reader, after: str | None, limit: int) -> Page:
-        """A person's bills at all hospitals. Raises ServiceRefused `identity_missing`."""
+    async def my_bills(self, reader: Reader, after: str | None, limit: int, proxy: str | None = None) -> Page:
+        """A person's bills at all hospitals, or those of whom the person reads for under `proxy` (hex). Raises ServiceRefused
+        `identity_missing`, `proxy_unknown`."""
+        ...
+
+    async def my_accesses(self, reader: Reader, after: str | None, limit: int, proxy: str | None = None) -> Page:
+        """Who read these bills, the newest first; as `my_bills`."""
         ...
 
     async def give_grants(self, reader: Reader, bills: Sequence[str], wish: GrantWish) -> list[GivenGrant]:
@@ -344,6 +363,23 @@ class Patients(Protocol):
 
     async def revoke_grant(self, reader: Reader, grant: str, reason: str) -> Standing:
         """Take one back; `grant` is hex. Raises ServiceRefused: `identity_missing`, `grant_unknown`, the rules' codes."""
+        ...
+
+
+class Family(Protocol):
+    """Who reads for whom. Names of relations are hex."""
+
+    async def grant(self, reader: Reader, asked: ProxyAsked) -> Standing:
+        """Its standing names the relation. Raises ServiceRefused `identity_missing`, `counter_only`, `same_person`, `proxy_expired`, `proxy_too_long` …"""
+        ...
+
+    async def end(self, reader: Reader, name: str) -> Standing:
+        """Raises ServiceRefused `proxy_unknown`, `already_ended`, `proxy_expired`."""
+        ...
+
+    def mine(self, reader: Reader) -> list[dict[str, Any]]:
+        """{proxy, as, principal, agent, relationship, until, state, registered_by, evidence}. Raises ServiceRefused
+        `identity_missing`."""
         ...
 
 
@@ -383,6 +419,21 @@ class Archive(Desk, Protocol):
 
     @property
     def disputes(self) -> Disputes: ...
+
+    @property
+    def family(self) -> Family: ...
+
+    def accesses(self, after: int, limit: int) -> Page:
+        """The log of accesses from behind number `after` on: {number, entry (hex), …}; `chain/accesses.py` checks it."""
+        ...
+
+    def access_anchor(self) -> bytes | None:
+        """The file that proves how far it is anchored; None if nothing is."""
+        ...
+
+    async def anchor_accesses(self) -> Standing | None:
+        """Anchor what is not anchored yet; None if there is nothing. Raises ServiceRefused."""
+        ...
 
     async def bill_version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:
         """The file that proves what the ledger said of a bill at a moment. Raises ServiceRefused `not_yet_recorded`."""
@@ -438,8 +489,8 @@ class Archive(Desk, Protocol):
         `already_sealed`, `not_supervised`, `too_many_withheld`."""
         ...
 
-    async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int) -> Page:
-        """Filters: issuer (required), from, to (yyyy-mm-dd), kind, place, validity."""
+    async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int, reader: Reader) -> Page:
+        """Filters: issuer (required), from, to (yyyy-mm-dd), kind, place, validity. The search itself is recorded before."""
         ...
 
     async def audit_settlements(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api.route import Route
 from api.routes import (
+    accesses,
     approvals,
     audit,
     bills,
@@ -22,6 +23,7 @@ from api.routes import (
     numbers,
     organisations,
     payers,
+    proxies,
     public,
     settlements,
 )
@@ -37,6 +39,7 @@ ROUTES: tuple[Route, ...] = (
     *lookups.ROUTES,
     *disputes.ROUTES,
     *grants.ROUTES,
+    *proxies.ROUTES,
     *fhir.ROUTES,
     *numbers.ROUTES,
     *organisations.ROUTES,
@@ -44,6 +47,7 @@ ROUTES: tuple[Route, ...] = (
     *approvals.ROUTES,
     *audit.ROUTES,
     *settlements.ROUTES,
+    *accesses.ROUTES,
     *ledger.ROUTES,
     *institutions.ROUTES,
     *files.ROUTES,

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.errors import ApiRefused
+from api.purpose import PURPOSE_HEADERS, PURPOSE_PROBLEMS, verify_purpose
 from api.rendering import render, render_bytes, render_page
 from api.route import MIRROR, Given, Parameter, Route, Sent
 from api.routes.numbers import own_only
@@ -42,6 +43,7 @@ async def withhold_seals(call: Call) -> Response:
 
 
 async def list_audited_bills(call: Call) -> Response:
+    verify_purpose(call)
     filters = call.parameters("issuer", "from", "to", "kind", "place", "validity", "cursor", "limit")
     cursor = filters.pop("cursor", None)
     limit = parse_limit(filters.pop("limit", None), AUDIT_LIMIT_MAX)
@@ -55,7 +57,7 @@ async def list_audited_bills(call: Call) -> Response:
             raise ApiRefused("parameter_invalid", f"{name}: {', '.join(allowed)}")
     scope = "audit/bills?" + "&".join(f"{name}={filters[name]}" for name in sorted(filters))
     after = None if cursor is None else call.open_cursor(scope, cursor)
-    return render_page(call, await call.archive.audit_bills(filters, after, limit), scope, limit)
+    return render_page(call, await call.archive.audit_bills(filters, after, limit, call.person), scope, limit)
 
 
 async def list_day_totals(call: Call) -> Response:
@@ -99,6 +101,7 @@ async def list_number_gaps(call: Call) -> Response:
 
 
 async def list_signed(call: Call) -> Response:
+    verify_purpose(call)
     parameters = call.parameters("key_id", "from_height", "cursor", "limit")
     try:
         key = bytes.fromhex(parameters.get("key_id", ""))
@@ -177,8 +180,9 @@ ROUTES = (
             Parameter("validity", "state of the bill", "normal", schema={"type": "string", "enum": list(VALIDITIES)}),
             LIMIT,
             CURSOR,
+            *PURPOSE_HEADERS,
         ),
-        (*IN_PARAMETERS, "cursor_invalid"),
+        (*IN_PARAMETERS, "cursor_invalid", *PURPOSE_PROBLEMS),
     ),
     Route(
         "GET",
@@ -245,7 +249,8 @@ ROUTES = (
             Parameter("from_height", "first block to look at", "1"),
             LIMIT,
             CURSOR,
+            *PURPOSE_HEADERS,
         ),
-        (*IN_PARAMETERS, "cursor_invalid"),
+        (*IN_PARAMETERS, "cursor_invalid", *PURPOSE_PROBLEMS),
     ),
 )

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from api.body import JSON, decode_json, split_list
 from api.call import Call
 from api.errors import ApiRefused
+from api.purpose import PURPOSE_HEADERS, PURPOSE_PROBLEMS
 from api.rendering import found, render, status_of_code
 from api.route import BOTH, GATEWAY, Given, Parameter, Route, Sent
 from api.schemas import examples
@@ -218,8 +219,8 @@ ROUTES = (
         {200: Given("The bill", examples.BILL_VIEW, dict)},
         BOTH,
         None,
-        (BILL_ID,),
-        ("bill_unknown",),
+        (BILL_ID, *PURPOSE_HEADERS),
+        ("bill_unknown", *PURPOSE_PROBLEMS),
     ),
     Route(
         "POST",

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.errors import ApiRefused
+from api.purpose import PURPOSE_HEADERS, PURPOSE_PROBLEMS
 from api.rendering import render_bytes
 from api.route import BOTH, Given, Parameter, Route
 from api.routes.bills import BILL_ID
@@ -87,7 +88,8 @@ ROUTES = (
             Parameter("form", "`pdf` (if left out) or `ofd`", "pdf"),
             Parameter("kind", "`face` (if left out), the bill itself, or `list`, its items", "face"),
             *HOLDER,
+            *PURPOSE_HEADERS,
         ),
-        ("bill_unknown", "parameter_invalid", "too_many_attempts", "unavailable"),
+        ("bill_unknown", "parameter_invalid", "too_many_attempts", "unavailable", *PURPOSE_PROBLEMS),
     ),
 )

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.errors import ApiRefused
+from api.purpose import PURPOSE_HEADERS, PURPOSE_PROBLEMS
 from api.rendering import render_bytes
 from api.route import BOTH, Given, Parameter, Route
 from api.routes.bills import BILL_ID
@@ -71,7 +72,11 @@ ROUTES = (
             ),
             CHECK_CODE,
             CHECK_CODE_HEADER,
+            *PURPOSE_HEADERS,
         ),
-        ("bill_unknown", "claim_unknown", "parameter_invalid", "too_many_attempts", "unavailable"),
+        (
+            *("bill_unknown", "claim_unknown", "parameter_invalid", "too_many_attempts", "unavailable"),
+            *PURPOSE_PROBLEMS,
+        ),
     ),
 )

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.errors import ApiRefused
+from api.purpose import PURPOSE_HEADERS, PURPOSE_PROBLEMS
 from api.rendering import render, render_page
 from api.route import BOTH, Given, Parameter, Route
 from api.routes.audit import CURSOR, IN_PARAMETERS, parse_limit
@@ -73,7 +74,8 @@ ROUTES = (
             Parameter("group", "instead of it: the hospital's own number of a settlement"),
             LIMIT,
             CURSOR,
+            *PURPOSE_HEADERS,
         ),
-        (*IN_PARAMETERS, "cursor_invalid"),
+        (*IN_PARAMETERS, "cursor_invalid", *PURPOSE_PROBLEMS),
     ),
 )

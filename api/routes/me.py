@@ -10,6 +10,7 @@ from api.rendering import render_page
 from api.route import MIRROR, Given, Parameter, Route, Sent
 from api.routes.audit import parse_limit
 from api.routes.bills import PREFER, with_links
+from api.routes.proxies import proxy_name
 from api.schemas import examples
 from api.schemas.answers import Answer, Rows
 from api.schemas.requests import BillClaimRequest
@@ -21,14 +22,12 @@ CLAIM_WAIT_S = 10  # where a person does not say how long to wait: whether the b
 
 LIMIT = Parameter("limit", "rows in one part", 20, schema={"type": "integer", "minimum": 1, "maximum": BILLS_LIMIT_MAX})
 CURSOR = Parameter("cursor", "`next` of the part before")
+FOR = Parameter("for", "a proxy that is in force: whom the asking person reads for")
 
 
 async def list_my_bills(call: Call) -> Response:
-    parameters = call.parameters("cursor", "limit")
-    limit = parse_limit(parameters.get("limit"), BILLS_LIMIT_MAX)
-    scope = f"/v1/me/bills {call.person.organisation} {call.person.subject}"
-    after = call.open_cursor(scope, parameters["cursor"]) if "cursor" in parameters else None
-    page = await call.archive.patients.my_bills(call.person, after, limit)
+    after, limit, proxy, scope = _part(call, "bills")
+    page = await call.archive.patients.my_bills(call.person, after, limit, proxy)
     return render_page(call, Page([with_links(row) for row in page.data], page.next), scope, limit)
 
 
@@ -44,6 +43,21 @@ async def claim_bill(call: Call) -> Response:
     return render_standing(call, msgspec.structs.replace(standing, repeated=is_theirs), asked_s)
 
 
+async def list_my_accesses(call: Call) -> Response:
+    after, limit, proxy, scope = _part(call, "accesses")
+    return render_page(call, await call.archive.patients.my_accesses(call.person, after, limit, proxy), scope, limit)
+
+
+def _part(call: Call, of: str) -> tuple[str | None, int, str | None, str]:
+    """(where to go on, how many rows, for whom, the cursor's scope) of a list of the asking person's."""
+    parameters = call.parameters("cursor", "limit", "for")
+    limit = parse_limit(parameters.get("limit"), BILLS_LIMIT_MAX)
+    proxy = proxy_name(parameters["for"]) if "for" in parameters else None
+    scope = f"/v1/me/{of} {call.person.organisation} {call.person.subject} {proxy or ''}"
+    after = call.open_cursor(scope, parameters["cursor"]) if "cursor" in parameters else None
+    return after, limit, proxy, scope
+
+
 ROUTES = (
     Route(
         "GET",
@@ -55,8 +69,21 @@ ROUTES = (
         {200: Given("The bills", {"data": [examples.BILL_VIEW], "has_more": False, "next": None}, Rows)},
         (MIRROR,),
         None,
-        (LIMIT, CURSOR),
-        ("identity_missing", "parameter_invalid", "parameter_unknown", "cursor_invalid"),
+        (LIMIT, CURSOR, FOR),
+        ("identity_missing", "parameter_invalid", "parameter_unknown", "cursor_invalid", "proxy_unknown"),
+    ),
+    Route(
+        "GET",
+        "/v1/me/accesses",
+        "listMyAccesses",
+        "patients",
+        "Who else read the details of the asking person's bills, for what purpose and when, at all hospitals, the newest first",
+        list_my_accesses,
+        {200: Given("The readings", {"data": [examples.ACCESS], "has_more": False, "next": None}, Rows)},
+        (MIRROR,),
+        None,
+        (LIMIT, CURSOR, FOR),
+        ("identity_missing", "parameter_invalid", "parameter_unknown", "cursor_invalid", "proxy_unknown"),
     ),
     Route(
         "POST",

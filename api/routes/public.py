@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.errors import ApiRefused
+from api.purpose import PURPOSE_HEADERS, PURPOSE_PROBLEMS
 from api.rendering import render, render_bytes
 from api.route import BOTH, Given, Parameter, Route, Sent
 from api.routes.bills import BILL_ID
@@ -159,8 +160,9 @@ ROUTES = (
                 "what to open, separated by commas: details, or `total,date,issuer` and the like, which always are",
             ),
             *HOLDER,
+            *PURPOSE_HEADERS,
         ),
-        ("bill_unknown", "parameter_invalid", "field_unknown", "too_many_attempts", "unavailable"),
+        ("bill_unknown", "parameter_invalid", "field_unknown", "too_many_attempts", "unavailable", *PURPOSE_PROBLEMS),
     ),
     Route(
         "POST",

@@ -20,6 +20,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     bill_id: str | None = None
     check_code: str | None = None
     superseded_by: str | None = None  # the bill that the business number has already
+    proxy: str | None = None  # the relation that was registered
     links: dict[str, str] = {}
 
 

@@ -78,6 +78,27 @@ OPERATION_QUEUED: dict[str, Any] = {
     "status": "queued",
     "links": {"operation": f"/v1/operations/{DIGEST}"},
 }
+PROXY_QUEUED: dict[str, Any] = {**OPERATION_QUEUED, "proxy": DIGEST}
+PROXY: dict[str, Any] = {
+    "proxy": DIGEST,
+    "as": "principal",
+    "principal": "示例乙",
+    "agent": "示例甲",
+    "relationship": "parent",
+    "until": "2026-12-31T16:00:00.000Z",
+    "state": "in_force",
+    "registered_by": "principal",
+    "evidence": None,
+}
+_SOMEBODY: dict[str, Any] = {"id_type": "passport", "id_number": "SYNTHETIC-0002", "name": "示例甲"}
+PROXY_REQUEST: dict[str, Any] = {"agent": _SOMEBODY, "relationship": "parent", "until": "2099-12-31"}
+COUNTER_PROXY_REQUEST: dict[str, Any] = {
+    "principal": {"id_type": "birth_certificate", "id_number": "SYNTHETIC-0003", "name": "示例丙"},
+    "agent": _SOMEBODY,
+    "relationship": "child",
+    "until": "2099-12-31",
+    "evidence": {"kind": "birth_certificate", "number": "SYNTHETIC-0003"},
+}
 OUTCOMES: dict[str, Any] = {
     "outcomes": [
         {"index": 0, **QUEUED},
@@ -412,4 +433,35 @@ FHIR_BUNDLE: dict[str, Any] = {
             "resource": {"resourceType": "Invoice", "id": BILL_ID, "status": "issued"},
         }
     ],
+}
+
+ACCESS: dict[str, Any] = {
+    "number": 17,
+    "bill_id": BILL_ID,
+    "issuer": "hospital-a",
+    "at": "2026-03-02T02:00:00.000Z",
+    "height": 1043,
+    "role": "auditor",
+    "organisation": "audit-office",
+    "person": "auditor-07",
+    "purpose": "fraud-investigation",
+    "case_number": "2026-0017",
+    "fields": ["charges", "items", "payer_name"],
+}
+ACCESS_ENTRY: dict[str, Any] = {
+    "number": 17,
+    "entry": "9e11c420",
+    "former": DIGEST,
+    "bill": BILL_ID,
+    "issuer": "hospital-a",
+    "organisation": "audit-office",
+    "role": "auditor",
+    "subject": "auditor-07",
+    "proxy": "",
+    "purpose": "fraud-investigation",
+    "case_number": "2026-0017",
+    "height": 1043,
+    "time_ms": 1_772_416_800_000,
+    "shown_ms": 1_775_008_800_000,
+    "fields": ["charges", "items", "payer_name"],
 }

@@ -198,6 +198,45 @@ class ClearanceRequest(Body, frozen=True):
     first: Annotated[int, msgspec.Meta(ge=0, le=9_999_999_999)]
 
 
+class PersonRequest(Body, frozen=True):
+    """A person by the identity document, as hospitals write it on bills. Personal data."""
+
+    id_type: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+    id_number: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+    name: Text
+
+
+Relationship = Literal[
+    "child", "parent", "guardian", "other"
+]  # what the principal is to the agent; `guardian`: the ward
+Until = Annotated[str, msgspec.Meta(min_length=10, max_length=35)]  # yyyy-mm-dd, to its end; or a moment as in RFC 3339
+
+
+class ProxyRequest(Body, frozen=True):
+    """Who may read the asking person's bills, until when."""
+
+    agent: PersonRequest
+    relationship: Relationship
+    until: Until
+
+
+class Evidence(Body, frozen=True):
+    """The document that a clerk has seen: birth_certificate, household_register, court_order … and its number."""
+
+    kind: Code
+    number: Text
+
+
+class CounterProxyRequest(Body, frozen=True):
+    """The same for somebody who cannot sign on: a child, a person under guardianship."""
+
+    principal: PersonRequest
+    agent: PersonRequest
+    relationship: Relationship
+    until: Until
+    evidence: Evidence
+
+
 class VerificationRequest(Body, frozen=True):
     """What stands on the bill in hand. Date and total are compared where they are sent."""
 

@@ -64,7 +64,10 @@ def make(
         raise CommandFailed("archive_exists", f"{out}: is there already; name another file")
     folder = out.with_name(out.name + MAKING) if is_zip else out
     genesis = NetworkHome(home).genesis.read_bytes()
-    with open_client(home, via, ROLE, "medbill-archive") as client, output.progress("archiving days", None) as bar:
+    with (
+        open_client(home, via, ROLE, "medbill-archive", purpose="archiving") as client,
+        output.progress("archiving days", None) as bar,
+    ):
         report = Archivist(MirrorRead(client), genesis, year, folder, bar).make(issuer)
     files = write_manifest(folder)
     if is_zip:

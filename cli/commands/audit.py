@@ -11,7 +11,7 @@ import typer
 from cli import output
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
-from cli.options import FromDate, Home, Json, ToDate, ViaMirror
+from cli.options import CaseNumber, FromDate, Home, Json, Purpose, ToDate, ViaMirror
 
 app = typer.Typer(no_args_is_help=True, help="What auditors and finance read.")
 
@@ -102,6 +102,8 @@ def bills(
     place: Place = None,
     validity: Validity = None,
     limit: Limit = 1000,
+    purpose: Purpose = None,
+    case_number: CaseNumber = None,
     as_json: Json = False,
 ) -> None:
     """Public parts of a hospital's bills."""
@@ -109,7 +111,7 @@ def bills(
 
     first, last = _span(from_date, to_date)
     filters = {"issuer": issuer, "from": first, "to": last, "kind": kind, "place": place, "validity": validity}
-    with open_client(home, via, ROLE) as client:
+    with open_client(home, via, ROLE, purpose=purpose, case_number=case_number) as client:
         rows = client.get_all("/v1/audit/bills", limit, **filters)
     if as_json:
         output.print_json({"from": first, "to": last, "data": rows})

@@ -53,8 +53,8 @@ def bearer(role: str, organisation: str, **changes: Any) -> dict[str, str]:
 CASHIER = bearer("cashier", "hospital-a")
 ADMINISTRATOR = bearer("hospital_admin", "hospital-a")
 OTHER_CASHIER = bearer("cashier", "hospital-b")
-CLERK = bearer("finance_clerk", "finance-city")
-AUDITOR = bearer("auditor", "audit-office")
+CLERK = {**bearer("finance_clerk", "finance-city"), "Purpose": "supervision"}
+AUDITOR = {**bearer("auditor", "audit-office"), "Purpose": "audit"}
 OPERATOR = bearer("operator", "finance")
 
 

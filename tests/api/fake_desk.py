@@ -33,6 +33,7 @@ from node.service import (
     LeaseView,
     LifeOperation,
     Page,
+    ProxyAsked,
     Reader,
     ServiceRefused,
     Standing,
@@ -344,10 +345,18 @@ class FakePatients:
     def __init__(self, mirror: FakeMirror) -> None:
         self.mirror = mirror
 
-    async def my_bills(self, reader: Reader, after: str | None, limit: int) -> Page:
+    async def my_accesses(self, reader: Reader, after: str | None, limit: int, proxy: str | None = None) -> Page:
+        self.mirror.calls.append(("my_accesses", after, limit, proxy))
+        if proxy not in (None, examples.DIGEST):
+            raise ServiceRefused("proxy_unknown")
+        return Page([examples.ACCESS], None if after else "17")
+
+    async def my_bills(self, reader: Reader, after: str | None, limit: int, proxy: str | None = None) -> Page:
         self.mirror.calls.append(("my_bills", after, limit))
         if reader.identity is None:
             raise ServiceRefused("identity_missing")
+        if proxy not in (None, examples.DIGEST):
+            raise ServiceRefused("proxy_unknown")
         rows = list(self.mirror.bills.values())
         begin = 0 if after is None else int(after)
         return Page(rows[begin : begin + limit], str(begin + limit) if begin + limit < len(rows) else None)
@@ -416,15 +425,38 @@ class FakeDisputes:
         return Page(rows, rest[limit - 1] if len(rest) > limit else None)
 
 
+class FakeFamily:
+    """Takes every relation that is asked for."""
+
+    def __init__(self, mirror: FakeMirror) -> None:
+        self.mirror = mirror
+
+    async def grant(self, reader: Reader, asked: ProxyAsked) -> Standing:
+        self.mirror.calls.append(("grant", asked))
+        if asked.principal is None and asked.relationship == "child":
+            raise ServiceRefused("counter_only")
+        return msgspec.structs.replace(self.mirror._keep(b"proxy", None), proxy=examples.DIGEST)
+
+    async def end(self, reader: Reader, name: str) -> Standing:
+        if name != examples.DIGEST:
+            raise ServiceRefused("proxy_unknown")
+        return self.mirror._keep(name.encode(), None)
+
+    def mine(self, reader: Reader) -> list[dict[str, Any]]:
+        return [examples.PROXY]
+
+
 class FakeMirror(FakeDesk):
     """Holds the bill of the examples."""
 
     def __init__(self) -> None:
         super().__init__("archive", "mirror", "finance-city")
-        self.patients = FakePatients(self)
+        self.patients, self.family = FakePatients(self), FakeFamily(self)
         self.binding = FakeBinding(self)
         self.disputes = FakeDisputes(self)
         self.bills[examples.BILL_ID] = {**examples.BILL_VIEW, "business_no": examples.BILL["business_no"]}
+        self.anchor: bytes | None = b"anchor"  # of the log of accesses
+        self.searched_by: Reader | None = None  # the last one
 
     async def bill_version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:
         self.calls.append(("bill_version", bill_id, at_ms))
@@ -487,8 +519,19 @@ class FakeMirror(FakeDesk):
             row for row in (examples.SEAL, {**examples.SEAL, "issuer": "hospital-b"}) if issuer in (None, row["issuer"])
         ]
 
-    async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int) -> Page:
+    def accesses(self, after: int, limit: int) -> Page:
+        self.calls.append(("accesses", after, limit))
+        return Page([{**examples.ACCESS_ENTRY, "number": after + 1}], str(after + 1) if after < 2 else None)
+
+    def access_anchor(self) -> bytes | None:
+        return self.anchor
+
+    async def anchor_accesses(self) -> Standing | None:
+        return self._keep(b"anchor", None) if self.anchor else None
+
+    async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int, reader: Reader) -> Page:
         self.calls.append(("audit_bills", filters, after, limit))
+        self.searched_by = reader
         begin = 0 if after is None else int(after)
         rows = [{**examples.BILL_VIEW, "height": 1 + place} for place in range(begin, min(begin + limit, 45))]
         return Page(rows, str(begin + limit) if begin + limit < 45 else None)

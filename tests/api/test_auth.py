@@ -220,6 +220,15 @@ ADMITTED = {
     "GET /v1/me/grants": anywhere("patient"),
     "POST /v1/me/grants": anywhere("patient"),
     "POST /v1/me/grants/{grant}/revocation": anywhere("patient"),
+    "GET /v1/me/accesses": anywhere("patient"),
+    "GET /v1/me/proxies": anywhere("patient"),
+    "POST /v1/me/proxies": anywhere("patient"),
+    "POST /v1/me/proxies/{proxy}/end": anywhere("patient"),
+    "POST /v1/proxies": {"finance_clerk@home"},
+    "POST /v1/proxies/{proxy}/end": {"finance_clerk@home"},
+    "GET /v1/audit/accesses": {*anywhere("auditor"), "finance_clerk@home"},
+    "GET /v1/audit/accesses/anchor": {*anywhere("auditor"), "finance_clerk@home"},
+    "POST /v1/audit/accesses:anchor": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/claims/{claim}/evidence": anywhere("insurer_clerk", "operator", "auditor"),
     "POST /v1/bills/{bill_id}/accounting": anywhere(
         "insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "operator"
@@ -291,6 +300,7 @@ def test_the_whole_table_of_roles_and_paths(kind: str) -> None:
             catalogue="charges",
             version=2,
             grant=examples.DIGEST,
+            proxy=examples.DIGEST,
         )
         for reader in sorted(EVERYBODY):
             role, _, where = reader.partition("@")

@@ -122,6 +122,15 @@ ROLE = {
     "giveGrants": ("patient", "finance-city"),
     "listMyGrants": ("patient", "finance-city"),
     "revokeGrant": ("patient", "finance-city"),
+    "listMyAccesses": ("patient", "finance-city"),
+    "listProxies": ("patient", "finance-city"),
+    "grantProxy": ("patient", "finance-city"),
+    "endProxy": ("patient", "finance-city"),
+    "registerProxy": ("finance_clerk", "finance-city"),
+    "endProxyAtTheCounter": ("finance_clerk", "finance-city"),
+    "listAccesses": ("auditor", "audit-office"),
+    "fetchAccessAnchor": ("auditor", "audit-office"),
+    "anchorAccesses": ("auditor", "audit-office"),
     "listSignedBy": ("auditor", "audit-office"),
     "withholdSeals": ("finance_clerk", "finance-city"),
     "clearLease": ("finance_clerk", "finance-city"),
@@ -165,6 +174,9 @@ def test_every_example_works(kind: str) -> None:
         if operation["tags"] == ["approvals"] and kind == "mirror":
             role, organisation = "finance_clerk", "finance-city"
         headers = {} if operation["security"] == [] else bearer(role, organisation)
+        for parameter in operation.get("parameters", []):
+            if "example" in parameter and parameter["in"] == "header":
+                headers[parameter["name"]] = parameter["example"]
         sent: dict[str, Any] = {}
         for media, content in operation.get("requestBody", {}).get("content", {}).items():
             raw = media != "application/json"

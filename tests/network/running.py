@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VALIDATORS = ("finance", "health", "insurance", "bigdata")
 GATEWAYS = ("hospital-a", "hospital-a-2", "hospital-b")
 PORTS = range(20_000, 32_000)
+PURPOSES = {"auditor": {"Purpose": "audit"}, "finance_clerk": {"Purpose": "supervision"}}
 REASON = re.compile(r'^(medbill_\w+)\{reason="([^"]*)"\} ([0-9.e+]+)$', re.MULTILINE)
 
 
@@ -201,7 +202,7 @@ class Network:
         identity: Identity | None = None,
     ) -> httpx2.Client:
         """A client of a node's REST service; by default in the role that its own people have most. `identity` is a
-        patient's: `person` says whose."""
+        patient's: `person` says whose. Who has to name a purpose names one, unless a request says another."""
         node = self.nodes[name]
         role = role or ("cashier" if node["kind"] == "gateway" else "auditor")
         organisation = organisation or node["organisation"]
@@ -211,7 +212,7 @@ class Network:
             token = make_token(secret, self.chain_id, organisation, person, role, 3600, identity)
             self._clients[key] = httpx2.Client(
                 base_url=f"http://127.0.0.1:{node['api_port']}/v1",
-                headers={"Authorization": f"Bearer {token}"},
+                headers={"Authorization": f"Bearer {token}", **PURPOSES.get(role, {})},
                 timeout=40,
                 trust_env=False,
             )

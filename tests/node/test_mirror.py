@@ -38,8 +38,8 @@ from node.withholdings import Withholdings
 from tests.chain.making import CODE, Chain, bill_id, details, genesis, issue_bill, key_of, reverse_bill
 from tests.node.following import FakeLink, FakePeers, drop_ledger, make_ledger, open_ledger
 
-AUDITOR = Reader("u-1", "finance", "auditor")  # of the province, above the office
-CLERK = Reader("u-2", "finance-city", "finance_clerk")
+AUDITOR = Reader("u-1", "finance", "auditor", purpose="audit")  # of the province, above the office
+CLERK = Reader("u-2", "finance-city", "finance_clerk", purpose="supervision")
 CASHIER = Reader("u-3", "hospital-a", "cashier")
 ADMIN = Reader("u-4", "hospital-a", "hospital_admin")
 STRANGERS = [
@@ -366,7 +366,7 @@ async def test_audit_rows_and_day_totals_equal_an_independent_sum(archive: Archi
 
     rows, after = [], None
     while True:
-        page = await archive.mirror.audit_bills({"issuer": "hospital-a"}, after, 3)
+        page = await archive.mirror.audit_bills({"issuer": "hospital-a"}, after, 3, AUDITOR)
         rows += page.data
         after = page.next
         if after is None:
@@ -402,7 +402,7 @@ async def test_an_auditor_filters(archive: Archive, filters: dict[str, str], cou
     original = archive.chain.view(archive.chain.bill(first).height).received[0].transaction.entries[0].operation
     archive.block(archive.chain.sign("hospital-a", reverse_bill(original, serial=3)))  # type: ignore[arg-type]
 
-    page = await archive.mirror.audit_bills({"issuer": "hospital-a", **filters}, None, 10)
+    page = await archive.mirror.audit_bills({"issuer": "hospital-a", **filters}, None, 10, AUDITOR)
 
     assert len(page.data) == count
 
@@ -410,8 +410,8 @@ async def test_an_auditor_filters(archive: Archive, filters: dict[str, str], cou
 async def test_a_cursor_that_is_none_of_ours_is_refused(archive: Archive) -> None:
     """And an issuer that does not exist has no bills."""
     with pytest.raises(ServiceRefused, match="parameter_invalid"):
-        await archive.mirror.audit_bills({"issuer": "hospital-a"}, "20260601", 10)
-    assert (await archive.mirror.audit_bills({"issuer": "hospital-a/2026"}, None, 10)).data == []
+        await archive.mirror.audit_bills({"issuer": "hospital-a"}, "20260601", 10, AUDITOR)
+    assert (await archive.mirror.audit_bills({"issuer": "hospital-a/2026"}, None, 10, AUDITOR)).data == []
 
 
 async def test_keys_are_those_that_have_not_ended(archive: Archive) -> None:
