@@ -36,7 +36,12 @@ class Envelope:
         begun = time.perf_counter()
         method = scope["method"]
         # a GET whose body is dropped at the end; the server looks at its own scope and must still see HEAD
-        inner = {**scope, "method": "GET" if method == "HEAD" else method, "medbill.request_id": _request_id(scope)}
+        inner = {
+            **scope,
+            "method": "GET" if method == "HEAD" else method,
+            "medbill.is_head": method == "HEAD",
+            "medbill.request_id": _request_id(scope),
+        }
         added = [(b"x-request-id", inner["medbill.request_id"].encode()), (b"x-content-type-options", b"nosniff")]
         if inner["method"] == "GET" and scope["path"].startswith("/v1/"):
             head = self._desk.head()  # before anything is read: what follows is at least so new

@@ -43,6 +43,7 @@ TAGS = {
     "catalogues": "What charges are called, where items belong, how faces are headed",
     "approvals": "Steps that two people have to agree on",
     "supervision": "Seals of the supervising finance offices",
+    "events": "What the ledger recorded, told to whom it is meant for",
     "audit": "Reads over all hospitals",
     "ledger": "Blocks, network, operations, signed transactions",
 }

@@ -68,6 +68,14 @@ INSTITUTIONS = Policy(
     anyone=_roles("insurer_clerk", "employer_clerk", "finance_clerk", "auditor", "hospital_admin", "operator")
 )
 
+# whoever may be given an operation's proof, and, but for patients, told of it as an event
+PROVING = Policy(anyone=READING.anyone | _roles("operator"))
+HEARING = Policy(
+    anyone=_roles(
+        "cashier", "hospital_admin", "finance_clerk", "auditor", "insurer_clerk", "employer_clerk", "operator"
+    )
+)
+
 # (method, path) -> policy
 POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/bills"): ISSUING,
@@ -164,7 +172,9 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/operations/{digest}"): Policy(
         anyone=_roles("cashier", "hospital_admin", "finance_clerk", "auditor", "operator")
     ),
-    ("GET", "/v1/operations/{digest}/proof"): Policy(anyone=READING.anyone | _roles("operator")),
+    ("GET", "/v1/operations/{digest}/proof"): PROVING,
+    # whom each event is told to, the node decides: as it does for the operation's proof
+    ("GET", "/v1/events"): HEARING,
     # the transaction's own signature says for whom it speaks; the token keeps strangers out
     ("POST", "/v1/transactions"): Policy(anyone=_roles("hospital_admin", "finance_clerk", "operator")),
     ("GET", "/problems/{code}"): PUBLIC,

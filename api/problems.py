@@ -271,6 +271,7 @@ PROBLEMS: dict[str, Problem] = {
     "disk_nearly_full": Problem(503, "The node's disk is nearly full", "节点磁盘空间不足"),
     "mempool_full": Problem(503, "Too much waits already", "待处理交易过多"),
     "too_many_connections": Problem(503, "Too many connections are open here", "连接数已达上限"),
+    "too_many_streams": Problem(503, "Too many streams of events are open here", "事件流数量已达上限"),
     "unavailable": Problem(503, "Not available at the moment", "服务暂不可用"),
     "storage_failed": Problem(503, "The node's disk took no write", "节点存储写入失败"),
     "storage_damaged": Problem(503, "The node's disk is damaged", "节点存储损坏"),

@@ -14,7 +14,7 @@ import structlog
 from chain import keyspace
 from chain.details import FIELD_IDS, Details, check_code, open_fields, token
 from chain.ledger import Ledger
-from chain.operation import Operation, SealBills
+from chain.operation import Operation, ReverseBill, SealBills
 from chain.records import RED, REVERSED, VOID, BillBody, BoundBody, OrganisationBody, PaperBody, Record
 from chain.rules.moves import begin
 from chain.state import body_of
@@ -27,6 +27,7 @@ from node.catalogue_book import CatalogueBook
 from node.consents import Consents
 from node.details_store import DetailsStore
 from node.holders import Holders
+from node.ledger_events import TOLD_TO_PAYERS, subject_of
 from node.ledger_pages import bill_of, bill_page, details_page
 from node.life_index import LifeIndex
 from node.life_pages import life_page
@@ -100,6 +101,10 @@ class BillDesk:
         """A bill's record, whoever asks; None if there is none."""
         found = self._record(bill)
         return found[1] if found else None
+
+    @property
+    def office(self) -> str:
+        return self._custody.office
 
     def _claimed_by(self, bill: str) -> bytes | None:
         """The pseudonym of who claimed a bill by its slip."""
@@ -243,26 +248,48 @@ class BillDesk:
         return data
 
     def operation_proof(self, digest: bytes, reader: Reader) -> bytes | None:
-        """For whoever did it, and whoever may read the bill that it is about; a seal is about its segments' bills."""
+        """For whoever is told of the operation; see `may_see`."""
         found = find_operation(self._ledger, digest)
-        if found is None or not self._may_see(reader, found):
+        if found is None or not self.may_see(reader, found):
             return None
         return self._life_proofs.operation(digest)
 
-    def _may_see(self, reader: Reader, found: RecordedOperation) -> bool:
+    def bills_of(self, found: RecordedOperation) -> list[str]:
+        """The bills that an operation is about, the first one foremost: of a red bill the one that it reverses."""
+        operation = found.operation
+        if isinstance(operation, ReverseBill):
+            return [operation.original, operation.bill]
+        bill = bill_of(operation) or self._lives.bill_of(operation, found.organisation)
+        return [bill] if bill else []
+
+    def may_see(self, reader: Reader, found: RecordedOperation) -> bool:
+        """Whether somebody is told that an operation was recorded, and given its proof: the one function for both.
+
+        Auditors and the office's clerks; whoever did it, and whom it was done to; whoever may read a bill that it is
+        about; of a seal the people of the hospitals in it; and insurers and units that had the bill in hand before, if it
+        changed what the bill is worth.
+        """
         if reader.role == "auditor" or (reader.role == "finance_clerk" and reader.organisation == self._custody.office):
             return True
-        if reader.organisation == found.organisation and reader.role != "patient":
-            return True
         operation = found.operation
+        if reader.role != "patient" and reader.organisation in (
+            found.organisation,
+            subject_of(operation) or found.organisation,
+        ):
+            return True
         if isinstance(operation, SealBills):
             sealed = {segment.issuer for segment in operation.segments}
             return reader.role in STAFF and reader.organisation in sealed
         if (grantee := self.consents.grantee_of(operation)) is not None and reader.role in PAYING_CLERKS | STAFF:
             return reader.organisation == grantee  # also later: to show that it read what it might read
-        bill = bill_of(operation) or self._lives.bill_of(operation, found.organisation)
-        about = self._record(bill) if bill else None
-        return about is not None and self._may_read(reader, bill, about[1])
+        bills = self.bills_of(found)
+        bodies = ((bill, self.body_of(bill)) for bill in bills)
+        if any(body is not None and self._may_read(reader, bill, body) for bill, body in bodies):
+            return True
+        if reader.role not in PAYING_CLERKS or type(operation) not in TOLD_TO_PAYERS:
+            return False
+        since = (self._lives.in_hand_since(reader.organisation, bill) for bill in bills)
+        return any(first is not None and first < found.place for first in since)
 
     def claim_evidence(self, insurer: str, claim: bytes, reader: Reader) -> bytes | None:
         """For the insurer's own people, and auditors. Raises ServiceRefused `claim_undecided`."""

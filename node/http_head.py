@@ -17,6 +17,7 @@ CONNECTIONS_MAX = 12_000  # and requests under way: more than may wait (api `wai
 RETRY_AFTER_S = 5  # told with that 503, as with every other
 HEAD_BYTES_MAX = 64 * 1024  # request line and header fields; a token is 4 KiB at most
 HEAD_SECONDS_MAX = 20.0  # from connecting, or from a request's first byte, until its head is complete
+CONNECTION = "medbill.connection"  # in a request's scope: its HttpProtocol
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -25,9 +26,11 @@ class HttpProtocol(HttpToolsProtocol):
     _in_head = True
     _head_bytes = 0  # read since the head began; what came with it in one piece counts too
     _head_due: asyncio.TimerHandle | None = None
+    ending: asyncio.Event  # set when the server stops: whoever streams ends by itself
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.ending = asyncio.Event()
         self._head_due = self.loop.call_later(HEAD_SECONDS_MAX, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -48,11 +51,21 @@ class HttpProtocol(HttpToolsProtocol):
         self._stop_clock()
         is_full = len(self.connections) > CONNECTIONS_MAX or len(self.tasks) >= CONNECTIONS_MAX
         self.app = _answer_that_all_is_full if is_full else self.config.loaded_app
+        self.scope[CONNECTION] = self  # type: ignore[literal-required]
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._in_head = True
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Called by uvicorn when the server stops."""
+        self.ending.set()
+        super().shutdown()
+
+    def abort(self) -> None:
+        """Close at once, and let go what nobody reads."""
+        self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         """Called by uvicorn for bytes that are no HTTP. Their text stays out of the answer."""

@@ -2,7 +2,9 @@
 
 It lies in the database of the details, beside the index of seals, and can be derived again: after a crash it is, from the
 height that it has come to. Keys:  l/bill/height (12 digits)/place in the block (8 digits) -> digest of the operation
-m/lives -> height (8) · u/bill -> nothing: those with an open dispute
+m/lives/2 -> height (8) · u/bill -> nothing: those with an open dispute
+h/organisation/bill -> position: since when an insurer or a unit has it in hand, by its first claim or booking
+e/height (12 digits) -> nothing: a block with more in it than new bills and seals, as nearly all of a ledger has
 Not in it: issue, reversal and seals, which the bill's own record and the index of seals lead to.
 """
 
@@ -43,11 +45,12 @@ from chain.operation import (
 from chain.records import ClaimBody, GrantBody, SettlementBody
 from chain.state import Store
 from chain.transaction import Transaction
+from node.ledger_events import PLAIN, Position, parse_position
 from node.recorded_operations import block_at, codes_at
 
 SAVE_BLOCKS = 256  # the height is written so many blocks apart: as many are looked at again after a crash
 OPERATIONS_MAX = 10_000  # told of one bill
-_INDEXED = b"m/lives"
+_INDEXED = b"m/lives/2"  # an earlier release had neither h nor b: without this they are derived anew
 
 _OF_A_BILL = (
     VoidBill,
@@ -82,6 +85,7 @@ class LifeIndex:
         value = database.get(_INDEXED)
         self.indexed = min(int.from_bytes(value, "big") if value else 0, ledger.head.height)
         self._saved = self.indexed
+        self._eventful: list[int] = []  # blocks of b that are not written yet, at most SAVE_BLOCKS
         for height in range(self.indexed + 1, ledger.head.height + 1):
             _header, transactions = block_at(ledger, height)
             self._index(height, transactions, partial(codes_at, ledger, height))
@@ -91,22 +95,32 @@ class LifeIndex:
 
     def _index(self, height: int, transactions: Sequence[Transaction], codes: Callable[[], list[str]]) -> None:
         """`codes` is asked for only where the block holds a step: in nearly all of an old ledger's it holds bills alone."""
-        steps: list[tuple[int, str, Operation]] = []
-        number = 0
-        for transaction in transactions:
-            for entry in transaction.entries:
-                if type(entry.operation) in _STEPS:
-                    steps.append((number, transaction.organisation, entry.operation))
+        steps: list[tuple[int, Position, str, Operation]] = []
+        number, is_plain = 0, True
+        for place, transaction in enumerate(transactions):
+            for index, entry in enumerate(transaction.entries):
+                if type(entry.operation) not in PLAIN:
+                    is_plain = False
+                    if type(entry.operation) in _STEPS:
+                        step = Position(height, place, index)
+                        steps.append((number, step, transaction.organisation, entry.operation))
                 number += 1
         became = codes() if steps else []
         puts: dict[bytes, bytes] = {}
         disputed: dict[bytes, bool] = {}  # whether after the block
-        for number, organisation, operation in steps:
+        if not is_plain:
+            self._eventful.append(height)
+        for number, step, organisation, operation in steps:
             bill = self.bill_of(operation, organisation) if became[number] == RECORDED else ""
-            if bill:
-                puts[f"l/{bill}/{height:012d}/{number:08d}".encode()] = operation_digest(operation)
-                if isinstance(operation, DisputeBill | SettleDispute):
-                    disputed[f"u/{bill}".encode()] = isinstance(operation, DisputeBill)
+            if not bill:
+                continue
+            puts[f"l/{bill}/{height:012d}/{number:08d}".encode()] = operation_digest(operation)
+            if isinstance(operation, DisputeBill | SettleDispute):
+                disputed[f"u/{bill}".encode()] = isinstance(operation, DisputeBill)
+            if isinstance(operation, LockClaim | BookBill):
+                key = _hand_key(organisation, bill)
+                if key not in puts and self._database.get(key) is None:
+                    puts[key] = str(step).encode()
         self.indexed = height
         puts |= {key: b"" for key, is_open in disputed.items() if is_open}
         if puts or self.indexed >= self._saved + SAVE_BLOCKS:
@@ -136,11 +150,32 @@ class LifeIndex:
         start = f"u/{after}\0".encode() if after else None
         return [key[2:].decode() for key, _nothing in self._database.scan(b"u/", start=start, limit=limit)]
 
+    def in_hand_since(self, organisation: str, bill: str) -> Position | None:
+        """The first claim or booking of an organisation on a bill; None if it never had one. Later ones change nothing,
+        nor does a release: what was told once is told again to who reads from there."""
+        value = self._database.get(_hand_key(organisation, bill))
+        return None if value is None else parse_position(value.decode())
+
+    def eventful_from(self, height: int, limit: int) -> list[int]:
+        """The next blocks from `height` on that hold more than new bills and seals, ascending; at most `limit`."""
+        stored = [int(key[2:]) for key in self._database.keys(b"e/", _block_key(height), limit)]
+        return sorted({*stored, *(later for later in self._eventful if later >= height)})[:limit]
+
     def close(self) -> None:
         """Remember how far it came."""
         self._save({}, [])
 
     def _save(self, puts: dict[bytes, bytes], deletes: list[bytes]) -> None:
+        puts |= {_block_key(height): b"" for height in self._eventful}
         puts[_INDEXED] = self.indexed.to_bytes(8, "big")
         self._database.write(puts, deletes, sync=False)
+        self._eventful.clear()
         self._saved = self.indexed
+
+
+def _hand_key(organisation: str, bill: str) -> bytes:
+    return f"h/{organisation}/{bill}".encode()
+
+
+def _block_key(height: int) -> bytes:
+    return f"e/{height:012d}".encode()

@@ -36,6 +36,7 @@ from node.catalogue_book import CatalogueBook
 from node.clearance_desk import ClearanceDesk
 from node.details_store import DetailsStore
 from node.dispute_desk import DisputeDesk
+from node.event_reader import EventReader
 from node.evidence_store import EvidenceStore
 from node.feed import Feed
 from node.grant_desk import GrantDesk
@@ -135,6 +136,7 @@ class Mirror:
         self.binding = Binding(self.bills, store, self._office)
         self.disputes = DisputeDesk(ledger, self.bills, store, lives, self._office)
         self.counts = Lookups(store, LOOKUP_ROWS)
+        self.events = EventReader(ledger, feed, lives, self.bills, self._proofs)
         self._audit = AuditDesk(ledger, self.bills.public_page)
         self._match = SettlementMatch(ledger)
         self._verification = PublicVerification(self.bills.face)

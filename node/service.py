@@ -408,6 +408,38 @@ class Disputes(Protocol):
         ...
 
 
+class EventQuery(msgspec.Struct, frozen=True):
+    """Which events somebody wants, of those that `reader` is told at all."""
+
+    reader: Reader
+    types: frozenset[type] | None = None  # of operations, as `ledger_events.choose_types` reads them; None: all
+    bill_id: str = ""
+    issuer: str = ""  # of the bills that an event is about
+    with_proofs: bool = False  # each event has the file that proves it, base64
+
+
+class EventPage(msgspec.Struct, frozen=True):
+    """Events in the order of the ledger. Reading goes on behind `next`, an event's id or a height, at any mirror."""
+
+    data: list[dict[str, Any]]
+    next: str
+    has_more: bool
+    height: int  # of the head when it was read
+
+
+class Events(Protocol):
+    """What the ledger recorded, for whom it is meant."""
+
+    async def page(self, query: EventQuery, after: str | None, limit: int) -> EventPage:
+        """Events behind a position; None: behind the head, so that there are none yet. Bounded work: a page may be short and
+        have a next one all the same. Raises ServiceRefused `parameter_invalid` for what is no position."""
+        ...
+
+    async def above(self, height: int, seconds: float) -> bool:
+        """Wait for a block above `height`; False if there is none in time."""
+        ...
+
+
 class Archive(Desk, Protocol):
     """A mirror: reads over all hospitals, for finance, auditors, patients and the public."""
 
@@ -419,6 +451,9 @@ class Archive(Desk, Protocol):
 
     @property
     def disputes(self) -> Disputes: ...
+
+    @property
+    def events(self) -> Events: ...
 
     @property
     def family(self) -> Family: ...

@@ -10,6 +10,7 @@ from api.routes import (
     bills,
     catalogues,
     disputes,
+    events,
     faces,
     fhir,
     files,
@@ -51,4 +52,5 @@ ROUTES: tuple[Route, ...] = (
     *ledger.ROUTES,
     *institutions.ROUTES,
     *files.ROUTES,
+    *events.ROUTES,
 )

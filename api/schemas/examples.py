@@ -293,6 +293,22 @@ CATALOGUE_ROW: dict[str, Any] = {
     "published_at": "2026-12-01T01:30:00.120Z",
 }
 CATALOGUE: dict[str, Any] = {**CATALOGUE_ROW, "charges": CATALOGUE_REQUEST["charges"]}
+EVENT: dict[str, Any] = {
+    "id": "1042-0-3",
+    "type": "claim.paid",
+    "height": 1042,
+    "time": "2026-03-01T01:30:00.120Z",
+    "organisation": "insurer-a",
+    "operation": DIGEST,
+    "bill_id": BILL_ID,
+    "issuer": "hospital-a",
+    "claim": DIGEST,
+    "links": {
+        "operation": f"/v1/operations/{DIGEST}",
+        "proof": f"/v1/operations/{DIGEST}/proof",
+        "bill": f"/v1/bills/{BILL_ID}",
+    },
+}
 GENESIS: dict[str, Any] = {
     "version": 1,
     "name": "example province",

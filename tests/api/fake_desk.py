@@ -5,6 +5,7 @@ No rule of the ledger is here: a fake says what it is told to say, or the obviou
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hashlib
 import tempfile
@@ -27,6 +28,8 @@ from faces.source import FaceSource, Form
 from node.approvals import Approvals, Awaiting
 from node.service import (
     Claimed,
+    EventPage,
+    EventQuery,
     GivenGrant,
     GrantWish,
     Head,
@@ -446,6 +449,32 @@ class FakeFamily:
         return [examples.PROXY]
 
 
+class FakeEvents:
+    """A block with one event each, from 1 to the height of the mirror."""
+
+    def __init__(self, mirror: FakeMirror) -> None:
+        self.mirror = mirror
+        self.asked: list[tuple[EventQuery, str | None, int]] = []
+
+    async def page(self, query: EventQuery, after: str | None, limit: int) -> EventPage:
+        self.asked.append((query, after, limit))
+        head = self.mirror.height
+        begin = int((str(head) if after is None else after).partition("-")[0])
+        rows = [
+            {**examples.EVENT, "id": f"{height}-0-0", "height": height}
+            for height in range(begin + 1, min(begin + limit, head) + 1)
+        ]
+        if begin + limit < head:
+            return EventPage(rows, rows[-1]["id"], True, head)
+        return EventPage(rows, str(max(begin, head)), False, head)
+
+    async def above(self, height: int, seconds: float) -> bool:
+        until_s = time.monotonic() + seconds
+        while self.mirror.height <= height and time.monotonic() < until_s:  # noqa: ASYNC110 - stories set the height from another thread
+            await asyncio.sleep(0.005)
+        return self.mirror.height > height
+
+
 class FakeMirror(FakeDesk):
     """Holds the bill of the examples."""
 
@@ -454,6 +483,7 @@ class FakeMirror(FakeDesk):
         self.patients, self.family = FakePatients(self), FakeFamily(self)
         self.binding = FakeBinding(self)
         self.disputes = FakeDisputes(self)
+        self.events = FakeEvents(self)
         self.bills[examples.BILL_ID] = {**examples.BILL_VIEW, "business_no": examples.BILL["business_no"]}
         self.anchor: bytes | None = b"anchor"  # of the log of accesses
         self.searched_by: Reader | None = None  # the last one

@@ -272,6 +272,9 @@ ADMITTED = {
     "GET /v1/network": EVERYBODY,
     "GET /v1/genesis": EVERYBODY,
     "GET /v1/operations/{digest}": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "operator"),
+    "GET /v1/events": anywhere(
+        "cashier", "hospital_admin", "finance_clerk", "auditor", "insurer_clerk", "employer_clerk", "operator"
+    ),
     "POST /v1/transactions": anywhere("hospital_admin", "finance_clerk", "operator"),
 }
 

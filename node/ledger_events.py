@@ -1,0 +1,204 @@
+"""What the ledger recorded, told as events: what each is called, where it stands, and how it looks.
+
+An event is one recorded operation. Its id is the place of that operation, height-transaction-index, so every mirror of a
+ledger gives the same event the same id, and whoever has heard one mirror up to there goes on at any other. A refused
+operation changed nothing and is no event. Names are words of `[a-z_]` parted by full stops, as Standard Webhooks asks.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from chain.operation import (
+    AcknowledgeReversal,
+    AddKey,
+    AdmitOrganisation,
+    AllotRange,
+    AnchorAccesses,
+    ApproveChange,
+    BindHolder,
+    BindPayer,
+    BookBill,
+    ClearLease,
+    CloseOrganisation,
+    DecideClaim,
+    DeliverBill,
+    DisputeBill,
+    EndKey,
+    EndProxy,
+    GrantProxy,
+    GrantRead,
+    HoldBill,
+    IssueBill,
+    JoinSettlement,
+    LockClaim,
+    MakeUpPayment,
+    Operation,
+    PayClaim,
+    PayFund,
+    PrintPaper,
+    ProposeChange,
+    PublishCatalogue,
+    ReleaseClaim,
+    Renew,
+    ReportUnused,
+    ResumeOrganisation,
+    ReverseBill,
+    RevokeGrant,
+    SealBills,
+    SettleDispute,
+    SuspendOrganisation,
+    TakeBackPaper,
+    TakeLease,
+    VoidBill,
+    VoidBlanks,
+    WithdrawSettlement,
+)
+from node.bill_stamps import proof_links
+from node.ledger_pages import utc_text
+from node.recorded_operations import RecordedOperation
+
+# one row for each operation, in the order of their tags
+EVENT_TYPES: dict[type, str] = {
+    ProposeChange: "validators.change_proposed",
+    ApproveChange: "validators.change_approved",
+    Renew: "validators.renewed",
+    AddKey: "key.added",
+    EndKey: "key.ended",
+    AdmitOrganisation: "organisation.admitted",
+    SuspendOrganisation: "organisation.suspended",
+    ResumeOrganisation: "organisation.resumed",
+    CloseOrganisation: "organisation.closed",
+    PublishCatalogue: "catalogue.published",
+    AllotRange: "numbers.allotted",
+    TakeLease: "numbers.leased",
+    ReportUnused: "numbers.unused",
+    IssueBill: "bill.issued",
+    ReverseBill: "bill.reversed",
+    VoidBill: "bill.voided",
+    DeliverBill: "bill.delivered",
+    HoldBill: "bill.held",
+    MakeUpPayment: "bill.made_up",
+    BindPayer: "bill.payer_bound",
+    SealBills: "bills.sealed",
+    PrintPaper: "paper.printed",
+    TakeBackPaper: "paper.ended",
+    VoidBlanks: "paper.blanks_voided",
+    BookBill: "bill.booked",
+    AcknowledgeReversal: "bill.reversal_acknowledged",
+    JoinSettlement: "settlement.joined",
+    PayFund: "settlement.fund_paid",
+    WithdrawSettlement: "settlement.withdrawn",
+    ClearLease: "numbers.cleared",
+    LockClaim: "claim.locked",
+    DecideClaim: "claim.decided",
+    PayClaim: "claim.paid",
+    ReleaseClaim: "claim.released",
+    GrantRead: "grant.given",
+    RevokeGrant: "grant.revoked",
+    GrantProxy: "proxy.given",
+    EndProxy: "proxy.ended",
+    BindHolder: "bill.claimed",
+    AnchorAccesses: "accesses.anchored",
+    DisputeBill: "bill.disputed",
+    SettleDispute: "bill.dispute_settled",
+}
+# what changes what a bill is worth: whoever reimburses or has booked it is told so. Never what another payer does with it, and
+# nothing of paper and delivery.
+TOLD_TO_PAYERS: frozenset[type] = frozenset(
+    {ReverseBill, VoidBill, HoldBill, MakeUpPayment, DisputeBill, SettleDispute}
+)
+# decided about another organisation than the one that signed it; `subject_of` says which
+SUBJECTS: frozenset[type] = frozenset(
+    {AdmitOrganisation, SuspendOrganisation, ResumeOrganisation, CloseOrganisation, AllotRange, ClearLease}
+)
+# nearly all of a ledger: whoever is told neither leaps over blocks that hold nothing else (`life_index.py`)
+PLAIN: frozenset[type] = frozenset({IssueBill, SealBills})
+
+END = 1 << 40  # stands for all of a block
+_POSITION = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,9})-([0-9]{1,9}))?")
+
+
+class Position(NamedTuple):
+    """What has been told: everything up to this operation, or all of a block. Ascending in the order of the ledger."""
+
+    height: int
+    transaction: int = END
+    entry: int = END  # of the transaction
+
+    def __str__(self) -> str:
+        if self.transaction == END:
+            return str(self.height)
+        return f"{self.height}-{self.transaction}-{self.entry}"
+
+
+def parse_position(text: str) -> Position | None:
+    """An event's id, or a height for the whole of that block; None if it is neither."""
+    match = _POSITION.fullmatch(text)
+    if match is None:
+        return None
+    if match[2] is None:
+        return Position(int(match[1]))
+    return Position(int(match[1]), int(match[2]), int(match[3]))
+
+
+def choose_types(text: str) -> frozenset[type] | None:
+    """The operations that a list names, `bill.reversed,claim`: types, or all that begin with a word. None if one is unknown."""
+    chosen: set[type] = set()
+    for word in text.split(","):
+        kinds = {kind for kind, name in EVENT_TYPES.items() if word in (name, name.partition(".")[0])}
+        if not kinds:
+            return None
+        chosen |= kinds
+    return frozenset(chosen)
+
+
+def subject_of(operation: Operation) -> str:
+    """The organisation that something was decided about by another one; empty for all else."""
+    match operation:
+        case AdmitOrganisation() | SuspendOrganisation() | ResumeOrganisation() | CloseOrganisation():
+            return operation.organisation
+        case AllotRange():
+            return operation.holder
+        case ClearLease():
+            return operation.issuer
+        case _:
+            return ""
+
+
+def event_row(done: RecordedOperation, bills: list[str], issuer: str) -> dict[str, Any]:
+    """The event as JSON. `bills` are those that it is about, the first one foremost; nothing of a person stands in it."""
+    operation = done.operation
+    row: dict[str, Any] = {
+        "id": str(Position(*done.place)),
+        "type": EVENT_TYPES[type(operation)],
+        "height": done.height,
+        "time": utc_text(done.time_ms),
+        "organisation": done.organisation,
+        "operation": done.digest.hex(),
+    }
+    if bills:
+        row |= {"bill_id": bills[0], "issuer": issuer}
+    match operation:
+        case ReverseBill():
+            row["red_bill_id"] = operation.bill
+        case LockClaim() | DecideClaim() | PayClaim() | ReleaseClaim():
+            row["claim"] = operation.claim.hex()
+        case JoinSettlement() | PayFund() | WithdrawSettlement():
+            row["settlement"] = operation.settlement.hex()
+        case SealBills():
+            row["segments"] = [
+                {"issuer": segment.issuer, "after": segment.after, "upto": segment.upto}
+                for segment in operation.segments
+            ]
+            row["withheld"] = [exception.bill for exception in operation.exceptions]
+            row["released"] = operation.released
+        case _ if subject := subject_of(operation):
+            row["subject"] = subject
+        case _:
+            pass
+    links = proof_links(done.digest)
+    if bills:
+        links["bill"] = f"/v1/bills/{bills[0]}"
+    return row | {"links": links}
