@@ -51,8 +51,8 @@ from node.verify_gateway import DIRECTORY as GATEWAY_STORE
 from node.verify_gateway import verify_parts
 
 # what a mirror's database of details holds beside what is derived: details, their indexes, marks, submissions, bills that get no
-# seal, payers, look-ups, who read what, who reads for whom
-MIRROR_ROWS = (b"a/", b"b/", b"d/", b"f/", b"g/", b"n/", b"o/", b"p/", b"q/", b"v/", b"y/")
+# seal, payers, look-ups, who read what, who reads for whom, how far receivers of events are
+MIRROR_ROWS = (b"a/", b"b/", b"d/", b"f/", b"g/", b"n/", b"o/", b"p/", b"q/", b"v/", b"y/", b"z/")
 
 
 def silent(done: int, total: int) -> None:

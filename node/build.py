@@ -159,7 +159,9 @@ def _open_mirror(
     place: NodeHome, config: NodeConfig, genesis: Genesis, contexts: PeerContexts, stop: Stop
 ) -> MirrorNode:
     from node.mirror_node import MirrorNode
+    from node.webhooks import open_webhooks
 
+    webhooks = open_webhooks(place, config.webhooks)
     data = config.data_dir
     ledger = _open_ledger(config, genesis, contexts, BlockLog.open(data / "blocks"))
     return MirrorNode(
@@ -175,6 +177,7 @@ def _open_mirror(
         space=_space(config),
         verify_workers=config.verify_workers,
         embargo_days=config.access_embargo_days,
+        webhooks=webhooks,
     )
 
 

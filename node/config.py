@@ -26,6 +26,7 @@ from node.network_config import (
     NetworkConfig,
     read_network,
 )
+from node.webhook_config import WebhookConfig, read_webhooks
 
 __all__ = [
     "GATEWAY",
@@ -102,6 +103,7 @@ class NodeConfig(msgspec.Struct, frozen=True):
     paper_forms: Path | None = (
         None  # the file that says which blank forms a gateway has (paper_stock.py); it need not be there
     )
+    webhooks: list[WebhookConfig] = []  # whom a mirror tells of events
 
     @property
     def office_name(self) -> str:
@@ -158,6 +160,7 @@ def parse_node_config(data: bytes, home: Path, path: str = "node.yaml") -> NodeC
         access_embargo_days=root.read_integer("access_embargo_days", 0, EMBARGO_DAYS_MAX, default=30),
         public_url=root.read_text("public_url", "", URL, URL_HINT).rstrip("/"),
         paper_forms=NodeHome(home).paper_forms,
+        webhooks=read_webhooks(root),
     )
     if config.api is not None and not config.public_url:
         config = msgspec.structs.replace(config, public_url=_own_url(config.api, config.api_tls))
@@ -215,6 +218,10 @@ def _check_node(config: NodeConfig, root: Section) -> None:
         root.problems.add(root.line_of("verify_workers"), "verify_workers: a gateway checks few signatures; remove it")
     if config.kind != MIRROR and "access_embargo_days" in root:
         root.problems.add(root.line_of("access_embargo_days"), "access_embargo_days: only mirrors have it; remove it")
+    if config.kind != MIRROR and "webhooks" in root:
+        root.problems.add(
+            root.line_of("webhooks"), f"webhooks: only mirrors tell of events, this is a {config.kind}; remove it"
+        )
     if config.kind == VALIDATOR and config.api is not None:
         root.problems.add(root.line_of("api"), "api: a validator serves nobody but nodes; remove it")
     if config.api is None and "public_url" in root:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ from node.seal_index import SealIndex
 from node.sealer import Sealer
 from node.submissions import Submissions, send_to_validators
 from node.transport import Transport
+from node.webhooks import Webhook, Webhooks
 from node.withholdings import Withholdings
 
 DETAILS_STEP_BACK_S = 2.0  # details wait so long for blocks that are caught up with: both want the processor
@@ -85,6 +86,7 @@ class MirrorNode:
         space: DiskSpace | None = None,
         verify_workers: int = 1,
         embargo_days: int = EMBARGO_DAYS,
+        webhooks: Sequence[Webhook] = (),
     ) -> None:
         """Opens the details below `data`. Raises StorageDamaged, StorageLocked."""
         self.name, self.organisation = name, organisation
@@ -146,6 +148,7 @@ class MirrorNode:
             payers=self.payers,
             embargo_days=embargo_days,
         )
+        self.webhooks = Webhooks(webhooks, self.desk.events, self.details.database, self._details_writer, self._kind_of)
         ledger.on_admitted.append(self._admit)
         self._answers = Answers(ledger, self.feed, self.evidence)
         self._tasks: list[asyncio.Task[None]] = []
@@ -158,6 +161,10 @@ class MirrorNode:
             self.details.add_issuer(name)
             if self.sealer is not None:
                 self.sealer.add_issuer(name)
+
+    def _kind_of(self, organisation: str) -> str | None:
+        body = self.ledger.state.get(keyspace.organisation(organisation), OrganisationBody)
+        return body.kind if body is not None else None
 
     def _body_of(self, bill: str) -> BillBody | None:
         return self.ledger.state.get(keyspace.bill(bill), BillBody)
@@ -172,6 +179,7 @@ class MirrorNode:
             self._watch.run(),
             self.desk.counts.run(),
             self.desk.anchors.run(),
+            self.webhooks.run(),
         ]
         if self.sealer is not None:
             parts.append(self.sealer.run())
@@ -303,6 +311,7 @@ class MirrorNode:
             "payers_not_final": self.payers.waiting,
             "seals": seals,
             "seal_lag_ms": self.sealer.lag_ms if self.sealer else None,
+            "webhooks": self.webhooks.status(),
         }
 
     def figures(self) -> dict[str, float]:
@@ -314,6 +323,7 @@ class MirrorNode:
             "details_turned_away_total": self.details.turned_away,
             "accesses_logged": self.desk.bills.accesses.number,
             "accesses_anchored": anchor_of(self.ledger, self.organisation)[0],
+            "webhooks_failing": self.webhooks.failing,
         }
         if self.sealer is not None:
             figures["seal_lag_seconds"] = (self.sealer.lag_ms or 0) / 1000
@@ -328,6 +338,7 @@ class MirrorNode:
             "evidence_watch_total": dict(self._watch.counts),
             "peer_incidents_total": dict(incidents),
             "batch_verifications_total": dict(self.desk.batches.counts),
+            "webhooks_total": dict(self.webhooks.counts),
         }
         if self.sealer is not None:
             figures["sealer_total"] = dict(self.sealer.counts)
