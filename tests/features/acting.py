@@ -46,16 +46,16 @@ def agreed(network: Network, asked: Any, via: str = "hospital-a", wait_s: int = 
     return answer.status_code, answer.json()
 
 
-def act(network: Network, organisation: str, *operations: Operation) -> list[str]:
-    """What became of operations that an organisation signed: an outcome's code for each, `recorded` if it stands."""
+def act(network: Network, organisation: str, *operations: Operation, via: str = "archive") -> list[str]:
+    """What became of operations that an organisation signed and gave to a mirror: an outcome's code for each, `recorded` if
+    it stands."""
     key = organisation_key(network.home, organisation)
-    archive = network.api("archive", "auditor")
-    head = archive.get("/network").json()["head"]["height"]
+    head = network.api(via, "auditor").get("/network").json()["head"]["height"]
     until = head + TRANSACTION_WINDOW_BLOCKS
     entries = [Entry(False, operation) for operation in operations]
     transaction = sign_transaction(bytes.fromhex(network.chain_id), organisation, key, until, entries)
     headers = {"Content-Type": "application/octet-stream", "Prefer": "wait=15"}
-    answer = network.api("archive", "operator").post("/transactions", content=encode(transaction), headers=headers)
+    answer = network.api(via, "operator").post("/transactions", content=encode(transaction), headers=headers)
     assert answer.status_code in (200, 201, 202), answer.text
     return [outcome.get("code") or outcome["status"] for outcome in answer.json()["outcomes"]]
 
