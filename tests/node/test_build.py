@@ -13,6 +13,7 @@ from node import build
 from node.build import Stop
 from node.config import load_node_config
 from node.home import NodeHome
+from node.peer_certificate import PeerContexts
 from tests.chain.making import genesis
 from tests.node.homes import BLOCKS, make_mirror, make_validator
 
@@ -43,5 +44,6 @@ async def test_a_torn_end_that_is_cut_and_a_state_that_is_dropped_are_told(
 
 async def opened(home: Path) -> None:
     """As a start does, up to where its tasks would begin."""
-    part, _desk = build._open(NodeHome(home), load_node_config(home), genesis(), Stop())
+    contexts = PeerContexts.__new__(PeerContexts)  # nobody was admitted here: nobody's certificates are added
+    part, _desk = build._open(NodeHome(home), load_node_config(home), genesis(), contexts, Stop())
     await part.stop()
