@@ -30,7 +30,6 @@ from chain.proof_kinds import check_any
 from chain.records import PAYER
 from node import event_reader
 from node.bill_desk import BillDesk
-from node.details_store import DetailsStore
 from node.event_reader import EventReader
 from node.feed import Feed
 from node.ledger_events import EVENT_TYPES, PLAIN, SUBJECTS, TOLD_TO_PAYERS, Position, choose_types, parse_position
@@ -68,8 +67,12 @@ class Story:
         ledger = self.chain.ledger
         lives, seals = LifeIndex(self.store, ledger), SealIndex(self.store, ledger)
         proofs = ProofDesk(ledger, seals)
-        no_details = cast(DetailsStore, SimpleNamespace(root_of=lambda *_: None))
-        bills = BillDesk("finance-city", ledger, no_details, seals, lives, proofs)
+        no_details: Any = SimpleNamespace(root_of=lambda *_: None)
+        unasked: Any = SimpleNamespace()  # payers, catalogues, the log of accesses: no event opens details
+        no_proxies: Any = SimpleNamespace(in_force_for=lambda _identity: [])
+        bills = BillDesk(
+            "finance-city", ledger, no_details, seals, lives, proofs, unasked, unasked, unasked, no_proxies
+        )
         return EventReader(ledger, Feed(ledger.head.height), lives, bills, proofs)
 
     def issue(self, serial: int, issuer: str = "hospital-a") -> IssueBill:

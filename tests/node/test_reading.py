@@ -169,7 +169,7 @@ class Asking:
 
     def __init__(self, client: httpx2.AsyncClient, token: str | None) -> None:
         self._client = client
-        self._headers = {"X-Request-Id": "the-same-each-time"}
+        self._headers = {"X-Request-Id": "the-same-each-time", "Purpose": "audit"}
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
 

@@ -238,7 +238,9 @@ def test_history_and_life_page_tell_the_settlement(story: Story) -> None:
         teller = BillHistory(story.chain.ledger, seals, index, ProofDesk(story.chain.ledger, seals))
         record = state.record(f"bill/{bill}".encode())
         assert record is not None
-        return [(row["event"], row["role"]) for row in teller.rows(bill, record, story.chain.bill(bill))]
+        return [
+            (row["event"], row["role"]) for row in teller.rows(bill, record, story.chain.bill(bill), lambda _step: True)
+        ]
 
     assert life_page(state, early.bill, 0)["settlement"] == "none"
     steps = (
@@ -261,7 +263,7 @@ def test_history_and_life_page_tell_the_settlement(story: Story) -> None:
         assert events(bill, again) == events(bill)
     record = state.record(f"bill/{early.bill}".encode())
     assert record is not None
-    rows = history.rows(early.bill, record, story.chain.bill(early.bill))
+    rows = history.rows(early.bill, record, story.chain.bill(early.bill), lambda _step: True)
     assert [row.get("amount_fen") for row in rows] == [None, 6_000, 12_000, None]
     assert [row["operation"] for row in rows[1:]] == [operation_digest(steps[place]).hex() for place in (0, 1, 3)]
     assert lives.bill_of(steps[1], "insurance") == early.bill  # whose hospital may see the payment's proof
