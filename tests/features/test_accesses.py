@@ -12,7 +12,7 @@ import pytest
 from chain.database import Database
 from cli.exit_codes import ExitCode
 from node.config import load_node_config
-from tests.features.acting import Patient, sealed_bill, verified
+from tests.features.acting import Patient, clerk, sealed_bill, verified
 from tests.network.running import Network
 
 pytestmark = pytest.mark.processes
@@ -182,6 +182,15 @@ def readings_of(network: Network, patient: Patient, bill: str) -> dict[Reading, 
     """Who may read the bill's details beside the patient, with what they send along, as the patient is to be told of it."""
     proxy = Patient("示范庚")
     granted(patient.at(network), proxy, moment(600))
+    wish = {
+        "bill_ids": [bill],
+        "to": "insurer-a",
+        "fields": ["charges"],
+        "purpose": "reimbursement",
+        "until": moment(600),
+    }
+    answer = patient.at(network).post("/me/grants", json=wish, headers={"Prefer": "wait=15"})
+    assert answer.status_code == 201, answer.text
     auditor = network.api("archive", "auditor", person="auditor-07")
     return {
         ("auditor-07", "auditor", "audit"): (auditor, {}),
@@ -191,6 +200,7 @@ def readings_of(network: Network, patient: Patient, bill: str) -> dict[Reading, 
         ),
         ("test", "cashier", "treatment-payment"): (network.api("archive", "cashier", "hospital-a"), {}),
         (proxy.name, "proxy", "own-affairs"): (proxy.at(network), {}),
+        ("test", "insurer_clerk", "reimbursement"): (clerk(network, "archive"), {}),  # what the grant was given for
     }
 
 
