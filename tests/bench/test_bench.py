@@ -154,7 +154,7 @@ def test_the_pictures_are_whole_and_say_every_figure() -> None:
         ElementTree.fromstring(picture)
     assert all(bar.name in figures for bar in bars_of(some))
     assert "a &lt;processor&gt;" in figures
-    assert growth.count("<polyline") == 6
+    assert growth.count("<polyline") == 7
     assert "20,000 bills" in growth
 
 

@@ -43,7 +43,8 @@ class Kit:
     def whole_config(self, node: str) -> NodeConfig:
         """What node.yaml says, as if it lay in the home that is worked on."""
         config = load_node_config(self.whole / node)
-        return msgspec.structs.replace(config, data_dir=self.root / node / "data")
+        paper_forms = self.home(node).paper_forms
+        return msgspec.structs.replace(config, data_dir=self.root / node / "data", paper_forms=paper_forms)
 
     def _blocks(self) -> list[bytes]:
         log = BlockLog.open_read_only(self.whole / "finance" / "data" / "blocks")
