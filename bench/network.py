@@ -49,7 +49,7 @@ class BenchNetwork(Stage):
         directory.mkdir(parents=True, exist_ok=True)
         widened = directory / "bench.yaml"
         widened.write_text(config.read_text("utf-8").replace(RANGES, OBSERVER_LINES + RANGES), "utf-8")
-        super().__init__(directory, widened, directory)
+        super().__init__(directory, widened, directory, with_tls=False)
         nodes = yaml.safe_load(self.config.read_text("utf-8"))["nodes"]
         self.nodes: dict[str, dict[str, Any]] = {node["name"]: node for node in nodes}
 

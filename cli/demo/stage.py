@@ -36,12 +36,13 @@ class SceneFailed(Exception):
 class Stage:
     """One network at `directory`/home, from a copy of `config`: TLS at one gateway, and free ports where others are taken."""
 
-    def __init__(self, directory: Path, config: Path, samples: Path) -> None:
+    def __init__(self, directory: Path, config: Path, samples: Path, *, with_tls: bool = True) -> None:
         self.directory, self.samples = directory, samples
         self.home = directory / "home"
         directory.mkdir(parents=True, exist_ok=True)
         self.original, self.config = config, directory / "network.yaml"
-        text, self.moved_ports = _on_free_ports(_with_tls(config.read_text("utf-8")))
+        text = config.read_text("utf-8")
+        text, self.moved_ports = _on_free_ports(_with_tls(text) if with_tls else text)
         self.config.write_text(text, "utf-8")
         self.his_key = secrets.token_hex(16)
         self.issued_fen: dict[str, int] = {}  # hospital -> fen of all bills that the scenes issued, red ones included

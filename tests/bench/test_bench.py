@@ -16,7 +16,7 @@ from bench.charts import bars_of, figures_svg, growth_svg
 from bench.check import better, losses, medians, ratios_of
 from bench.growth import BESIDE_BLOCKS, BILLS_PER_BLOCK, Grower, grow
 from bench.load import LoadFailed, bundled, measured
-from bench.network import BenchNetwork
+from bench.network import GATEWAYS, BenchNetwork
 from bench.report import (
     BatchSigned,
     Beside,
@@ -192,6 +192,13 @@ def test_a_young_ledger_is_measured_beside_a_grown_one_and_removed(tmp_path: Pat
     )
     assert min(beside.grown_us, beside.young_us) > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["growth", "network"]
+
+
+def test_the_measured_network_answers_a_hospital_over_plain_http_at_every_door(tmp_path: Path) -> None:
+    """The client speaks no TLS to gateways: what a scene of the demo changes on its stage must not reach here."""
+    network = BenchNetwork(tmp_path / "network", ROOT / "network.yaml")
+    assert set(GATEWAYS) <= set(network.nodes)
+    assert not any(network.nodes[name].get("api_tls", False) for name in GATEWAYS)
 
 
 def test_workers_are_measured_up_to_the_cores() -> None:
