@@ -27,6 +27,7 @@ READY = ""  # verdicts on a bill; the others are reasons of an exception, and no
 MISSING = "details_missing"
 MISMATCH = "details_mismatch"
 SUM_MISMATCH = "sum_mismatch"
+CODE_DIGITS = 8  # of a bill's number, before the running one
 EXCEPTIONS_AT_ONCE = 200  # of several blocks: each node rewrites each bill's record, and others' bills wait meanwhile
 SUM_CODES = frozenset({"sum_mismatch", "line_mismatch", "own_part_exceeds_total", "total_not_positive"})
 
@@ -40,6 +41,12 @@ class OpenBill:
     arrived_s: float  # when its block came, on the sealer's clock
     is_late: bool  # the block was old then: its gateway has much to deliver and is given more time
     verdict: str = MISSING
+
+
+def _lease_of(entry: OpenBill) -> tuple[str, int] | None:
+    """(code, first number of the lease) that it was numbered from; None of one that is looked at again."""
+    content = entry.content
+    return None if isinstance(content, BillBody) else (entry.bill[:CODE_DIGITS], content.lease_first)
 
 
 def examine(store: DetailsStore, entry: OpenBill, parameters: ParametersBody) -> str:
@@ -89,9 +96,9 @@ class Line:
     watermark: int = 0
     tracked: int = 0  # bills of blocks up to it are here, unless the watermark covers them
     heard_s: float = float("-inf")  # when its gateways last delivered anything
-    heard_height: int = (
-        0  # and of which block at most: they deliver in the order of their bills, so what is above is on its way
-    )
+    # how far they have come: they deliver each lease in the order of its numbers, so what is above is on its way
+    passed: dict[tuple[str, int], str] = field(default_factory=dict)  # code, lease -> bill; none while nothing is open
+    ahead: dict[str, str] = field(default_factory=dict)  # code -> bill whose block is not here yet
     open: OrderedDict[str, OpenBill] = field(default_factory=OrderedDict)
     turn: int = 0  # when it was sealed last, counted in seals of all lines
 
@@ -101,15 +108,26 @@ class Line:
             yield height, list(bills)
 
     def heard(self, bills: Sequence[str], now_s: float, is_final: Callable[[str], bool]) -> None:
-        """Details of these bills have come, in their order. Where the last one's block is not here yet, nothing of the blocks
-        that are is on its way."""
+        """Details of these bills have come, ascending."""
         self.heard_s = now_s
+        told: set[str] = set()  # codes: of each the highest bill says it
         for bill in reversed(bills):
-            entry = self.open.get(bill)
-            if entry is None and is_final(bill):  # decided before: it came late, or again
+            code = bill[:CODE_DIGITS]
+            entry = None if code in told else self.open.get(bill)
+            if code in told or (entry is None and is_final(bill)):  # decided before: it came late, or again
                 continue
-            self.heard_height = max(self.heard_height, entry.height if entry is not None else self.tracked)
-            return
+            told.add(code)
+            if entry is None:
+                self.ahead[code] = max(bill, self.ahead.get(code, ""))
+            elif (lease := _lease_of(entry)) is not None:
+                self.passed[lease] = max(bill, self.passed.get(lease, ""))
+
+    def is_passed(self, entry: OpenBill) -> bool:
+        """Whether its turn to be delivered is over."""
+        lease = _lease_of(entry)
+        if lease is None or entry.bill <= self.passed.get(lease, ""):
+            return True
+        return entry.bill < self.ahead.get(lease[0], "")
 
     def cover(self, upto: int) -> None:
         """The watermark has moved: the bills at and below it are open no more."""
@@ -118,6 +136,9 @@ class Line:
         self.watermark = upto
         while self.open and next(iter(self.open.values())).height <= upto:
             self.open.popitem(last=False)
+        if not self.open:
+            self.passed.clear()
+            self.ahead.clear()
 
     @property
     def decided(self) -> int:
@@ -130,15 +151,15 @@ class Patience:
     """How long missing details are waited for, in seconds from the block's arrival.
 
     A block that was old when it came (this node catches up) comes with many others, and its gateway needs time to
-    deliver: there the waiting starts anew with each delivery, within `late_max_s`. So it does where deliveries are still below
-    the bill's block: under load they come behind the blocks, and an exception each, then its release, would be work for all nodes.
+    deliver: there the waiting starts anew with each delivery, within `late_max_s`. So it does where deliveries have not come to the
+    bill: under load they come behind the blocks, and an exception each, then its release, would be work for all nodes.
     """
 
     wait_s: float = 5.0
     late_max_s: float = 120.0
 
     def end_s(self, bill: OpenBill, line: Line) -> float:
-        if not bill.is_late and bill.height <= line.heard_height:
+        if not bill.is_late and line.is_passed(bill):
             return bill.arrived_s + self.wait_s
         return min(max(bill.arrived_s, line.heard_s) + self.wait_s, bill.arrived_s + self.late_max_s)
 
