@@ -115,6 +115,7 @@ PROBLEMS: dict[str, Problem] = {
     # refused by the ledger's state
     "version_moved": Problem(409, "Another version is the next one by now", "目录版本已变化"),
     "date_passed": Problem(409, "This day is over: a catalogue begins today at the earliest", "目录生效日期已过"),
+    "date_too_far": Problem(409, "A catalogue begins within thirteen months", "目录生效日期过远"),
     "date_before_former": Problem(409, "The former version begins later", "生效日期早于上一版本"),
     "already_recorded": Problem(409, "This very operation is recorded already", "该操作已记录"),
     "already_issued": Problem(409, "This business number has its bill already", "该业务流水号已开票"),
@@ -146,6 +147,9 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "kind_not_admissible": Problem(
         422, "Only hospitals, insurers and employers are taken in on a running ledger", "该类单位不可中途准入"
+    ),
+    "authority_unusable": Problem(
+        422, "Not a certificate that the organisation's nodes could be issued under", "节点证书颁发者证书不可用"
     ),
     "region_foreign": Problem(422, "The region is not the office's own", "区划不属于该财政部门"),
     "places_malformed": Problem(
@@ -228,6 +232,9 @@ PROBLEMS: dict[str, Problem] = {
     "fields_malformed": Problem(422, "Not an ascending list of fields that may be granted", "授权字段列表格式错误"),
     "not_a_reader": Problem(403, "This organisation is of no kind that reads by grants", "该单位不能凭授权查阅票据"),
     "not_details_keeper": Problem(403, "This organisation does not keep the bill's details", "该单位不保管票据明细"),
+    "proxy_queued": Problem(
+        409, "The proxy is on its way to the ledger: end it once it is there", "授权正在上链，请稍后终止"
+    ),
     "proxy_exists": Problem(409, "This proxy's name is used", "授权编号已使用"),
     "already_ended": Problem(409, "This proxy was ended already", "授权已终止"),
     "proxy_expired": Problem(409, "The proxy's end has passed", "授权已到期"),

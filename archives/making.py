@@ -122,7 +122,9 @@ class Archivist:
         network = self._mirror.network()
         if network["chain_id"] != self._genesis.digest().hex():
             raise MakingFailed("foreign_genesis", "the node is of another ledger than the genesis file")
-        hospitals = {entry.id: entry.supervisor for entry in self._genesis.organisations if entry.kind == "hospital"}
+        organisations = network["organisations"]  # also those that came after genesis
+        self._titles |= {entry["name"]: entry["title"] for entry in organisations}
+        hospitals = {entry["name"]: entry["supervisor"] for entry in organisations if entry["kind"] == "hospital"}
         if wanted:
             if unknown := sorted(set(wanted) - hospitals.keys()):
                 raise MakingFailed("issuer_unknown", f"no hospital of this ledger: {', '.join(unknown)}")

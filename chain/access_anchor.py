@@ -12,7 +12,7 @@ from chain.genesis import Genesis
 from chain.records import AccessesBody
 
 ANCHOR_PROOF_VERSION = (
-    7  # kinds of files that prove something: `proof_kinds.py` and `day_book_proof.py` have the others
+    8  # kinds of files that prove something: `proof_kinds.py` and `day_book_proof.py` have the others
 )
 ANCHOR_BYTES_MAX = 2 << 20
 

@@ -42,7 +42,9 @@ def trust_admitted(ledger: Ledger, contexts: PeerContexts) -> None:
     def trust(name: str) -> None:
         body = ledger.state.get(keyspace.authority(name), AuthorityBody)
         if body is not None and body.certificate and not contexts.trust(name, body.certificate):
-            log.warning("authority_unusable", organisation=name)  # it can have its links once it is admitted rightly
+            log.warning(
+                "authority_unusable", organisation=name
+            )  # its nodes get no links; an office refuses such a request
 
     for name in ledger.admitted():
         trust(name)

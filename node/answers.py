@@ -21,7 +21,7 @@ from chain.operation import SealBills
 from chain.proof import CurrentRecord
 from chain.proving import recorded_at
 from chain.recorded import Recorded
-from chain.records import BillBody, ClaimBody
+from chain.records import BillBody, ClaimBody, SettlementBody
 from chain.state import body_of, record_of
 from chain.validators import ValidatorSet
 from node.errors import PeerRefused
@@ -265,7 +265,7 @@ def _names(operation: SealBills, organisation: str, is_of: IsOf) -> bool:
 
 # of the axes of a bill's life: the bill is the second part of the key
 OF_A_BILL = frozenset(
-    b"circulation void hold madeup delivery payer paper booking acknowledged claims bound dispute".split()
+    b"circulation void hold madeup delivery payer paper booking acknowledged claims settled bound dispute".split()
 )
 
 
@@ -286,6 +286,8 @@ def _is_own(key: bytes, record: bytes, organisation: str, is_of: IsOf) -> bool:
             return body_of(record_of(record), BillBody).issuer == organisation
         case b"claim" if len(parts) == 3:
             return parts[1] == name or is_of(body_of(record_of(record), ClaimBody).bill, organisation)
+        case b"settlement" if len(parts) == 3:
+            return body_of(record_of(record), SettlementBody).hospital == organisation
         case kind if kind in OF_A_BILL:
             return len(parts) > 1 and is_of(parts[1].decode(), organisation)
     return parts[0] == b"unused"  # numbers are not secret, and only their issuer asks

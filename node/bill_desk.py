@@ -14,7 +14,7 @@ import structlog
 from chain import keyspace
 from chain.details import FIELD_IDS, Details, check_code, open_fields, token
 from chain.ledger import Ledger
-from chain.operation import Operation, ReverseBill, SealBills
+from chain.operation import ReverseBill, SealBills
 from chain.records import RED, REVERSED, VOID, BillBody, BoundBody, OrganisationBody, PaperBody, Record
 from chain.rules.moves import begin
 from chain.state import body_of
@@ -27,10 +27,10 @@ from node.catalogue_book import CatalogueBook
 from node.consents import Consents
 from node.details_store import DetailsStore
 from node.holders import Holders
-from node.ledger_events import TOLD_TO_PAYERS, subject_of
+from node.ledger_events import AFFAIRS_OF_PAYERS, TOLD_TO_PAYERS, subject_of
 from node.ledger_pages import bill_of, bill_page, details_page
 from node.life_index import LifeIndex
-from node.life_pages import life_page
+from node.life_pages import life_page, own_affairs
 from node.life_proofs import LifeProofs
 from node.payer_store import PayerStore
 from node.proof_desk import ProofDesk
@@ -88,7 +88,7 @@ class BillDesk:
         self._life_proofs = LifeProofs(ledger, index, lives, proofs)
         audit_offices = (entry.id for entry in ledger.genesis.organisations if entry.kind == "audit")
         self._custody = Custody(office, frozenset([*supervisors_of(office, ledger.genesis), *audit_offices]))
-        self.holders = Holders(store, self._details, self.body_of, self._payer, self._claimed_by, proxies)
+        self.holders = Holders(store, self._details, self.body_of, self.payer_of, self._claimed_by, proxies)
         self.consents = Consents(ledger)
         self._log = structlog.get_logger("mirror")
 
@@ -177,6 +177,8 @@ class BillDesk:
         if not right.public:
             return None
         page = self.public_page(bill_id, body, record.origin)
+        if reader.role in PAYING_CLERKS:
+            page["life"] = own_affairs(page["life"], reader.organisation)
         if grants := self.consents.shown_to(reader, right, bill_id):
             page["grants"] = grants
         details = self._details(bill_id, body) if right.fields else None
@@ -192,7 +194,7 @@ class BillDesk:
         """Who was bound to a bill that was issued for an unknown payer."""
         return self._payers.bound(issuer, details.bill) if is_unknown(details) else None
 
-    def _payer(self, issuer: str, details: Details) -> Details:
+    def payer_of(self, issuer: str, details: Details) -> Details:
         """The details that say who pays: those of the payer who was bound later, or else the bill's own."""
         bound = self._bound(issuer, details)
         return details if bound is None or bound.details is None else bound.details
@@ -201,7 +203,11 @@ class BillDesk:
         pages = []
         for bill in self._store.bills_of_business_no(issuer, business_no):
             found = self._record(bill)
-            if found is not None and found[1].issuer == issuer:
+            if found is None or found[1].issuer != issuer:
+                continue
+            if (
+                "business_no" in self.right_to(bill, found[1], reader).fields
+            ):  # else it is not looked for, and nothing is read
                 page = self.page(bill, reader)
                 pages += [page] if page is not None and page.get("business_no") == business_no else []
         return pages
@@ -230,8 +236,10 @@ class BillDesk:
         if found is None or not right.public:
             return None
 
-        def shows(operation: Operation) -> bool:
-            grantee = self.consents.grantee_of(operation)
+        def shows(made: RecordedOperation) -> bool:
+            if reader.role in PAYING_CLERKS and _is_others_affair(made, reader):
+                return False
+            grantee = self.consents.grantee_of(made.operation)
             return grantee is None or sees_grants_to(grantee, reader, right)
 
         return self._history.rows(bill_id, *found, shows)
@@ -282,6 +290,8 @@ class BillDesk:
             return reader.role in STAFF and reader.organisation in sealed
         if (grantee := self.consents.grantee_of(operation)) is not None and reader.role in PAYING_CLERKS | STAFF:
             return reader.organisation == grantee  # also later: to show that it read what it might read
+        if reader.role in PAYING_CLERKS and _is_others_affair(found, reader):
+            return False  # whatever a holder has granted
         bills = self.bills_of(found)
         bodies = ((bill, self.body_of(bill)) for bill in bills)
         if any(body is not None and self._may_read(reader, bill, body) for bill, body in bodies):
@@ -424,3 +434,8 @@ def is_secret(secret: str, details: Details) -> bool:
     """Whether somebody holds the bill: its check code or its token."""
     code, long = check_code(details.seed, details.bill), token(details.seed, details.bill)
     return is_check_code(secret, code) or is_check_code(secret, long)
+
+
+def _is_others_affair(made: RecordedOperation, reader: Reader) -> bool:
+    """Whether it is what another payer did with a bill."""
+    return type(made.operation) in AFFAIRS_OF_PAYERS and made.organisation != reader.organisation

@@ -12,7 +12,7 @@ from typing import Any
 from chain import keyspace
 from chain.errors import StorageDamaged
 from chain.ledger import Ledger
-from chain.operation import JoinSettlement, Operation, ReverseBill
+from chain.operation import JoinSettlement, ReverseBill
 from chain.records import BillBody, Record
 from node.bill_stamps import proof_links, role_of, stamp_of
 from node.bill_versions import bill_versions
@@ -30,7 +30,7 @@ class BillHistory:
         self._ledger, self._seals, self._lives, self._proofs = ledger, seals, lives, proofs
 
     def rows(
-        self, bill: str, record: Record, body: BillBody, shows: Callable[[Operation], bool]
+        self, bill: str, record: Record, body: BillBody, shows: Callable[[RecordedOperation], bool]
     ) -> list[dict[str, Any]]:
         """Oldest first; `version` where the bill's own record changed. `shows` says which steps. Raises StorageDamaged."""
         versions = {version.height: version.version for version in bill_versions(self._ledger, self._seals, bill)}
@@ -41,7 +41,7 @@ class BillHistory:
             stamps.append((known_operation(self._ledger, change.operation), event))
         for digest in self._lives.operations_of(bill):
             made = known_operation(self._ledger, digest)
-            if shows(made.operation):
+            if shows(made):
                 stamps.append((made, stamp_of(made.operation, bill)))
             if isinstance(made.operation, JoinSettlement):
                 steps = self._steps_of(made.organisation, made.operation.settlement)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from chain.details import field_values
 from chain.operation import BindHolder
 from node.bill_desk import BillDesk, KnownBill, is_secret
+from node.bound_payer import is_unknown
 from node.details_store import DetailsStore
 from node.identity import Identity
 from node.office_desk import OfficeDesk
@@ -49,6 +50,9 @@ class Binding:
                 self._failures.add(name)
             raise ServiceRefused("bill_unknown")
         if self._bills.holders.is_own(reader, bill, known.body):
+            await self._store.add_holder(
+                identity, known.body.issuer, bill
+            )  # after a restore it may not be found otherwise
             return self._bills.standing(bill, known)
         operation = BindHolder(bill, self._store.pseudonym(bill, identity))
         recorded = self._office.foresee(operation)
@@ -62,7 +66,12 @@ class Binding:
         known = self._bills.known(bill)
         if known is None or known.details is None or not is_secret(secret, known.details):
             return None
-        values = field_values(known.details)
+        payer = self._bills.payer_of(
+            known.body.issuer, known.details
+        )  # who was bound later counts, not who stood there
+        values = field_values(payer)
+        if is_unknown(payer):  # whose it is, is still to be found out
+            return None
         number = values.get("payer_id_number", "")
         is_named = bool(number.strip())
         if is_named and not identity.is_on(values.get("payer_id_type", ""), number):

@@ -26,7 +26,7 @@ from chain.recorded import Recorded
 from chain.records import BillBody
 from node.bill_desk import BillDesk
 from node.feed import Feed
-from node.ledger_events import EVENT_TYPES, PLAIN, SUBJECTS, TOLD_TO_PAYERS, Position, event_row, parse_position
+from node.ledger_events import EVENT_TYPES, GRANTS, PLAIN, SUBJECTS, TOLD_TO_PAYERS, Position, event_row, parse_position
 from node.life_index import LifeIndex
 from node.proof_desk import ProofDesk
 from node.recorded_operations import RecordedOperation, block_at, codes_at
@@ -108,7 +108,7 @@ class EventReader:
         if self._hears_all(reader):
             return _Meant(reader.organisation, asked, asked)
         if reader.role in PAYING_CLERKS:  # their organisations issue nothing and seal nothing
-            return _Meant(reader.organisation, asked - PLAIN, asked & (TOLD_TO_PAYERS | SUBJECTS))
+            return _Meant(reader.organisation, asked - PLAIN, asked & (TOLD_TO_PAYERS | SUBJECTS | GRANTS))
         if reader.role in STAFF:  # nobody else issues or reverses a hospital's bills
             return _Meant(reader.organisation, asked, asked - {IssueBill, ReverseBill})
         return _Meant(reader.organisation, asked, asked & SUBJECTS)

@@ -197,7 +197,6 @@ class Gateway:
             now_ms,
             self._space,
         )
-        foresight = Foresight(self._follow.ask_record, lambda: self._follow.height)
         self._life = BillLife(
             config.organisation,
             parameters,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from chain.details import Details, field_values
-from chain.records import BillBody
+from chain.records import RED, BillBody
 from node.details_store import DetailsStore
 from node.identity import Identity, spelt_document
 from node.proxies import Proxies
@@ -66,6 +66,9 @@ class Holders:
             after = rows[-1]
 
     def _is_of(self, identity: Identity, bill: str, body: BillBody) -> bool:
+        if body.validity == RED:  # it names nobody: it is whose the bill is that it takes back
+            bill, original = body.related[0], self._body_of(body.related[0])
+            return original is not None and self._is_of(identity, bill, original)
         return self._names(identity, bill, body) or self._bound_of(bill) == self._store.pseudonym(bill, identity)
 
     def _names(self, identity: Identity, bill: str, body: BillBody) -> bool:
@@ -78,6 +81,8 @@ class Holders:
     def spelt_holder(self, bill: str, body: BillBody, otherwise: Identity) -> bytes:
         """Whose a bill is, as an index or a mark takes a MAC of it: the document on the bill, or of one that names none,
         that of who was let in as its holder."""
+        if body.validity == RED and (original := self._body_of(body.related[0])) is not None:
+            return self.spelt_holder(body.related[0], original, otherwise)
         details = self._details_of(bill, body)
         values = field_values(details) if details is not None else {}
         number = values.get("payer_id_number", "")

@@ -139,7 +139,9 @@ class HospitalDesk:
         if row is None or reader.role != "patient" or reader.identity is None:
             return False
         details = await self._post.details(row)
-        values = field_values(details) if details is not None else {}
+        bound = await self.bound(details) if details is not None else None
+        payer = bound.details if bound is not None and bound.details is not None else details
+        values = field_values(payer) if payer is not None else {}
         return reader.identity.is_on(values.get("payer_id_type", ""), values.get("payer_id_number", ""))
 
     # ── proofs and verification ──────────────────────────────────────────────────────────────────────────────────────

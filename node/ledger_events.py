@@ -109,6 +109,11 @@ EVENT_TYPES: dict[type, str] = {
 TOLD_TO_PAYERS: frozenset[type] = frozenset(
     {ReverseBill, VoidBill, HoldBill, MakeUpPayment, DisputeBill, SettleDispute}
 )
+# what one payer does with a bill is no other payer's affair
+AFFAIRS_OF_PAYERS: frozenset[type] = frozenset(
+    {BookBill, LockClaim, DecideClaim, PayClaim, ReleaseClaim, JoinSettlement, PayFund, WithdrawSettlement}
+)
+GRANTS: frozenset[type] = frozenset({GrantRead, RevokeGrant})  # told to the organisation that may read, or might
 # decided about another organisation than the one that signed it; `subject_of` says which
 SUBJECTS: frozenset[type] = frozenset(
     {AdmitOrganisation, SuspendOrganisation, ResumeOrganisation, CloseOrganisation, AllotRange, ClearLease}

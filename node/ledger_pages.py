@@ -12,7 +12,7 @@ from chain.details import Details, check_code, field_values
 from chain.final_view import FinalView
 from chain.genesis import Genesis
 from chain.operation import IssueBill, Operation, ReverseBill
-from chain.records import COVERED, RED, BillBody
+from chain.records import COVERED, RED, BillBody, OrganisationBody
 from chain.rules.moves import AXES
 from chain.validators import Certificate, ValidatorSet
 from node.business_time import local_text
@@ -58,6 +58,19 @@ def network_page(
         "validators": [member.organisation for member in members.members],
         "quorum": members.quorum,
         "parameters": plain(genesis.parameters),
+    }
+
+
+def organisation_page(name: str, body: OrganisationBody) -> dict[str, Any]:
+    """One that came after genesis, in the same words."""
+    return {
+        "name": name,
+        "title": body.name,
+        "kind": body.kind,
+        "region": body.region,
+        "level": body.level,
+        "supervisor": body.supervisor,
+        "places": body.places,
     }
 
 

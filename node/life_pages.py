@@ -58,5 +58,10 @@ def claim_page(body: ClaimBody, time_ms: int) -> dict[str, Any]:
     }
 
 
+def own_affairs(life: dict[str, Any], organisation: str) -> dict[str, Any]:
+    """A bill's life as an insurer or a paying unit sees it: what other payers do with the bill is not its affair."""
+    return {**life, "claims": [claim for claim in life["claims"] if claim["insurer"] == organisation]}
+
+
 def _name(axis: str, state: int | None) -> str:
     return AXES[axis].states[begin(axis) if state is None else state]

@@ -41,7 +41,15 @@ from node.evidence_store import EvidenceStore
 from node.feed import Feed
 from node.grant_desk import GrantDesk
 from node.key_page import key_page
-from node.ledger_pages import bill_of, block_page, block_row, network_page, transaction_pages, utc_text
+from node.ledger_pages import (
+    bill_of,
+    block_page,
+    block_row,
+    network_page,
+    organisation_page,
+    transaction_pages,
+    utc_text,
+)
 from node.life_index import LifeIndex
 from node.life_pages import life_page
 from node.lookups import Lookups
@@ -154,6 +162,11 @@ class Mirror:
         links = sorted(link.node for link in self._peers.validators())
         stands = (head.height, head.digest, head.time_ms)
         page = network_page(self._ledger.genesis, self._ledger.members, node, stands, links)
+        page["organisations"] += [
+            organisation_page(name, body)
+            for name, body in organisations_of(self._ledger)
+            if name in self._ledger.admitted()
+        ]
         evidence = self._evidence.page() if self._evidence is not None else []
         return {**page, "membership": membership_page(self._ledger), "evidence": evidence}
 

@@ -39,6 +39,7 @@ from node.admissions import organisations_of
 from node.approvals import SOMEBODY
 from node.ledger_pages import bill_of, utc_text
 from node.office_signer import OfficeSigner
+from node.peer_certificate import usable_authority
 from node.service import Page, ServiceRefused, Standing, StandingOperation
 from node.submissions import Submissions
 
@@ -72,7 +73,10 @@ class OfficeDesk:
         return await self._send(_allotment(parent, first, count, holder), persons)
 
     async def admit(self, operation: AdmitOrganisation, persons: Sequence[bytes]) -> Standing:
-        """Raises ServiceRefused."""
+        """Raises ServiceRefused, `authority_unusable` among others."""
+        if operation.authority and usable_authority(operation.organisation, operation.authority) is None:
+            detail = "not a certificate of its own that is signed by itself with Ed25519"
+            raise ServiceRefused("authority_unusable", detail, "/authority")
         return await self._send(operation, persons)
 
     async def clear(self, operation: ClearLease) -> Standing:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chain.errors import BlockInvalid
 from chain.execute import verify_transaction
 from chain.ledger import Ledger, signature_holds
 from chain.operation import Operation, operation_digest
@@ -73,6 +74,9 @@ class OfficeSigner:
         entries = [Entry(False, operation) for operation in operations]
         transaction = sign_transaction(self._ledger.chain_id, self.organisation, key, until, entries)
         received = receive_transaction(self._ledger.chain_id, transaction)
-        verify_transaction(base, received, signature_holds)
+        try:
+            verify_transaction(base, received, signature_holds)
+        except BlockInvalid as refusal:  # the key is not in force, or not yet
+            raise ServiceRefused(refusal.code) from None
         await self._submissions.keep(received)
         return [Standing(digest.hex(), "queued") for digest in received.operation_digests]

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import NameOID
 
 from node.errors import KeyFileRefused, NodeError
@@ -70,16 +71,13 @@ class PeerContexts:
     def trust(self, organisation: str, authority: bytes) -> bool:
         """Believe what an authority (DER) issues for its organisation, beside those of genesis. False, and nothing is
         changed, if it cannot be one: not a certificate, or another organisation's."""
-        if organisation in self._authorities:
+        parsed = usable_authority(organisation, authority)
+        if organisation in self._authorities or parsed is None:
             return False
         try:
-            parsed = x509.load_der_x509_certificate(authority)
-            if _only(parsed.subject, NameOID.ORGANIZATION_NAME) != organisation:
-                return False
-            parsed.verify_directly_issued_by(parsed)
             for context in (self.server, self.client):
                 context.load_verify_locations(cadata=authority)
-        except (ValueError, TypeError, InvalidSignature, ssl.SSLError):
+        except ssl.SSLError:
             return False
         self._authorities[organisation] = parsed
         return True
@@ -96,6 +94,21 @@ class PeerContexts:
         except (ValueError, TypeError, InvalidSignature):
             raise PeerUnknown("not issued by the CA of the organisation that it names") from None
         return PeerIdentity(node, organisation)
+
+
+def usable_authority(organisation: str, authority: bytes) -> x509.Certificate | None:
+    """A certificate (DER) that an organisation's nodes could be issued under, as our links want them: its own, signed by itself
+    with Ed25519. None for anything else, whatever the bytes."""
+    try:
+        parsed = x509.load_der_x509_certificate(authority)
+        if _only(parsed.subject, NameOID.ORGANIZATION_NAME) != organisation:
+            return None
+        if not isinstance(parsed.public_key(), Ed25519PublicKey):
+            return None
+        parsed.verify_directly_issued_by(parsed)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion):
+        return None
+    return parsed
 
 
 def tls_incident(error: BaseException) -> str:

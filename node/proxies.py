@@ -32,6 +32,7 @@ from node.identity import Identity
 from node.service import ServiceRefused
 from node.thread_work import finished
 
+LISTED_MAX = 200  # of one person on one side, ended ones among them: then those are forgotten
 LIVING_MAX = 32  # of one principal at a time
 LOOKED_AT_MAX = 1_000  # of one person, on one side, ended ones too
 PRINCIPAL, AGENT = "p", "a"  # sides
@@ -117,6 +118,19 @@ class Proxies:
             if self.state(name, relation.until_ms) == "in_force":
                 yield name, relation
 
+    async def _forget_ended(self, relation: Relation) -> None:
+        """Nobody's list grows for ever by what has ended: the names of it are looked for no more, once there are many. What the
+        log of accesses names under it is kept."""
+        gone = []
+        for person, side in ((relation.principal, PRINCIPAL), (relation.agent, AGENT)):
+            rows = list(self.of(person, side))
+            if len(rows) >= LISTED_MAX:
+                ended = [name for name, one in rows if self.state(name, one.until_ms) in ("ended", "expired")]
+                gone += [self._prefix(person, side) + name.hex().encode() for name in ended]
+        if gone:
+            loop = asyncio.get_running_loop()
+            await finished(loop.run_in_executor(self._thread, self._database.write, {}, gone, True))
+
     async def keep(self, relation: Relation) -> GrantProxy:
         """On the disk before the ledger has it, so that a relation in force always has its names. The same one again, while it
         is in force or on its way, is the same. Raises ServiceRefused `too_many_proxies`, `storage_failed`."""
@@ -134,6 +148,7 @@ class Proxies:
                     for other, one in self.of(relation.principal, PRINCIPAL)
                     if self.state(other, one.until_ms) in ("queued", "in_force")
                 ]
+                await self._forget_ended(relation)
                 if len(living) >= LIVING_MAX:
                     raise ServiceRefused("too_many_proxies", f"at most {LIVING_MAX} of one person")
                 await self._write(name, relation)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from chain.operation import EndProxy, GrantProxy
+from chain.rules.proxies import PROXY_MS_MAX
 from node.identity import Identity
 from node.ledger_pages import utc_text
 from node.proxies import AGENT, PRINCIPAL, Proxies, Relation
@@ -51,6 +52,8 @@ class ProxyDesk:
         )
         if asked.until_ms <= self._proxies.time_ms():
             raise ServiceRefused("proxy_expired", "its end has passed", "/until")
+        if asked.until_ms > self._proxies.time_ms() + PROXY_MS_MAX:  # before anything of it is kept
+            raise ServiceRefused("proxy_too_long", "", "/until")
         operation = await self._proxies.keep(relation)
         return msgspec.structs.replace(await self._send(operation), proxy=operation.proxy.hex())
 
@@ -59,6 +62,8 @@ class ProxyDesk:
         relation = self._proxies.get(bytes.fromhex(name))
         if relation is None or not (reader.role == "finance_clerk" or _is_part(reader.identity, relation)):
             raise ServiceRefused("proxy_unknown")
+        if self._proxies.state(bytes.fromhex(name), relation.until_ms) == "queued":
+            raise ServiceRefused("proxy_queued", "it is on its way to the ledger: end it once it is there")
         return await self._send(EndProxy(bytes.fromhex(name)))
 
     def mine(self, reader: Reader) -> list[dict[str, Any]]:

@@ -37,8 +37,8 @@ def purpose_of(reader: Reader | None, agreed: str = "") -> str:
     `purpose_missing`."""
     if reader is None:
         return "verification"
-    if reader.purpose or agreed:
-        return reader.purpose or agreed
+    if agreed or reader.purpose:
+        return agreed or reader.purpose
     if reader.role in NAMING:
         raise ServiceRefused("purpose_missing", f"send the header Purpose: {', '.join(PURPOSES)}")
     return BY_ROLE.get(reader.role, "")

@@ -185,7 +185,7 @@ def _read(rows: _Rows, box: DetailsBox, key: bytes, value: bytes, damage: list[s
                 box.open(value, key[1:].decode())
                 rows.payer_boxes.add(key[1:].decode())
                 rows.kept[key] = value
-            case b"x" | b"y" | b"s" | b"u" | b"a":
+            case b"x" | b"y" | b"s" | b"u" | b"a" | b"A":
                 rows.kept[key] = value
             case b"g":
                 decode(value, CatalogueBody)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from chain.codec import encode
 from chain.errors import ChainError
 from chain.genesis import Genesis
+from node.admissions import authorities_of
 from node.config import NodeConfig
 from node.errors import NodeError, PeerError, PeerRefused, RequestTimedOut
 from node.home import NodeHome
@@ -61,7 +62,9 @@ class PeerBlocks:
     def __init__(self, home: NodeHome, config: NodeConfig, genesis: Genesis) -> None:
         """Raises what the node's own certificate and keys raise."""
         self._config, self._genesis = config, genesis
-        self._contexts = PeerContexts(home.tls_certificate, home.tls_key, genesis.authorities())
+        self._contexts = PeerContexts(
+            home.tls_certificate, home.tls_key, authorities_of(home, config.organisation, genesis)
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rebuild-peers", daemon=True)
         self._transport: Transport | None = None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 from chain.bill import KIND_NAMES, PaymentParts, verify_request
 from chain.details import PublicPart, request_of
@@ -41,12 +42,6 @@ class OpenBill:
     arrived_s: float  # when its block came, on the sealer's clock
     is_late: bool  # the block was old then: its gateway has much to deliver and is given more time
     verdict: str = MISSING
-
-
-def _lease_of(entry: OpenBill) -> tuple[str, int] | None:
-    """(code, first number of the lease) that it was numbered from; None of one that is looked at again."""
-    content = entry.content
-    return None if isinstance(content, BillBody) else (entry.bill[:CODE_DIGITS], content.lease_first)
 
 
 def examine(store: DetailsStore, entry: OpenBill, parameters: ParametersBody) -> str:
@@ -88,6 +83,13 @@ def examine(store: DetailsStore, entry: OpenBill, parameters: ParametersBody) ->
 _turns = count(1)
 
 
+class Heard(NamedTuple):
+    """Of one counter."""
+
+    heard_s: float  # when it last delivered
+    upto: str  # the highest bill that it delivered
+
+
 @dataclass(slots=True)
 class Line:
     """An issuer's open bills, by height."""
@@ -96,9 +98,9 @@ class Line:
     watermark: int = 0
     tracked: int = 0  # bills of blocks up to it are here, unless the watermark covers them
     heard_s: float = float("-inf")  # when its gateways last delivered anything
-    # how far they have come: they deliver each lease in the order of its numbers, so what is above is on its way
-    passed: dict[tuple[str, int], str] = field(default_factory=dict)  # code, lease -> bill; none while nothing is open
-    ahead: dict[str, str] = field(default_factory=dict)  # code -> bill whose block is not here yet
+    # what was heard of each counter while bills are open: it delivers in the order of its numbers, so what is above is on its way
+    counters: dict[tuple[str, str], Heard] = field(default_factory=dict)  # (code, issuing point) -> ...
+    leases: dict[str, dict[int, str]] = field(default_factory=dict)  # code -> first number of a lease -> issuing point
     open: OrderedDict[str, OpenBill] = field(default_factory=OrderedDict)
     turn: int = 0  # when it was sealed last, counted in seals of all lines
 
@@ -107,27 +109,36 @@ class Line:
         for height, bills in groupby(self.open.values(), key=attrgetter("height")):
             yield height, list(bills)
 
-    def heard(self, bills: Sequence[str], now_s: float, is_final: Callable[[str], bool]) -> None:
-        """Details of these bills have come, ascending."""
-        self.heard_s = now_s
-        told: set[str] = set()  # codes: of each the highest bill says it
-        for bill in reversed(bills):
-            code = bill[:CODE_DIGITS]
-            entry = None if code in told else self.open.get(bill)
-            if code in told or (entry is None and is_final(bill)):  # decided before: it came late, or again
-                continue
-            told.add(code)
-            if entry is None:
-                self.ahead[code] = max(bill, self.ahead.get(code, ""))
-            elif (lease := _lease_of(entry)) is not None:
-                self.passed[lease] = max(bill, self.passed.get(lease, ""))
+    def add(self, entry: OpenBill) -> None:
+        """A final bill that is not sealed."""
+        self.open[entry.bill] = entry
+        if not isinstance(entry.content, BillBody):
+            self.leases.setdefault(entry.bill[:CODE_DIGITS], {})[entry.content.lease_first] = entry.content.place
 
-    def is_passed(self, entry: OpenBill) -> bool:
-        """Whether its turn to be delivered is over."""
-        lease = _lease_of(entry)
-        if lease is None or entry.bill <= self.passed.get(lease, ""):
-            return True
-        return entry.bill < self.ahead.get(lease[0], "")
+    def heard(self, bills: Sequence[str], now_s: float, is_final: Callable[[str], bool]) -> None:
+        """Details of these bills have come, ascending; of some the block is still to come."""
+        self.heard_s = now_s
+        told: set[tuple[str, str]] = set()  # of each counter the highest bill says it
+        for bill in reversed(bills):
+            counter = self._counter_of(bill)
+            if counter is None or counter in told:
+                continue
+            if bill not in self.open and is_final(bill):  # decided before: it came late, or again
+                continue
+            told.add(counter)
+            before = self.counters.get(counter)
+            self.counters[counter] = Heard(now_s, bill if before is None else max(bill, before.upto))
+
+    def heard_of(self, entry: OpenBill) -> Heard | None:
+        """What was last heard of a bill's counter; None of one that delivered nothing while bills were open."""
+        counter = self._counter_of(entry.bill)
+        return None if counter is None else self.counters.get(counter)
+
+    def _counter_of(self, bill: str) -> tuple[str, str] | None:
+        """By the lease that its number lies in, as far as bills of that lease were seen."""
+        code, number = bill[:CODE_DIGITS], int(bill[CODE_DIGITS:])
+        firsts = [first for first in self.leases.get(code, ()) if first <= number]
+        return (code, self.leases[code][max(firsts)]) if firsts else None
 
     def cover(self, upto: int) -> None:
         """The watermark has moved: the bills at and below it are open no more."""
@@ -137,8 +148,8 @@ class Line:
         while self.open and next(iter(self.open.values())).height <= upto:
             self.open.popitem(last=False)
         if not self.open:
-            self.passed.clear()
-            self.ahead.clear()
+            self.counters.clear()
+            self.leases.clear()
 
     @property
     def decided(self) -> int:
@@ -151,17 +162,21 @@ class Patience:
     """How long missing details are waited for, in seconds from the block's arrival.
 
     A block that was old when it came (this node catches up) comes with many others, and its gateway needs time to
-    deliver: there the waiting starts anew with each delivery, within `late_max_s`. So it does where deliveries have not come to the
-    bill: under load they come behind the blocks, and an exception each, then its release, would be work for all nodes.
+    deliver: there the waiting starts anew with each delivery, within `late_max_s`. So it does where the deliveries of the bill's own
+    counter have not come to it: under load they come behind the blocks, and an exception each, then its release, would be work for all nodes.
     """
 
     wait_s: float = 5.0
     late_max_s: float = 120.0
 
     def end_s(self, bill: OpenBill, line: Line) -> float:
-        if not bill.is_late and line.is_passed(bill):
-            return bill.arrived_s + self.wait_s
-        return min(max(bill.arrived_s, line.heard_s) + self.wait_s, bill.arrived_s + self.late_max_s)
+        heard_s = line.heard_s
+        if not bill.is_late:
+            heard = line.heard_of(bill)
+            if heard is None or bill.bill <= heard.upto:  # its turn is over
+                return bill.arrived_s + self.wait_s
+            heard_s = heard.heard_s
+        return min(max(bill.arrived_s, heard_s) + self.wait_s, bill.arrived_s + self.late_max_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,7 +273,7 @@ class Sealer:
                 if line_of is None or height <= line_of.watermark:
                     continue
                 entry = OpenBill(issuer, operation.bill, height, operation, now, is_late)
-                line_of.open[entry.bill] = entry
+                line_of.add(entry)
                 self._unexamined[entry.bill] = entry
 
     async def _examine(self) -> None:

@@ -35,6 +35,7 @@ from chain.rules.context import HOSPITAL
 from chain.rules.lives import settlement_of
 from chain.state import body_of, record_of
 from chain.stored_record import entry_of
+from node.admissions import organisations_of
 from node.audit_desk import SCANNED_AT_ONCE, SCANNED_MAX, day_number
 from node.ledger_pages import VALIDITIES
 from node.service import Page, ServiceRefused
@@ -106,7 +107,7 @@ class SettlementMatch:
             yield f"{LONE}:{bureau}/{name.hex()}", self._lone_row(bureau, name, body, wanted)
 
     def _issuers(self, issuer: str | None) -> list[str]:
-        hospitals = (entry.id for entry in self._ledger.genesis.organisations if entry.kind == HOSPITAL)
+        hospitals = (name for name, body in organisations_of(self._ledger) if body.kind == HOSPITAL)
         return sorted(name for name in hospitals if issuer in (None, name))
 
     def _bills(self, issuer: str, begin: str, last: int) -> Iterator[tuple[str, str]]:

@@ -72,6 +72,7 @@ ROUTES = (
             "organisation_suspended",
             "date_unknown",
             "date_passed",
+            "date_too_far",
             "date_before_former",
             "version_moved",
             "directory_full",

@@ -98,6 +98,7 @@ ADMISSION_CODES = (
     "not_a_finance_office",
     "kind_not_admissible",
     "region_foreign",
+    "authority_unusable",
     "places_malformed",
     "text_refused",
     "key_refused",

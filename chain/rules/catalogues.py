@@ -5,7 +5,7 @@ no day that is over gets other names; one that begins on the same day as the for
 
 Codes in their order of precedence: already_recorded, version_moved, wrong_key, second_person_missing, persons_malformed,
 same_person, organisation_unknown, publisher_not_entitled, organisation_suspended or organisation_closed, catalogue_malformed,
-date_unknown, version_moved, date_passed, date_before_former, directory_full. version_moved is first given for another
+date_unknown, version_moved, date_passed, date_too_far, date_before_former, directory_full. version_moved is first given for another
 operation's record under the same key.
 """
 
@@ -31,6 +31,7 @@ from chain.rules.second_person import verify_persons
 
 OFFICE = "finance"
 PUBLISHERS = {CHARGES: OFFICE, FACES: OFFICE, ITEMS: HOSPITAL}  # catalogue -> kind of organisation
+AHEAD_DAYS_MAX = 400  # next year's, from the beginning of this one
 
 
 def publish_catalogue(view: View, operation: PublishCatalogue, context: Context) -> Changes:
@@ -58,6 +59,8 @@ def publish_catalogue(view: View, operation: PublishCatalogue, context: Context)
         raise Refused("version_moved")
     if ahead < 0:
         raise Refused("date_passed")
+    if ahead > AHEAD_DAYS_MAX:  # no later version may begin before it: a mistyped year would close the catalogue
+        raise Refused("date_too_far")
     if versions and operation.from_date < versions[-1].from_date:
         raise Refused("date_before_former")
     if len(versions) >= CATALOGUE_VERSIONS_MAX:

@@ -6,11 +6,14 @@ import json
 
 import pytest
 
+from chain.access_anchor import ANCHOR_PROOF_VERSION
 from chain.codec import encode
+from chain.day_book_proof import DAY_BOOK_PROOF_VERSION
 from chain.errors import GenesisRefused, TrustRefused
 from chain.genesis import genesis_to_json
 from chain.proof import Checkpoint
 from chain.proof_file import CHECKPOINTS_MAX, PROOF_BYTES_MAX, check_file, read_trusted, trusted_with
+from chain.proof_kinds import KINDS
 from tests.chain.making import Chain, bill_id, genesis, issue_bill
 
 CHAIN = "ab" * 32
@@ -120,3 +123,9 @@ def test_a_trust_file_that_contradicts_itself_is_refused() -> None:
     points = [{"chain_id": CHAIN, "height": 1, "digest": digest} for digest in (DIGEST, CHAIN)]
     with pytest.raises(TrustRefused, match="forked"):
         read_trusted(json.dumps({"checkpoints": points}).encode())
+
+
+def test_no_two_kinds_of_files_have_the_same_number() -> None:
+    """The first item of a file says what it is."""
+    numbers = [*KINDS, DAY_BOOK_PROOF_VERSION, ANCHOR_PROOF_VERSION]
+    assert sorted(numbers) == list(range(1, 9))

@@ -14,7 +14,7 @@ from chain.details import FIELD_IDS, FIELDS, LISTS, SALT_BYTES, SCHEMA, expand
 from chain.proof import Proof
 from cli.exit_codes import ExitCode
 from cli.proof_check import verdict_exit_code
-from tests.features.acting import Patient, sealed_bill, verified
+from tests.features.acting import Patient, agreed, post, sealed_bill, verified
 from tests.network.running import Network
 
 pytestmark = pytest.mark.processes
@@ -172,6 +172,13 @@ def test_27_a_patient_sees_the_bills_of_all_hospitals_and_no_hospital_anothers(n
     assert patient.at(network).get(f"/bills/{bill}/face").status_code == 200
     for path in ("", "/history", "/proof", "/face", "/version?at=2099-01-01T00:00:00Z"):
         assert patient.at(network).get(f"/bills/{theirs}{path}").status_code == 404, path
+
+    # a red bill names nobody: it is whose the bill is that it takes back
+    reversal = {"reason": "wrong department", "operator": "收费员01"}
+    mine_of_a = next(row["bill_id"] for row in rows["data"] if row["issuer"] == "hospital-a")
+    red = agreed(network, post(network, f"/bills/{mine_of_a}/reversal", reversal)[1])[1]["bill_id"]
+    network.until(lambda: patient.at(network).get(f"/bills/{red}").status_code == 200, "the red bill is the patient's")
+    assert other.at(network).get(f"/bills/{red}").status_code == 404
 
     # a cashier of one hospital asks for the other one's bill, at the archive and at the own gateway
     foreign = next(row["bill_id"] for row in rows["data"] if row["issuer"] == "hospital-b")

@@ -11,7 +11,7 @@ import pypdf
 import pytest
 
 from chain.operation import BindPayer
-from tests.features.acting import act, agreed, post, sealed_bill, verified
+from tests.features.acting import Patient, act, agreed, post, sealed_bill, verified
 from tests.network.running import Network, bill_request
 
 pytestmark = pytest.mark.processes
@@ -100,6 +100,10 @@ def test_08_a_payer_who_was_unknown_is_bound_once(network: Network, tmp_path: Pa
     bill = sealed_bill(network, payer=NOBODY)  # its office seals it all the same
     assert "无名氏（身份待核）" in said_by(network, bill)[0]
     assert gateway.get(f"/bills/{bill}/payer/proof").json()["code"] == "payer_not_bound"
+    # the name that a hospital writes for want of a better one is nobody's: it makes no holder, before or after
+    slip = {"bill_id": bill, "secret": gateway.get(f"/bills/{bill}").json()["check_code"]}
+    namesake = Patient(NOBODY["name"]).at(network)
+    assert namesake.post("/me/bills", json=slip).json()["code"] == "bill_unknown"
     status, bound = post(network, f"/bills/{bill}/payer", FOUND)
     assert (status, bound["status"]) == (201, "recorded")
     for again in (FOUND, {**FOUND, "name": "测试丁"}):
@@ -124,6 +128,8 @@ def test_08_a_payer_who_was_unknown_is_bound_once(network: Network, tmp_path: Pa
     assert "payer" not in network.api("archive", "auditor", "health").get(f"/bills/{bill}").json()
     assert network.api("archive", "cashier", "hospital-b").get(f"/bills/{bill}/payer/proof").status_code == 404
     assert network.api("hospital-b").get(f"/bills/{bill}/payer/proof").status_code == 404
+
+    assert namesake.post("/me/bills", json=slip).json()["code"] == "bill_unknown"
 
     for via in ("hospital-a", "archive"):
         _look_at_files(network, bill, via, tmp_path)

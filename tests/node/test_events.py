@@ -15,6 +15,7 @@ from chain.operation import (
     BookBill,
     DecideClaim,
     DeliverBill,
+    GrantRead,
     HoldBill,
     IssueBill,
     LockClaim,
@@ -23,6 +24,7 @@ from chain.operation import (
     PayClaim,
     ReleaseClaim,
     ReportUnused,
+    RevokeGrant,
     SuspendOrganisation,
     operation_digest,
 )
@@ -386,3 +388,14 @@ def test_nothing_of_a_person_stands_in_an_event(story: Story) -> None:
         "segments", "withheld", "released", "subject", "settlement", "links",
     }  # fmt: skip
     assert len(rows) == 17
+
+
+async def test_whoever_may_read_a_bill_hears_that_it_may_and_that_it_may_not_any_more(story: Story) -> None:
+    """The office signs both; the other insurer hears neither."""
+    bill = story.issue(1)
+    until = story.chain.time_ms + 3_600_000
+    story.act("finance-city", GrantRead(mac("g"), bill.bill, "insurer-a", [6], "reimbursement", until, mac("h")))
+    story.act("finance-city", RevokeGrant("finance-city", mac("g"), "holder_asked"))
+    assert [row["type"] for row in await told(story.reader, EventQuery(INSURER_A))] == ["grant.given", "grant.revoked"]
+    assert await told(story.reader, EventQuery(INSURER_B)) == []
+    assert "grant.given" not in {row["type"] for row in await told(story.reader, EventQuery(CASHIER_A))}
