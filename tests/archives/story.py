@@ -72,7 +72,12 @@ class MemoryMirror:
         self.erased: set[str] = set()
 
     def network(self) -> dict[str, Any]:
-        return {"chain_id": self.story.chain.chain_id.hex(), "node": {"organisation": "finance-city"}}
+        organisations = [
+            {"name": entry.id, "title": entry.name, "kind": entry.kind, "supervisor": entry.supervisor}
+            for entry in self.story.chain.genesis.organisations
+        ]
+        node = {"organisation": "finance-city"}
+        return {"chain_id": self.story.chain.chain_id.hex(), "node": node, "organisations": organisations}
 
     def bills(self, issuer: str, date: str) -> Iterator[str]:
         return iter(sorted(self.story.bills.get((issuer, date), [])))

@@ -162,7 +162,8 @@ def test_a_rebuild_takes_no_block_that_no_quorum_signed(network: Wired, liar: Li
         network.until(lambda: liar.told_to(LATE, FEW) > before, "the liar is asked", TOLD_S)
         network.heal()
         rebuilt = json.loads(rebuilding.result())
-    assert liar.told_to(LATE, FEW) == before + 1
+    # on a busy machine its first answer may come when it is not waited for any more: then it is asked once more, and that is all
+    assert before < liar.told_to(LATE, FEW) <= before + 2
     assert rebuilt["blocks_fetched"] == rebuilt["height"] > AWAY_BLOCKS
 
 

@@ -249,7 +249,7 @@ def test_32_a_bill_that_the_hospital_takes_back_is_disputed_all_the_same(network
     status, red = agreed(network, asked)
     assert status == 201, red
     refused = patient.at(network).post(f"/bills/{red['bill_id']}/disputes", json={"reason": "not_me"})
-    assert (refused.status_code, refused.json()["code"]) == (404, "bill_unknown")
+    assert (refused.status_code, refused.json()["code"]) == (409, "bill_is_red")
     settled = network.api("archive", CLERK).post(
         f"/bills/{bill}/disputes:settle", json={"outcome": "upheld"}, headers=wait
     )
