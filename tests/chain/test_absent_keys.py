@@ -6,7 +6,7 @@ import random
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chain import keyspace, seen_keys
@@ -119,6 +119,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(before=st.sets(st.integers(0, 30)), steps=STEPS, piece=st.integers(1, 8))
 def test_it_answers_as_a_state_without_it(before: set[int], steps: list[tuple[str, bytes, int]], piece: int) -> None:
     """Only transactions' keys are ever deleted. The filter is made anew again and again, in small pieces."""
