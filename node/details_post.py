@@ -7,43 +7,33 @@ Source: DESIGN section 6, details; PROTOCOL rule 17.
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 import structlog
 
 from chain.codec import encode
 from chain.details import Details, details_root
-from chain.errors import ChainError, StorageDamaged
+from chain.errors import ChainError
 from chain.failpoint import failpoint
+from node.due_post import GET_TIMEOUT_S, PUT_TIMEOUT_S, DuePost
 from node.errors import PeerError
 from node.gateway_store import BillRow, GatewayStore, details_due_key, details_key
 from node.messages import DETAILS_MAX, DetailsAnswer, DetailsKept, GetDetails, PutDetails, decode_answer
 from node.peers import Peers
 from node.sealed_box import DetailsBox
 
-COLLECT_MS = 10  # so that one question carries what a busy counter made meanwhile
 BYTES_MAX = 4 << 20  # in one question
-RETRY_FIRST_MS = 250
-RETRY_LAST_MS = 5_000
 FRESH_BYTES_MAX = 4 << 20  # of details that are kept opened until the archive has them; others are read again
-PUT_TIMEOUT_S = 10.0
-GET_TIMEOUT_S = 3.0
 PUT_TAG = PutDetails.__struct_config__.tag
 
 
-class DetailsPost:
-    """What is due lies on disk only, so that an archive that is away for days costs no memory."""
+class DetailsPost(DuePost):
+    kind = "details"
 
     def __init__(self, store: GatewayStore, box: DetailsBox, peers: Peers, archive: str) -> None:
-        self._store, self._box, self._peers, self._archive = store, box, peers, archive
-        self._wake = asyncio.Event()
-        self._wake.set()
+        super().__init__(store, box, peers, archive)
         # made in this life and not at the archive yet: canonical bytes, for thousands of objects cost the collector's time
         self._fresh: dict[str, bytes] = {}
         self._fresh_bytes = 0
-        self._after = ""  # where the next round begins: one that the archive does not take holds up no other
-        self.is_behind = False  # the archive did not answer, or did not keep all
 
     def add(self, details: Details) -> None:
         """Keep a new bill's details, to be sent when they are on the disk."""
@@ -56,31 +46,14 @@ class DetailsPost:
         failpoint("details_post.added")
         self._wake.set()
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        pause_ms = RETRY_FIRST_MS
-        while True:
-            await self._wake.wait()
-            await asyncio.sleep(COLLECT_MS / 1000)
-            bills = self._store.details_due(self._after, DETAILS_MAX)
-            if not bills:
-                if not self._after:
-                    self._wake.clear()
-                    self._fresh.clear()  # those of bills that were refused among them
-                    self._fresh_bytes = 0
-                    if self._store.details_due("", 1):
-                        self._wake.set()
-                self._after = ""
-                continue
-            if await self._put(bills):
-                self.is_behind, pause_ms = False, RETRY_FIRST_MS
-                continue
-            self.is_behind = True
-            await asyncio.sleep(pause_ms / 1000)
-            pause_ms = min(2 * pause_ms, RETRY_LAST_MS)
+    def _due(self, after: str) -> list[str]:
+        return self._store.details_due(after, DETAILS_MAX)
+
+    def _on_nothing_due(self) -> None:
+        self._fresh.clear()  # those of bills that were refused among them
+        self._fresh_bytes = 0
 
     async def _put(self, bills: list[str]) -> bool:
-        """Send one question's worth; whether the archive keeps all of it."""
         link = self._peers.node(self._archive)
         if link is None:
             return False
@@ -120,16 +93,8 @@ class DetailsPost:
     async def details(self, row: BillRow) -> Details | None:
         """A bill's details, from here or else from the archive; None if neither has them now."""
         bill, root = row.operation.bill, row.operation.details_root
-        box = self._store.read(details_key(bill))
-        if box is not None:
-            try:
-                details = self._box.open(box, bill)
-            except StorageDamaged:
-                structlog.get_logger("gateway").error("details_damaged", bill=bill)
-            else:
-                if _has_root(details, root):
-                    return details
-        return await self._fetch(bill, root)
+        here = self._here(details_key(bill), bill, lambda found: _has_root(found, root))
+        return here if here is not None else await self._fetch(bill, root)
 
     async def _fetch(self, bill: str, root: bytes) -> Details | None:
         link = self._peers.node(self._archive)

@@ -6,36 +6,24 @@ says that it is on its disk; what another gateway bound is fetched from there wh
 
 from __future__ import annotations
 
-import asyncio
-
 import structlog
 
 from chain.block import RECORDED
 from chain.codec import encode
 from chain.details import Details
-from chain.errors import ChainError, StorageDamaged
+from chain.errors import ChainError
 from chain.operation import BindPayer
 from node.bound_payer import BoundPayer, has_root
+from node.due_post import GET_TIMEOUT_S, PUT_TIMEOUT_S, DuePost
 from node.errors import PeerError
-from node.gateway_store import GatewayStore, PayerRow, payer_details_key, payer_due_key, payer_key
+from node.gateway_store import PayerRow, payer_details_key, payer_due_key, payer_key
 from node.messages import PAYERS_MAX, GetPayers, PayersAnswer, PayersKept, PutPayers, decode_answer
-from node.peers import Peers
-from node.sealed_box import DetailsBox
 
-RETRY_FIRST_MS, RETRY_LAST_MS = 250, 5_000
-PUT_TIMEOUT_S, GET_TIMEOUT_S = 10.0, 3.0
 AT_ONCE_MAX = min(PAYERS_MAX, 100)  # in one question
 
 
-class PayerPost:
-    """What is due lies on disk only, so that an archive that is away for days costs no memory."""
-
-    def __init__(self, store: GatewayStore, box: DetailsBox, peers: Peers, archive: str) -> None:
-        self._store, self._box, self._peers, self._archive = store, box, peers, archive
-        self._wake = asyncio.Event()
-        self._wake.set()
-        self._after = ""  # where the next round begins: one that the archive does not take holds up no other
-        self.is_behind = False  # the archive did not answer, or did not keep all
+class PayerPost(DuePost):
+    kind = "payer"
 
     # ── what becomes of them ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -84,15 +72,9 @@ class PayerPost:
 
     async def _details(self, row: PayerRow) -> Details | None:
         bill, root = row.operation.bill, row.operation.payer_root
-        box = self._store.read(payer_details_key(bill))
-        if box is not None:
-            try:
-                details = self._box.open(box, bill)
-            except StorageDamaged:
-                structlog.get_logger("gateway").error("payer_damaged", bill=bill)
-            else:
-                if has_root(details, root):
-                    return details
+        details = self._here(payer_details_key(bill), bill, lambda found: has_root(found, root))
+        if details is not None:
+            return details
         return await self._fetch(bill, root) if row.code == RECORDED else None
 
     async def _fetch(self, bill: str, root: bytes) -> Details | None:
@@ -113,27 +95,10 @@ class PayerPost:
 
     # ── to the archive ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        pause_ms = RETRY_FIRST_MS
-        while True:
-            await self._wake.wait()
-            bills = self._store.payers_due(self._after, AT_ONCE_MAX)
-            if not bills:
-                if not self._after:
-                    self._wake.clear()
-                    self.is_behind, pause_ms = False, RETRY_FIRST_MS
-                self._after = ""
-                continue
-            if await self._put(bills):
-                self.is_behind, pause_ms = False, RETRY_FIRST_MS
-                continue
-            self.is_behind = True
-            await asyncio.sleep(pause_ms / 1000)
-            pause_ms = min(2 * pause_ms, RETRY_LAST_MS)
+    def _due(self, after: str) -> list[str]:
+        return self._store.payers_due(after, AT_ONCE_MAX)
 
     async def _put(self, bills: list[str]) -> bool:
-        """Send one question's worth; whether the archive keeps all of it."""
         link = self._peers.node(self._archive)
         if link is None:
             return False
@@ -155,13 +120,8 @@ class PayerPost:
         return chosen.keys() <= kept
 
     def _opened(self, bill: str) -> Details | None:
-        """What lies here and is the one that the ledger has; a box that does not open is told of where it is read."""
-        row, box = self._store.payer(bill), self._store.read(payer_details_key(bill))
-        if row is None or box is None:
+        row = self._store.payer(bill)
+        if row is None:
             return None
-        try:
-            details = self._box.open(box, bill)
-        except StorageDamaged:
-            structlog.get_logger("gateway").error("payer_damaged", bill=bill)
-            return None
-        return details if has_root(details, row.operation.payer_root) else None
+        root = row.operation.payer_root
+        return self._here(payer_details_key(bill), bill, lambda found: has_root(found, root))
