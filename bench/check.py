@@ -1,8 +1,8 @@
 """Whether the program has become slower: `python -m bench.check`, `make bench-check`.
 
-A quick run, its figures as ratios to the machine's own speed in that run, against those in `baseline.json`. What has lost
-more than a fifth is measured again; it fails when it has lost as much in the second run too. `--record RUNS` writes the
-medians of so many runs there: by hand, with a reason in the commit.
+A quick run, its figures as ratios to the machine's own speed in that run, against those that `baseline.json` has of the same
+kind of processor. What has lost more than a fifth is measured again; it fails when it has lost as much in the second run too.
+`--record RUNS` writes the medians of so many runs there: by hand, with a reason in the commit.
 """
 
 from __future__ import annotations
@@ -63,6 +63,11 @@ def losses(now: dict[str, float], then: dict[str, float]) -> list[str]:
     return found
 
 
+def on_record(records: list[Baseline], processor: str) -> Baseline:
+    """Of the same processor; where there is none, the last one written: timers and caches do not scale with the interpreter."""
+    return next((record for record in records if record.machine.processor == processor), records[-1])
+
+
 def better(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
     """Of two runs, figure by figure; what both have."""
     return {name: max(value, other[name]) for name, value in one.items() if name in other}
@@ -80,12 +85,16 @@ def main() -> None:
     if options.record:
         runs = [_run() for _ in range(options.record)]
         now = medians([ratios for _machine, ratios in runs])
-        data = msgspec.json.format(msgspec.json.encode(Baseline(runs[-1][0], options.record, now)), indent=2)
-        BASELINE.write_bytes(data + b"\n")
+        mine = Baseline(runs[-1][0], options.record, now)
+        others = [record for record in _records() if record.machine.processor != mine.machine.processor]
+        BASELINE.write_bytes(msgspec.json.format(msgspec.json.encode([*others, mine]), indent=2) + b"\n")
         _print(now, {})
         return
-    then = msgspec.json.decode(BASELINE.read_bytes(), type=Baseline).ratios
-    _machine, now = _run()
+    machine, now = _run()
+    record = on_record(_records(), machine.processor)
+    if record.machine.processor != machine.processor:
+        output.note(f"no record of {machine.processor}: compared with {record.machine.processor}")
+    then = record.ratios
     _print(now, then)
     if losses(now, then):
         output.note("slower by more than a fifth; once more:\n" + "\n".join(losses(now, then)))
@@ -94,6 +103,10 @@ def main() -> None:
     lost = losses(now, then)
     if lost:
         sys.exit("slower by more than a fifth, twice:\n" + "\n".join(lost))
+
+
+def _records() -> list[Baseline]:
+    return msgspec.json.decode(BASELINE.read_bytes(), type=list[Baseline])
 
 
 def _run() -> tuple[Machine, dict[str, float]]:

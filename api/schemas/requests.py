@@ -206,9 +206,8 @@ class PersonRequest(Body, frozen=True):
     name: Text
 
 
-Relationship = Literal[
-    "child", "parent", "guardian", "other"
-]  # what the principal is to the agent; `guardian`: the ward
+# what the principal is to the agent; `guardian`: the ward
+Relationship = Literal["child", "parent", "guardian", "other"]
 Until = Annotated[str, msgspec.Meta(min_length=10, max_length=35)]  # yyyy-mm-dd, to its end; or a moment as in RFC 3339
 
 

@@ -13,7 +13,7 @@ import pytest
 from bench.bills import Counter
 from bench.calibration import Calibration, Milliseconds, calibrate
 from bench.charts import bars_of, figures_svg, growth_svg
-from bench.check import better, losses, medians, ratios_of
+from bench.check import BASELINE, Baseline, better, losses, medians, on_record, ratios_of
 from bench.growth import BESIDE_BLOCKS, BILLS_PER_BLOCK, Grower, grow
 from bench.load import LoadFailed, bundled, measured
 from bench.network import GATEWAYS, BenchNetwork
@@ -134,6 +134,23 @@ def test_what_lost_once_is_looked_at_again_and_a_record_is_of_several_runs() -> 
     assert losses(better(first, second), then) == ["b: 0.75, was 1"]
     assert losses(better(first, {"a": 1.0}), then) == ["b: not measured any more"]
     assert medians([{"a": 1.0}, {"a": 9.0}, {"a": 2.0}]) == {"a": 2.0}
+
+
+def test_a_run_is_compared_with_the_record_of_its_own_kind_of_processor() -> None:
+    """Another processor's, the last written, where there is none; and what is on record has the figures that a run has."""
+
+    def record(processor: str) -> Baseline:
+        return Baseline(Machine(processor, 2, 24.0, "3.11.7", "2026-11-27 00:00", "1234567"), 3, {})
+
+    records = [record("one"), record("another")]
+    assert [on_record(records, name).machine.processor for name in ("one", "another", "a third")] == [
+        "one",
+        "another",
+        "another",
+    ]
+    kept = msgspec.json.decode(BASELINE.read_bytes(), type=list[Baseline])
+    assert len({kind.machine.processor for kind in kept}) == len(kept)
+    assert all(kind.ratios.keys() == ratios_of(report()).keys() for kind in kept)
 
 
 def test_the_slope_of_the_memory_is_of_many_looks_once_caches_are_full() -> None:
