@@ -39,6 +39,7 @@ from node.link import LinkHandler
 from node.operations import Operated, build_operations_app
 from node.peer_certificate import PeerContexts, PeerIdentity
 from node.peers import LivePeers
+from node.scheduling import take_long_turns
 from node.service import Desk
 from node.transport import Transport
 from node.web import App, WebServer
@@ -84,6 +85,7 @@ def run(home: Path, app_factory: AppFactory | None) -> int:
     Raises ConfigRefused, GenesisRefused, KeyFileRefused, StorageDamaged, StorageLocked, AddressTaken before it serves.
     """
     os.umask(0o077)
+    take_long_turns()
     bound_allocator()
     _configure_logs()
     arm_from_environment()
