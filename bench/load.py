@@ -18,11 +18,12 @@ import msgspec
 
 from bench.bills import Counter
 from bench.calibration import Milliseconds
+from bench.transfers import Till
 from chain import keyspace
 from chain.block import FinalBlock
 from chain.codec import encode
 from chain.genesis import Genesis, genesis_from_json
-from chain.operation import IssueBill, RangeRef
+from chain.operation import IssueBill, RangeRef, Transfer
 from chain.records import RangeBody, RangesBody, Record
 from chain.state import body_of
 from chain.transaction import Transaction
@@ -70,7 +71,7 @@ class Bundle:
     payload: bytes
     signatures: list[bytes]  # of its transactions: by them they are found again
     bills: int
-    first: str  # of its bills
+    looked_for: bytes  # key of the record that its first operation makes; empty for a lease
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -105,6 +106,7 @@ class LoadClient:
         self.genesis: Genesis = genesis_from_json(home.node(GATEWAY).genesis.read_bytes())
         key = load_signing_key(home.organisation(HOSPITAL).unit_key)
         self.counter = Counter(self.genesis.digest(), HOSPITAL, key, PLACE, GATEWAY)
+        self._till = Till(self.genesis.digest(), HOSPITAL, key)
         self.height = height
         self.busy_s = time.perf_counter()  # when the last block came that held anything
         self.blocks = 0  # read since the start
@@ -221,6 +223,14 @@ class LoadClient:
         made = self.counter.transactions(transactions, bills_each, valid_until)
         return await asyncio.to_thread(lambda: list(bundled(made, per_bundle)))
 
+    async def prepare_transfers(self, transactions: int, transfers_each: int) -> list[Bundle]:
+        """The same of transfers; their accounts are opened and have money when this returns."""
+        valid_until = self.height + self.genesis.parameters.replay_window - 500
+        for opening in self._till.opening(valid_until):
+            await self._send_whole([opening])
+        made = self._till.transactions(transactions, transfers_each, valid_until)
+        return await asyncio.to_thread(lambda: list(bundled(made, 1)))
+
     def _send(self, bundle: Bundle, link: Link) -> None:
         self._sent[bundle.signatures[0]] = bundle, link, time.perf_counter()
         link.send(BUNDLE, bundle.payload)
@@ -325,7 +335,7 @@ class LoadClient:
     async def _verify_recorded(self, bundles: Sequence[Bundle]) -> None:
         """What stands in a block may have been refused there: a few are looked for. Raises LoadFailed."""
         for bundle in random.sample(bundles, min(LOOKED_FOR, len(bundles))):
-            await self._record(keyspace.bill(bundle.first))
+            await self._record(bundle.looked_for)
 
     async def _settle(self, waiting: dict[bytes, int]) -> None:
         while not all(signature in self.final_s for signature in waiting):
@@ -336,10 +346,18 @@ def bundled(transactions: Iterator[Transaction] | Sequence[Transaction], per_bun
     rest = iter(transactions)
     while some := list(islice(rest, per_bundle)):
         for payload in encode_bundles(some):
-            operation = some[0].entries[0].operation
-            first = operation.bill if isinstance(operation, IssueBill) else ""
             signatures, bills = [entry.signature for entry in some], sum(len(entry.entries) for entry in some)
-            yield Bundle(payload, signatures, bills, first)
+            yield Bundle(payload, signatures, bills, _made_by(some[0]))
+
+
+def _made_by(transaction: Transaction) -> bytes:
+    match transaction.entries[0].operation:
+        case IssueBill(bill=bill):
+            return keyspace.bill(bill)
+        case Transfer(transfer=name):
+            return keyspace.transfer(transaction.organisation, name)
+        case _:
+            return b""
 
 
 def measured(final: list[tuple[float, float, int]], from_s: float, to_s: float) -> Measured:

@@ -28,6 +28,7 @@ from bench.report import (
     RestRates,
     SingleSigned,
     SlowFlush,
+    Transfers,
     mib_per_million,
 )
 from bench.rest import Door, one_by_one, press, until_quick
@@ -109,6 +110,7 @@ def measure(directory: Path, config: Path, lengths: Lengths, told: Told) -> Repo
         ),
         half_load_latency_ms=parts.half.latency_ms,
         batch_signed=BatchSigned(round(parts.batch.per_s, 1), parts.batch.latency_ms, BILLS_PER_SIGNATURE),
+        transfers=Transfers(round(parts.transfers.per_s, 1), parts.transfers.latency_ms, BILLS_PER_SIGNATURE),
         rest=RestRates(parts.rest_single, parts.rest_batch),
         one_down=OneDown(round(parts.one_down.per_s / parts.batch.per_s, 3)),
         catch_up_ratio=parts.catch_up,
@@ -137,6 +139,7 @@ class _Parts:
     single: Measured
     half: Measured
     batch: Measured
+    transfers: Measured
     rest_single: float
     rest_batch: float
     one_down: Measured
@@ -171,6 +174,8 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
         told(f"{BILLS_PER_SIGNATURE} bills under a signature")
         batch = await _batch(client, lengths)
         await client.quiet()
+        told(f"{BILLS_PER_SIGNATURE} transfers under a signature")
+        transfers = await _transfers(client, lengths)
         told("one of four is killed")
         backup = next(name for name in VALIDATORS if name != network.primary())
         network.kill(backup)
@@ -185,7 +190,7 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
         failover_ms = await _failover(network, client, one_down.per_s / 4)
         await client.quiet()
     return _Parts(
-        recorded_s, sealed_s, single, half, batch, rest_single.per_s, rest_batch.per_s,
+        recorded_s, sealed_s, single, half, batch, transfers, rest_single.per_s, rest_batch.per_s,
         one_down, catch_up, failover_ms, overload,
     )  # fmt: skip
 
@@ -199,6 +204,12 @@ async def _single(client: LoadClient, lengths: Lengths, most_per_s: float, secon
 async def _batch(client: LoadClient, lengths: Lengths) -> Measured:
     seconds = lengths.warm_s + lengths.load_s
     bundles = await client.prepare(round(BATCH_SIGNED_MAX * seconds / BILLS_PER_SIGNATURE), BILLS_PER_SIGNATURE, 1)
+    return await client.saturate(bundles, 8_000, lengths.warm_s, lengths.load_s)
+
+
+async def _transfers(client: LoadClient, lengths: Lengths) -> Measured:
+    count = round(BATCH_SIGNED_MAX * (lengths.warm_s + lengths.load_s) / BILLS_PER_SIGNATURE)
+    bundles = await client.prepare_transfers(count, BILLS_PER_SIGNATURE)
     return await client.saturate(bundles, 8_000, lengths.warm_s, lengths.load_s)
 
 

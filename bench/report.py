@@ -39,6 +39,14 @@ class BatchSigned(msgspec.Struct, frozen=True):
     bills_per_signature: int
 
 
+class Transfers(msgspec.Struct, frozen=True):
+    """Money from wallet to wallet, many under one signature."""
+
+    per_s: float
+    latency_ms: Milliseconds
+    per_signature: int
+
+
 class RestRates(msgspec.Struct, frozen=True):
     """Until final on the chain."""
 
@@ -125,6 +133,7 @@ class Report(msgspec.Struct, frozen=True):
     single_signed: SingleSigned
     half_load_latency_ms: Milliseconds
     batch_signed: BatchSigned
+    transfers: Transfers
     rest: RestRates
     one_down: OneDown
     catch_up_ratio: float

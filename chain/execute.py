@@ -19,6 +19,7 @@ from chain.codec import Count, Digest, Name, Wire
 from chain.errors import BlockInvalid
 from chain.records import SEAL, UNIT, KeyBody, ParametersBody, ValidatorsBody
 from chain.rules import RULES, Context, Refused
+from chain.rules.accounts import verify_conserved
 from chain.signature import ED25519
 from chain.state import Overlay, SavedState, StateChange, body_of, record_of
 from chain.transaction import OPERATIONS_MAX, Entry, ReceivedTransaction
@@ -257,7 +258,9 @@ def _run_chain(
             parent.block_digest,
         )
         try:
-            overlay.apply(RULES[type(entry.operation)](overlay, entry.operation, context), digest)
+            changes = RULES[type(entry.operation)](overlay, entry.operation, context)
+            verify_conserved(overlay, changes)
+            overlay.apply(changes, digest)
         except Refused as refusal:
             overlay.roll_back(mark)
             return [refusal.code if number == offset else "linked_failed" for number in range(len(chain))]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 
-from chain.operation import RangeRef
+from chain.operation import AccountRef, RangeRef
 
 # ── keys of records: agreed ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -235,6 +235,34 @@ def proxy_end(office: str, name: bytes) -> bytes:
 def accesses(office: str) -> bytes:
     """How far the log of accesses of an office's archive is anchored."""
     return f"accesses/{office}".encode()
+
+
+ACCOUNTS = b"account/"
+
+
+def account(ref: AccountRef) -> bytes:
+    return ACCOUNTS + f"{ref.owner}/{ref.account.hex()}".encode()
+
+
+def account_end(ref: AccountRef) -> bytes:
+    return f"accountend/{ref.owner}/{ref.account.hex()}".encode()
+
+
+TRANSFERS = b"transfer/"
+
+
+def transfer(organisation_name: str, name: bytes) -> bytes:
+    return TRANSFERS + f"{organisation_name}/{name.hex()}".encode()
+
+
+def held(organisation_name: str, name: bytes) -> bytes:
+    """Money that an organisation holds."""
+    return f"held/{organisation_name}/{name.hex()}".encode()
+
+
+def let_go(organisation_name: str, name: bytes) -> bytes:
+    """What makes the release of held money known when it is asked again."""
+    return f"letgo/{organisation_name}/{name.hex()}".encode()
 
 
 def day_book(issuer: str, place: str, date: int) -> bytes:

@@ -26,6 +26,7 @@ from chain.codec import (
 )
 from chain.digest import RECORD, digest
 from chain.operation import (
+    AccountRef,
     FieldId,
     IssueBill,
     Kind,
@@ -37,6 +38,7 @@ from chain.operation import (
     ReverseBill,
     SeatChange,
     Serial,
+    TransferRef,
 )
 from chain.validators import Member, ValidatorSet
 
@@ -100,6 +102,16 @@ REVOKED = 3
 NOT_DISPUTED = 1
 DISPUTED = 2  # nobody reimburses it
 DISPUTE_SETTLED = 3
+
+# what an account's balance may not do
+UNLIMITED = 1
+DEBITS_WITHIN_CREDITS = 2  # no more goes out than came in: a wallet, a deposit, a line that was granted
+CREDITS_WITHIN_DEBITS = 3  # no more comes in than went out: a debt that is paid off
+
+# a hold of money; it expires by block time alone
+HELD = 1
+CAPTURED = 2
+LET_GO = 3
 
 State = Annotated[int, msgspec.Meta(ge=1, le=99)]
 
@@ -479,6 +491,51 @@ class AccessesBody(Wire, frozen=True):
     first: Count
     last: Count
     head: Digest
+
+
+class HeldMoney(Wire, frozen=True):
+    """A hold as a limited account counts it."""
+
+    organisation: Name  # that signed it
+    hold: Digest
+    amount_fen: Fen
+    until_ms: Milliseconds
+
+
+class AccountBody(Wire, frozen=True):
+    """All that ever went out of an account and came in, and what is held of its limited side."""
+
+    purpose: Reason
+    limit: State
+    takes_from_others: bool
+    debits_fen: Fen
+    credits_fen: Fen
+    holds: list[HeldMoney]  # in the order of their making; those that expired go with the next change
+    closed: bool
+
+
+class TransferBody(Wire, frozen=True):
+    debit: AccountRef
+    credit: AccountRef
+    amount_fen: Fen
+    code: Reason
+    about: list[Digest]
+    corrects: list[TransferRef]
+    corrected_fen: Fen  # so much of it was taken back by others
+    time_ms: Milliseconds  # of its block
+
+
+class HoldBody(Wire, frozen=True):
+    """Money that was held; whether it has expired, the block time says."""
+
+    debit: AccountRef
+    credit: AccountRef
+    amount_fen: Fen
+    until_ms: Milliseconds
+    code: Reason
+    about: list[Digest]
+    state: State
+    captured_fen: Fen
 
 
 class BusinessBody(Wire, frozen=True):

@@ -21,7 +21,7 @@ from chain.operation import SealBills
 from chain.proof import CurrentRecord
 from chain.proving import recorded_at
 from chain.recorded import Recorded
-from chain.records import BillBody, ClaimBody, SettlementBody
+from chain.records import BillBody, ClaimBody, HoldBody, SettlementBody, TransferBody
 from chain.state import body_of, record_of
 from chain.validators import ValidatorSet
 from node.errors import PeerRefused
@@ -286,6 +286,14 @@ def _is_own(key: bytes, record: bytes, organisation: str, is_of: IsOf) -> bool:
             return body_of(record_of(record), BillBody).issuer == organisation
         case b"claim" if len(parts) == 3:
             return parts[1] == name or is_of(body_of(record_of(record), ClaimBody).bill, organisation)
+        case b"account" | b"accountend" | b"letgo" if len(parts) == 3:
+            return parts[1] == name
+        case b"transfer" if len(parts) == 3:  # either side's
+            moved = body_of(record_of(record), TransferBody)
+            return organisation in (parts[1].decode(), moved.debit.owner, moved.credit.owner)
+        case b"held" if len(parts) == 3:
+            held = body_of(record_of(record), HoldBody)
+            return organisation in (parts[1].decode(), held.debit.owner, held.credit.owner)
         case b"settlement" if len(parts) == 3:
             return body_of(record_of(record), SettlementBody).hospital == organisation
         case kind if kind in OF_A_BILL:

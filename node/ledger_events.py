@@ -20,7 +20,9 @@ from chain.operation import (
     BindHolder,
     BindPayer,
     BookBill,
+    CaptureHold,
     ClearLease,
+    CloseAccount,
     CloseOrganisation,
     DecideClaim,
     DeliverBill,
@@ -30,10 +32,12 @@ from chain.operation import (
     GrantProxy,
     GrantRead,
     HoldBill,
+    HoldMoney,
     IssueBill,
     JoinSettlement,
     LockClaim,
     MakeUpPayment,
+    OpenAccount,
     Operation,
     PayClaim,
     PayFund,
@@ -41,6 +45,7 @@ from chain.operation import (
     ProposeChange,
     PublishCatalogue,
     ReleaseClaim,
+    ReleaseHold,
     Renew,
     ReportUnused,
     ResumeOrganisation,
@@ -51,6 +56,7 @@ from chain.operation import (
     SuspendOrganisation,
     TakeBackPaper,
     TakeLease,
+    Transfer,
     VoidBill,
     VoidBlanks,
     WithdrawSettlement,
@@ -103,6 +109,12 @@ EVENT_TYPES: dict[type, str] = {
     AnchorAccesses: "accesses.anchored",
     DisputeBill: "bill.disputed",
     SettleDispute: "bill.dispute_settled",
+    OpenAccount: "account.opened",
+    CloseAccount: "account.closed",
+    Transfer: "money.transferred",
+    HoldMoney: "money.held",
+    CaptureHold: "money.captured",
+    ReleaseHold: "money.released",
 }
 # what changes what a bill is worth: whoever reimburses or has booked it is told so. Never what another payer does with it, and
 # nothing of paper and delivery.
@@ -116,7 +128,16 @@ AFFAIRS_OF_PAYERS: frozenset[type] = frozenset(
 GRANTS: frozenset[type] = frozenset({GrantRead, RevokeGrant})  # told to the organisation that may read, or might
 # decided about another organisation than the one that signed it; `subject_of` says which
 SUBJECTS: frozenset[type] = frozenset(
-    {AdmitOrganisation, SuspendOrganisation, ResumeOrganisation, CloseOrganisation, AllotRange, ClearLease}
+    {
+        AdmitOrganisation,
+        SuspendOrganisation,
+        ResumeOrganisation,
+        CloseOrganisation,
+        AllotRange,
+        ClearLease,
+        Transfer,
+        HoldMoney,
+    }
 )
 # nearly all of a ledger: whoever is told neither leaps over blocks that hold nothing else (`life_index.py`)
 PLAIN: frozenset[type] = frozenset({IssueBill, SealBills})
@@ -168,6 +189,8 @@ def subject_of(operation: Operation) -> str:
             return operation.holder
         case ClearLease():
             return operation.issuer
+        case Transfer() | HoldMoney():
+            return operation.credit.owner
         case _:
             return ""
 

@@ -15,7 +15,9 @@ from chain.operation import (
     BindHolder,
     BindPayer,
     BookBill,
+    CaptureHold,
     ClearLease,
+    CloseAccount,
     CloseOrganisation,
     DecideClaim,
     DeliverBill,
@@ -25,16 +27,19 @@ from chain.operation import (
     GrantProxy,
     GrantRead,
     HoldBill,
+    HoldMoney,
     IssueBill,
     JoinSettlement,
     LockClaim,
     MakeUpPayment,
+    OpenAccount,
     PayClaim,
     PayFund,
     PrintPaper,
     ProposeChange,
     PublishCatalogue,
     ReleaseClaim,
+    ReleaseHold,
     Renew,
     ReportUnused,
     ResumeOrganisation,
@@ -45,12 +50,21 @@ from chain.operation import (
     SuspendOrganisation,
     TakeBackPaper,
     TakeLease,
+    Transfer,
     VoidBill,
     VoidBlanks,
     WithdrawSettlement,
 )
 from chain.rules.accesses import anchor_accesses
 from chain.rules.accounting import acknowledge_reversal, book_bill
+from chain.rules.accounts import (
+    capture_hold,
+    close_account,
+    hold_money,
+    open_account,
+    release_hold,
+    transfer,
+)
 from chain.rules.admission import admit_organisation
 from chain.rules.bills import issue_bill, reverse_bill
 from chain.rules.catalogues import publish_catalogue
@@ -114,6 +128,12 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     GrantProxy: grant_proxy,
     EndProxy: end_proxy,
     AnchorAccesses: anchor_accesses,
+    OpenAccount: open_account,
+    CloseAccount: close_account,
+    Transfer: transfer,
+    HoldMoney: hold_money,
+    CaptureHold: capture_hold,
+    ReleaseHold: release_hold,
 }
 
 __all__ = ["RULES", "Changes", "Context", "Refused", "View"]

@@ -68,5 +68,7 @@ def bench(
         ]
         for bar in bars_of(report)
     ]
+    transfers = report.transfers
+    rows.append([f"transfers, {transfers.per_signature} a signature", f"{transfers.per_s:,.0f}", "transfers/s", "", ""])
     output.print_table(("figure", "measured", "", "floor", "aim"), rows)
     return ExitCode.OK

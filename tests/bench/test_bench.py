@@ -30,12 +30,15 @@ from bench.report import (
     RestRates,
     SingleSigned,
     SlowFlush,
+    Transfers,
     mib_per_million,
 )
 from bench.scaling import Workers, scale
+from bench.transfers import Till
 from chain.signature import SigningKey
 from node.home import NetworkHome
 from node.messages import decode_bundle
+from tests.chain.making import Chain, key_of
 from tests.network.running import ROOT
 
 SPREAD = Milliseconds(10.0, 20.0)
@@ -54,6 +57,7 @@ def report(**changes: object) -> Report:
         "single_signed": SingleSigned(2_000.0, SPREAD, 0.25),
         "half_load_latency_ms": SPREAD,
         "batch_signed": BatchSigned(5_000.0, SPREAD, 200),
+        "transfers": Transfers(4_000.0, SPREAD, 200),
         "rest": RestRates(300.0, 1_500.0),
         "one_down": OneDown(1.0),
         "catch_up_ratio": 6.0,
@@ -134,6 +138,13 @@ def test_what_lost_once_is_looked_at_again_and_a_record_is_of_several_runs() -> 
     assert losses(better(first, second), then) == ["b: 0.75, was 1"]
     assert losses(better(first, {"a": 1.0}), then) == ["b: not measured any more"]
     assert medians([{"a": 1.0}, {"a": 9.0}, {"a": 2.0}]) == {"a": 2.0}
+
+
+def test_all_transfers_of_a_till_are_recorded() -> None:
+    chain = Chain()
+    till = Till(chain.chain_id, "hospital-a", key_of("hospital-a/unit"))
+    for transaction in [*till.opening(chain.height + 200), *till.transactions(2, 200, chain.height + 200)]:
+        assert {outcome.code for outcome in chain.block([transaction]).outcomes} == {"recorded"}
 
 
 def test_a_run_is_compared_with_the_record_of_its_own_kind_of_processor() -> None:

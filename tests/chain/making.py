@@ -366,6 +366,12 @@ class Chain:
         time_ms = how.pop("time_ms", None)
         return [outcome.code for outcome in self.block([self.sign(organisation, *operations, **how)], time_ms).outcomes]
 
+    def run_linked(self, organisation: str, *operations: Operation) -> list[str]:
+        """The same of one chain that holds or falls together."""
+        last = len(operations) - 1
+        entries = [Entry(number < last, operation) for number, operation in enumerate(operations)]
+        return self.run(organisation, entries=entries)
+
     def lease(
         self,
         issuer: str = "hospital-a",

@@ -158,7 +158,17 @@ OPERATIONS: dict[str, list[Any]] = {
     "grant_proxy": [902, b(42), b(43), b(44), 1790000000000],
     "end_proxy": [903, b(42)],
     "anchor_accesses": [920, 5, 9, b(45)],
-}
+    "open_account": [1000, b(42), "deposit", 2, True],
+    "close_account": [1001, b(42)],
+    "transfer": [
+        1010, b(43), ["hospital-a", b(42)], ["hospital-b", b(43)], 5000, "sale", [b(44)], [["hospital-b", b(45)]],
+    ],
+    "hold_money": [
+        1020, b(46), ["hospital-a", b(42)], ["hospital-b", b(43)], 100000, 1780290000000, "visit", [],
+    ],
+    "capture_hold": [1021, b(46), b(43), 18000],
+    "release_hold": [1022, b(46), "left_early"],
+}  # fmt: skip
 CHAIN = b(0xC0)
 ENTRIES = [[True, REVERSE], [False, ISSUE]]
 KEY_ID = tagged("key", [1, public(7)])
@@ -223,7 +233,14 @@ BODIES: dict[str, list[Any]] = {
     "proxy": [b(43), b(44), 1790000000000, False],
     "proxy_end": [1785000000000],
     "accesses": [5, 9, b(45)],
-}
+    "account": ["deposit", 2, True, 5000, 118000, [["hospital-a", b(46), 100000, 1780290000000]], False],
+    "transfer": [
+        ["hospital-a", b(42)], ["hospital-b", b(43)], 5000, "sale", [b(44)], [], 2000, 1780286400000,
+    ],
+    "held": [
+        ["hospital-a", b(42)], ["hospital-b", b(43)], 100000, 1780290000000, "visit", [], 2, 18000,
+    ],
+}  # fmt: skip
 RECORD = [2, 301, b(20), tagged("operation", ISSUE), tagged("operation", REVERSE), pack(BODIES["bill"])]
 
 
@@ -376,6 +393,11 @@ def test_records_their_keys_and_their_leaf() -> None:
         "proxy": "proxy/finance-city/" + "2a" * 32,
         "proxy_end": "proxyend/finance-city/" + "2a" * 32,
         "accesses": "accesses/finance-city",
+        "account": "account/hospital-a/" + "2a" * 32,
+        "account_end": "accountend/hospital-a/" + "2a" * 32,
+        "transfer": "transfer/hospital-a/" + "2b" * 32,
+        "held": "held/hospital-a/" + "2e" * 32,
+        "let_go": "letgo/hospital-a/" + "2e" * 32,
     }
     assert found["bodies"] == {name: pack(body).hex() for name, body in BODIES.items()}
     assert found["record"] == {"bytes": pack(RECORD).hex(), "digest": tagged("record", RECORD).hex()}

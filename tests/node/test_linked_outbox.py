@@ -9,20 +9,25 @@ import pytest
 
 from chain import keyspace
 from chain.operation import (
+    AccountRef,
     HoldBill,
+    HoldMoney,
     MakeUpPayment,
+    OpenAccount,
     Payments,
     PrintPaper,
     ReverseBill,
     TakeBackPaper,
+    Transfer,
     VoidBill,
     VoidBlanks,
 )
+from chain.records import UNLIMITED
 from chain.transaction import Entry, Transaction
 from node.messages import GetRecord
 from node.service import Claimed, ServiceRefused
 from node.settling import concluded
-from tests.chain.making import bill_id
+from tests.chain.making import bill_id, mac
 from tests.node.gateway_province import PATIENCE_S, STAFF, Province, bill, sealed, until
 
 PAPER = PrintPaper(bill_id(1), "33060001")
@@ -148,6 +153,35 @@ def test_a_chain_that_was_recorded_before_is_not_taken_for_refused() -> None:
         "linked_failed", "already_recorded", "already_recorded", "number_used", "linked_failed",
         "already_recorded", "linked_failed",  # these may have been recorded one by one
     ]  # fmt: skip
+
+
+async def test_who_is_told_of_an_account_a_transfer_and_a_hold(province: Province) -> None:
+    """The account's owner alone; of a transfer or a hold either side, and nobody else."""
+    till, other = AccountRef("hospital-a", mac("till")), AccountRef("hospital-b", mac("other"))
+    assert province.run("hospital-a", OpenAccount(till.account, "own", UNLIMITED, False)) == ["recorded"]
+    assert province.run("hospital-b", OpenAccount(other.account, "own", UNLIMITED, True)) == ["recorded"]
+    until_ms = province.chain.time_ms + 60_000
+    paid, held = (
+        Transfer(mac("t"), till, other, 5, "sale", [], []),
+        HoldMoney(mac("h"), till, other, 5, until_ms, "visit", []),
+    )
+    assert province.run("hospital-a", paid, held) == ["recorded", "recorded"]
+    assert province.run("hospital-a", OpenAccount(mac("second"), "own", UNLIMITED, False)) == ["recorded"]
+    within = Transfer(mac("within"), till, AccountRef("hospital-a", mac("second")), 5, "sale", [], [])
+    assert province.run("hospital-a", within) == ["recorded"]
+
+    async def told(key: bytes) -> list[str]:
+        return [
+            name
+            for name in ("hospital-a", "hospital-b", "hospital-c")
+            if (await province.answers.record(GetRecord(key), name)).current is not None
+        ]
+
+    assert await told(keyspace.account(till)) == ["hospital-a"]
+    assert await told(keyspace.account(other)) == ["hospital-b"]
+    assert await told(keyspace.transfer("hospital-a", mac("t"))) == ["hospital-a", "hospital-b"]
+    assert await told(keyspace.held("hospital-a", mac("h"))) == ["hospital-a", "hospital-b"]
+    assert await told(keyspace.transfer("hospital-a", mac("within"))) == ["hospital-a"]
 
 
 async def test_a_step_that_would_be_refused_is_kept_nowhere(province: Province) -> None:

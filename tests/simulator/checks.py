@@ -7,10 +7,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chain import keyspace
-from chain.block import Header
+from chain.block import RECORDED, Header
 from chain.codec import encode
 from chain.execute import Execution
-from chain.records import DayBookBody
+from chain.operation import CaptureHold, Transfer
+from chain.records import AccountBody, DayBookBody
 from chain.validators import COMMIT, Certificate, vote_message
 from consensus.model import (
     Commit,
@@ -26,6 +27,7 @@ from consensus.model import (
     ViewChangeSaved,
     Vote,
 )
+from tests.money.steps import ref_of
 from tests.simulator.disk import StoredBlock
 from tests.simulator.province import BASE, HOSPITALS, PLACES, TODAY, first_store, member_name
 from tests.simulator.reference import Contradiction, Reference
@@ -40,6 +42,8 @@ EARLY_PER_MEMBER = 2
 KNOWN_MAX = 16
 FETCHED_MAX = 256
 EARLY_EPOCH_PER_MEMBER = 6
+
+MONEY_REFUSED = ("hold_expired", "exceeds_credits", "exceeds_debits", "exceeds_transfer")
 
 
 class Broken(Exception):
@@ -122,6 +126,19 @@ class Checks:
                 )
             except Contradiction as contradiction:
                 raise Broken("BROKEN", str(contradiction)) from None
+            self._count_money(execution)
+
+    def _count_money(self, execution: Execution) -> None:
+        """L5: what became of operations on money."""
+        outcomes = iter(execution.outcomes)
+        for received in execution.transactions:
+            for entry, outcome in zip(received.transaction.entries, outcomes, strict=False):
+                if isinstance(entry.operation, CaptureHold) and outcome.code == RECORDED:
+                    self.world.sometimes["L5 a hold is captured"] += 1
+                elif isinstance(entry.operation, Transfer) and entry.operation.corrects and outcome.code == RECORDED:
+                    self.world.sometimes["L5 money is taken back"] += 1
+                elif outcome.code in MONEY_REFUSED:
+                    self.world.sometimes[f"L5 refused: {outcome.code}"] += 1
 
     def check_certificate(self, name: str, height: int, digest: bytes, certificate: Certificate) -> None:
         """I13: exactly a quorum of distinct members of the height's set, every signature true."""
@@ -271,6 +288,7 @@ class Checks:
                 if number > len(digests) or digests[number - 1] != digest:
                     raise Broken("BROKEN", f"{node.organisation} has lost the acknowledged block {number}")
             self._check_books(node)
+            self._check_money(node)
             seated = member_name(node.number) in self.reference.set_at(height + 1)[1]
             if seated and (node.replica is None or not node.replica.may_vote):
                 raise Broken("STALLED", f"{node.organisation} does not vote again: {node.where()}")
@@ -294,6 +312,20 @@ class Checks:
             parts = found.payments if found else None
             if parts is not None and total + red_total != parts.insurance_fund_fen + parts.cash_fen:
                 raise Broken("BROKEN", f"{hospital}: the payment parts do not add up")
+
+    def _check_money(self, node: Node) -> None:
+        """I5: every account has what the model says; all debits are all credits."""
+        assert node.ledger is not None
+        state, model = node.ledger.state, self.reference.money
+        prefix = keyspace.stored_record(keyspace.ACCOUNTS)
+        keys = [stored[len(prefix) - len(keyspace.ACCOUNTS) :] for stored, _entry in state.scan(prefix)]
+        bodies = {key: state.get(key, AccountBody) for key in keys}
+        said = {key: (body.debits_fen, body.credits_fen) for key, body in bodies.items() if body is not None}
+        wanted = {keyspace.account(ref_of(name)): (model.went[name], model.came[name]) for name in model.limits}
+        if said != wanted:
+            raise Broken("BROKEN", f"{node.organisation}: accounts say {said.items() ^ wanted.items()}")
+        if sum(debits - credits for debits, credits in said.values()):
+            raise Broken("BROKEN", f"{node.organisation}: debits are not credits")
 
     def _check_certificates(self, node: Node) -> None:
         """I13: the whole chain of a node, from genesis."""

@@ -1,17 +1,21 @@
 """Who asks something of the ledger: gateways that issue and reverse, the office that seals, members that change the set.
 
 L1 - L4 of the catalogue: the same again, through another node, one business number twice, contradictory operations under
-way together, transactions that are invalid or far too large. What was asked is kept, for the checkers.
+way together, transactions that are invalid or far too large. And L5: money, right and wrong (`tests/money/draws.py`). What was
+asked is kept, for the checkers.
 """
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from chain import keyspace
 from chain.operation import (
+    AccountRef,
     AddKey,
     ApproveChange,
     EndKey,
@@ -33,6 +37,7 @@ from chain.records import UNIT, ChangeBody, WatermarkBody
 from chain.signature import ED25519
 from chain.transaction import Entry, ReceivedTransaction, Transaction, key_id, receive_transaction
 from chain.validators import max_faulty
+from tests.money.draws import Draws
 from tests.simulator.province import (
     BASE,
     CODE,
@@ -51,6 +56,8 @@ if TYPE_CHECKING:
 
 LEASE_COUNT = 100_000
 LOOK_AGAIN_MS = 700
+MONEY_RARER = 6  # than bills: a slow network gets a few transactions a second done
+MONEY_AT_ONCE = 12
 ATTEMPTS_MAX = 12  # at a change or renewal
 
 
@@ -64,6 +71,7 @@ class Clients:
         self.nonce = 0
         self.generation: dict[int, int] = {}  # member -> of its newest vote key
         self.unit_keys: dict[str, list[str]] = {}  # organisation -> names of its unit keys, the one in use last
+        self.money = Draws(random.Random(world.options.seed), HOSPITALS)
 
     # ── signing and sending ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -100,24 +108,41 @@ class Clients:
         for hospital in HOSPITALS:
             ref = RangeRef(hospital, CODE, BASE[hospital])
             lease = TakeLease(ref, BASE[hospital], LEASE_COUNT, hospital, PLACES[hospital])
-            self._until_recorded(hospital, lease, keyspace.lease(hospital, CODE, BASE[hospital]), 0)
+            self._until_recorded(hospital, [lease], keyspace.lease(hospital, CODE, BASE[hospital]), 0)
+            accounts = self.money.opening()
+            last = keyspace.account(AccountRef(hospital, accounts[-1].account))
+            self._until_recorded(hospital, accounts, last, 0)
         self._seal_later()
         if self.world.options.change_every_ms:
             self.world.after(self.world.spread(self.world.options.change_every_ms), self._change_something)
         self.work()
+        self.move_money()
 
-    def _until_recorded(self, organisation: str, operation: Operation, key: bytes, attempt: int) -> None:
+    def _until_recorded(self, organisation: str, operations: Sequence[Operation], key: bytes, attempt: int) -> None:
         ledger = self.world.best_ledger()
         if attempt >= ATTEMPTS_MAX or (ledger is not None and ledger.state.entry(key) is not None):
             return
-        self.ask(organisation, operation)
-        self.world.after(LOOK_AGAIN_MS, partial(self._until_recorded, organisation, operation, key, attempt + 1))
+        self.ask(organisation, *operations)
+        self.world.after(LOOK_AGAIN_MS, partial(self._until_recorded, organisation, operations, key, attempt + 1))
 
     def work(self) -> None:
         if self.world.is_healed:
             return
         self.one()
         self.world.after(self.world.spread(self.world.options.submit_every_ms), self.work)
+
+    def move_money(self) -> None:
+        """Transfers, holds, captures and what goes wrong with them, several under a signature; one in ten is asked twice."""
+        if self.world.is_healed:
+            return
+        ledger = self.world.best_ledger()
+        if ledger is not None:
+            drawn = [self.money.operation(ledger.head.time_ms) for _ in range(MONEY_AT_ONCE)]
+            for hospital in HOSPITALS:
+                operations = [operation for signer, operation in drawn if signer == hospital]
+                for _ in range(self.draw.choice([1] * 9 + [2]) if operations else 0):
+                    self.ask(hospital, *operations)
+        self.world.after(self.world.spread(MONEY_RARER * self.world.options.submit_every_ms), self.move_money)
 
     def one(self) -> None:
         """One thing that a hospital does, right or wrong."""
@@ -325,4 +350,4 @@ class Clients:
     def renew(self, number: int, renewal: bytes) -> None:
         """The organisation of a learner sends its renewal until it is recorded."""
         key = keyspace.renewal_number(member_name(number), renewal)
-        self._until_recorded(member_name(number), Renew(renewal), key, 0)
+        self._until_recorded(member_name(number), [Renew(renewal)], key, 0)

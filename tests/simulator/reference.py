@@ -24,6 +24,8 @@ from chain.operation import (
     TakeLease,
 )
 from chain.transaction import ReceivedTransaction
+from tests.money.model import Model
+from tests.money.steps import step_of
 
 RENEWAL_BLOCKS = 1_000
 
@@ -70,6 +72,7 @@ class Reference:
     numbers: set[tuple[str, bytes]] = field(default_factory=set)
     keys: set[bytes] = field(default_factory=set)  # every public key that anybody ever had
     books: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
+    money: Model = field(default_factory=Model)
 
     def set_at(self, height: int) -> tuple[int, dict[str, bytes]]:
         """(epoch, members) that vote on a height."""
@@ -88,6 +91,7 @@ class Reference:
         if time_ms <= self.time_ms:
             raise Contradiction(f"block {height}: its time does not go on")
         self.height, self.time_ms = height, time_ms
+        self.money.now = time_ms
         place = 0
         for received in transactions:
             transaction = received.transaction
@@ -165,7 +169,8 @@ class Reference:
             case AddKey():
                 return operation.public not in self.keys and operation.from_height > self.height
             case _:
-                return True
+                step = step_of(organisation, operation)
+                return step is None or self.money.may(step)
 
     @property
     def newest(self) -> tuple[int, dict[str, bytes]]:
@@ -247,7 +252,9 @@ class Reference:
             case AddKey():
                 self.keys.add(operation.public)
             case _:
-                pass
+                step = step_of(organisation, operation)
+                if step is not None:
+                    self.money.take(step)
 
     def _open(self, changes: list[tuple[str, bytes | None]]) -> None:
         """Another set, two heights above; several in one block make one epoch."""

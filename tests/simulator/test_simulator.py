@@ -50,7 +50,7 @@ def test_an_error_in_a_run_is_a_verdict_that_names_its_place(monkeypatch: pytest
 def test_a_fork_by_too_many_liars_convicts_them() -> None:
     """I8: f + 1 keys at least, and no honest one; nothing is said of a run in which they fail to fork."""
     forks = 0
-    for seed in range(8):
+    for seed in range(12):
         world = World(forking(seed))
         verdict = world.run()
         assert verdict.result == "PASS", verdict.detail

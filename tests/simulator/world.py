@@ -314,11 +314,11 @@ class World:
         nodes = self.honest
         if any(not node.is_up for node in nodes):
             return False
-        if self.demanded:
+        while self.demanded:
             last = self.demanded[-1]
-            if last in self.checks.reference.ran or not any(last in node.pool.waiting for node in nodes):
-                self.demanded.pop()
-            return False
+            if last not in self.checks.reference.ran and any(last in node.pool.waiting for node in nodes):
+                return False
+            self.demanded.pop()
         if len({node.height for node in nodes}) != 1:
             return False
         seated = self.checks.reference.set_at(self.best_height() + 1)[1]

@@ -44,6 +44,7 @@ from chain.execute import KeyWitness
 from chain.genesis import Genesis, GenesisKey, GenesisOrganisation, GenesisRange, genesis_records, genesis_to_json
 from chain.merkle import hash_leaf, root
 from chain.operation import (
+    AccountRef,
     AcknowledgeReversal,
     AddKey,
     AdmitOrganisation,
@@ -53,7 +54,9 @@ from chain.operation import (
     BindHolder,
     BindPayer,
     BookBill,
+    CaptureHold,
     ClearLease,
+    CloseAccount,
     CloseOrganisation,
     DecideClaim,
     DeliverBill,
@@ -63,10 +66,12 @@ from chain.operation import (
     GrantProxy,
     GrantRead,
     HoldBill,
+    HoldMoney,
     IssueBill,
     JoinSettlement,
     LockClaim,
     MakeUpPayment,
+    OpenAccount,
     PayClaim,
     PayFund,
     Payments,
@@ -75,6 +80,7 @@ from chain.operation import (
     PublishCatalogue,
     RangeRef,
     ReleaseClaim,
+    ReleaseHold,
     Renew,
     ReportUnused,
     ResumeOrganisation,
@@ -88,6 +94,8 @@ from chain.operation import (
     SuspendOrganisation,
     TakeBackPaper,
     TakeLease,
+    Transfer,
+    TransferRef,
     VoidBill,
     VoidBlanks,
     WithdrawSettlement,
@@ -97,6 +105,7 @@ from chain.proof import CurrentRecord, Proof, SealProof, SetChange
 from chain.recorded import Recorded
 from chain.records import (
     AccessesBody,
+    AccountBody,
     AdmittedBody,
     AuthorityBody,
     BillBody,
@@ -121,6 +130,8 @@ from chain.records import (
     GrantBody,
     GrantRef,
     GrantsBody,
+    HeldMoney,
+    HoldBody,
     HolderBody,
     JoinedBody,
     KeyBody,
@@ -143,6 +154,7 @@ from chain.records import (
     SettledBody,
     SettlementBody,
     SupervisedBody,
+    TransferBody,
     UnusedBody,
     ValidatorsBody,
     WatermarkBody,
@@ -196,6 +208,7 @@ CHANGES = [
 ]
 PROPOSAL = ProposeChange(1, CHANGES, 900)
 CATALOGUE = ChargesCatalogue([ChargeName("0802", "诊查费"), ChargeName("0809", "西药费")])
+WALLET, TILL = AccountRef("hospital-a", filled(42)), AccountRef("hospital-b", filled(43))
 OPERATIONS = {
     "propose_change": PROPOSAL,
     "approve_change": ApproveChange(operation_digest(PROPOSAL)),
@@ -249,6 +262,12 @@ OPERATIONS = {
     "grant_proxy": GrantProxy(filled(42), filled(43), filled(44), 1790000000000),
     "end_proxy": EndProxy(filled(42)),
     "anchor_accesses": AnchorAccesses(5, 9, filled(45)),
+    "open_account": OpenAccount(filled(42), "deposit", 2, True),
+    "close_account": CloseAccount(filled(42)),
+    "transfer": Transfer(filled(43), WALLET, TILL, 5000, "sale", [filled(44)], [TransferRef("hospital-b", filled(45))]),
+    "hold_money": HoldMoney(filled(46), WALLET, TILL, 100000, 1780290000000, "visit", []),
+    "capture_hold": CaptureHold(filled(46), filled(43), 18000),
+    "release_hold": ReleaseHold(filled(46), "left_early"),
 }
 ACCESS = Access(
     9, filled(46), BILL, "hospital-a", "finance", "auditor", "auditor-07", filled(42), "audit", "2026-17", 300,
@@ -330,6 +349,9 @@ BODIES = {
     "proxy": ProxyBody(filled(43), filled(44), 1790000000000, False),
     "proxy_end": ProxyEndBody(1785000000000),
     "accesses": AccessesBody(5, 9, filled(45)),
+    "account": AccountBody("deposit", 2, True, 5000, 118000, [HeldMoney("hospital-a", filled(46), 100000, 1780290000000)], False),
+    "transfer": TransferBody(WALLET, TILL, 5000, "sale", [filled(44)], [], 2000, 1780286400000),
+    "held": HoldBody(WALLET, TILL, 100000, 1780290000000, "visit", [], 2, 18000),
 }  # fmt: skip
 RECORD = Record(2, 301, filled(20), operation_digest(ISSUE), operation_digest(REVERSE), encode(BODIES["bill"]))
 GENESIS = Genesis(
@@ -484,6 +506,11 @@ def records() -> Vectors:
         "proxy": keyspace.proxy("finance-city", filled(42)),
         "proxy_end": keyspace.proxy_end("finance-city", filled(42)),
         "accesses": keyspace.accesses("finance-city"),
+        "account": keyspace.account(WALLET),
+        "account_end": keyspace.account_end(WALLET),
+        "transfer": keyspace.transfer("hospital-a", filled(43)),
+        "held": keyspace.held("hospital-a", filled(46)),
+        "let_go": keyspace.let_go("hospital-a", filled(46)),
     }
     return {
         "keys": {name: value.decode() for name, value in names.items()},
