@@ -1,10 +1,12 @@
 """The one money ledger: accounts and transfers in fen. Credit, payments, splits, deposits and refunds are written on it.
 
-A transfer adds one amount to the debits of one account and to the credits of another, for ever; so the debits of all accounts are
-their credits, after every operation (`verify_conserved`, which execution itself asks). A hold keeps money back for a transfer to
-come: it counts against the limit of either account at once, is captured once or released, and expires by block time as if it
-had never been. Whose account it is decides whether others may pay in: a stranger cannot pay off a debt, nor fill an account up. What was wrong is corrected by a further transfer that goes the other way and names the first; all that are
-taken back of one are never more than it was. Several in one linked chain hold or fall together.
+A transfer adds one amount to the debits of one account and to the credits of another, for ever; so the debits of all accounts
+are their credits, after every operation (`verify_conserved`, which execution itself asks). A hold keeps money back for a
+transfer to come: it counts against the limit of either account at once, is captured once or released, and expires by block
+time as if it had never been. Whose account it is decides whether others may pay in: a stranger cannot pay off a debt, nor
+fill an account up; but what once left an account may always be given back to it. What was wrong is corrected by a further
+transfer that goes the other way and names the first; all that are taken back of one are never more than it was. Several in
+one linked chain hold or fall together.
 Codes in their order of precedence:
   open      already_recorded, account_exists, then the signer's, limit_unknown, debt_open_to_others
   close     already_recorded, then the signer's, account_unknown, account_not_even
@@ -60,6 +62,7 @@ from chain.rules.context import DAY_MS, Changes, Context, Refused, View, organis
 LIMITS = (UNLIMITED, DEBITS_WITHIN_CREDITS, CREDITS_WITHIN_DEBITS)
 HOLD_MS_MAX = 180 * DAY_MS
 HOLDS_MAX = 64  # of one limited account at once
+_OF_MONEY = (keyspace.ACCOUNTS, keyspace.TRANSFERS)
 AMOUNT_FEN_MAX = 10**12  # of one transfer: nine thousand of them fill an account up
 
 
@@ -104,7 +107,7 @@ class Books:
         """Raises Refused `transfer_exists`, then as `transfer` does, from the money's codes on."""
         key = keyspace.transfer(name.organisation, name.transfer)
         self._verify_new(key, TransferBody, "transfer_exists")
-        source, target = self._both(debit, credit, amount_fen)
+        source, target = self._both(debit, credit, amount_fen, is_given_back=bool(corrects))
         for ref in corrects:
             self._take_back(ref, debit, credit, amount_fen)
         self._move(debit, source, credit, target, amount_fen)
@@ -181,7 +184,9 @@ class Books:
             if len(others) != len(account.holds):
                 self.changes[keyspace.account(ref)] = replace(account, holds=others)
 
-    def _both(self, debit: AccountRef, credit: AccountRef, amount_fen: int) -> tuple[AccountBody, AccountBody]:
+    def _both(
+        self, debit: AccountRef, credit: AccountRef, amount_fen: int, is_given_back: bool = False
+    ) -> tuple[AccountBody, AccountBody]:
         """The money's codes."""
         if debit == credit:
             raise Refused("same_account")
@@ -190,7 +195,7 @@ class Books:
         if amount_fen > AMOUNT_FEN_MAX:
             raise Refused("amount_too_large")
         source, target = self.account(debit, "debit_account_unknown"), self.account(credit, "credit_account_unknown")
-        if not target.takes_from_others and credit.owner != debit.owner:
+        if not target.takes_from_others and credit.owner != debit.owner and not is_given_back:
             raise Refused("not_taken_from_others")
         if source.closed or target.closed or self._is_gone(credit.owner):
             raise Refused("account_closed")
@@ -249,18 +254,19 @@ def verify_conserved(view: View, changes: Changes) -> None:
     """
     debits = credits = moved = 0
     for key, body in changes.items():
-        if key.startswith(keyspace.ACCOUNTS):
-            former = view.get(key, AccountBody)
-            if not isinstance(body, AccountBody):
-                raise Refused("money_not_conserved")
-            before = former or AccountBody(body.purpose, body.limit, body.takes_from_others, 0, 0, [], False)
-            debited, credited = body.debits_fen - before.debits_fen, body.credits_fen - before.credits_fen
-            if min(debited, credited) < 0 or body.limit != before.limit:
+        if not key.startswith(_OF_MONEY):  # nearly all keys of a ledger
+            continue
+        if isinstance(body, TransferBody):
+            moved += body.amount_fen if view.get(key, TransferBody) is None else 0
+        elif isinstance(body, AccountBody):
+            former = view.get(key, AccountBody) or replace(body, debits_fen=0, credits_fen=0)
+            debited, credited = body.debits_fen - former.debits_fen, body.credits_fen - former.credits_fen
+            if min(debited, credited) < 0 or (body.purpose, body.limit) != (former.purpose, former.limit):
                 raise Refused("money_not_conserved")
             debits += debited
             credits += credited
-        elif key.startswith(keyspace.TRANSFERS) and view.get(key, TransferBody) is None:
-            moved += body.amount_fen if isinstance(body, TransferBody) else 0
+        else:
+            raise Refused("money_not_conserved")
     if not debits == credits == moved:
         raise Refused("money_not_conserved")
 

@@ -254,6 +254,18 @@ def test_a_stranger_pays_nothing_into_an_account_that_does_not_take_it(chain: Ch
     assert code(chain, pay("r", OUT, DEBT, 500)) == "recorded"
 
 
+def test_what_left_an_account_may_be_given_back_to_it_and_no_more(chain: Chain) -> None:
+    """A refund reaches an account that takes nothing else from others, a debt too."""
+    assert code(chain, pay("out", OUT, OTHER, 80)) == "recorded"
+    assert code(chain, pay("due", DEBT, OTHER, 30)) == "recorded"
+    assert code(chain, pay("b1", OTHER, OUT, 81, corrects="out"), B) == "exceeds_transfer"
+    assert code(chain, pay("b1", OTHER, OUT, 80, corrects="due"), B) == "correction_differs"
+    assert code(chain, pay("b1", OTHER, OUT, 80, corrects="out"), B) == "recorded"
+    assert code(chain, pay("b2", OTHER, DEBT, 30, corrects="due"), B) == "recorded"
+    assert code(chain, pay("b3", OTHER, OUT, 1, corrects="out"), B) == "exceeds_transfer"
+    assert (sums(chain, OUT), sums(chain, DEBT)) == ((80, 80), (30, 30))
+
+
 def test_nothing_is_paid_to_who_is_closed(chain: Chain) -> None:
     held = hold(chain, "h", OUT, OTHER, 5)
     assert code(chain, held) == "recorded"

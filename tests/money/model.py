@@ -87,10 +87,11 @@ class Model:
                 return is_open and self.came[account] == self.went[account] and not self._counting(account)
             case Move(name, debit, credit, amount, back):
                 is_free = name not in self.moves and name[0] == debit[0]
-                return is_free and self._fits(debit, credit, amount) and self._takes_back(step, back)
+                is_welcome = back is not None or self._is_welcome(debit, credit)
+                return is_free and is_welcome and self._fits(debit, credit, amount) and self._takes_back(step, back)
             case Hold(name, debit, credit, amount, until):
                 is_free = name not in self.holds and name[0] == debit[0] and until > self.now
-                return is_free and self._fits(debit, credit, amount)
+                return is_free and self._is_welcome(debit, credit) and self._fits(debit, credit, amount)
             case Capture(hold, name, amount):
                 held = self._running(hold)
                 if name in self.moves or held is None or not 0 < amount <= held.amount:
@@ -140,9 +141,10 @@ class Model:
         self.running = {name: hold for name, hold in self.running.items() if hold.until > self.now}
         return [hold for hold in self.running.values() if side and getattr(hold, side) == account]
 
+    def _is_welcome(self, debit: Account, credit: Account) -> bool:
+        return debit[0] == credit[0] or credit in self.welcoming
+
     def _fits(self, debit: Account, credit: Account, amount: int) -> bool:
-        if debit[0] != credit[0] and credit not in self.welcoming:
-            return False
         if debit == credit or not 0 < amount <= MOST or not {debit, credit} <= self.limits.keys() - self.closed:
             return False
         leaves = self.limits[debit] != WALLET or amount <= self.room(debit)
