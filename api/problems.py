@@ -7,22 +7,18 @@ content, 503 nothing was kept. Source: RFC 9457.
 from __future__ import annotations
 
 import html
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import structlog
 
 from api.errors import FieldError
+from api.money_problems import MONEY_PROBLEMS
+from api.problem import Problem
 
 log = structlog.get_logger("api")
 
 RETRY_AFTER_S = 5  # told with every 503: an election, a refill or a drained outbox takes less
-
-
-class Problem(NamedTuple):
-    status: int
-    en: str
-    zh: str
 
 
 PROBLEMS: dict[str, Problem] = {
@@ -204,7 +200,7 @@ PROBLEMS: dict[str, Problem] = {
     "disputed": Problem(409, "Its holder disputes this bill", "持票人对票据有异议"),
     "already_disputed": Problem(409, "A dispute of this bill is open already", "票据异议已在处理"),
     "not_disputed": Problem(409, "Nobody disputes this bill", "票据无异议"),
-    "already_settled": Problem(409, "This dispute was settled otherwise already", "票据异议已有结论"),
+    "already_settled": Problem(409, "It was settled already", "已结清或已有结论"),
     "already_claimed": Problem(409, "Somebody else has claimed this bill", "票据已被他人认领"),
     "claim_open": Problem(409, "A claim on this bill is open", "票据有未结报销申请"),
     "claim_paid": Problem(
@@ -219,39 +215,6 @@ PROBLEMS: dict[str, Problem] = {
     "already_released": Problem(409, "It was released already", "已撤销"),
     "already_reimbursed": Problem(409, "The own part is reimbursed already", "个人承担部分已全部报销"),
     "exceeds_reimbursable": Problem(409, "More than is left of the own part", "超过可报销金额"),
-    "account_exists": Problem(409, "This account's name is used", "账户编号已使用"),
-    "account_unknown": Problem(404, "No such account, or not yours", "账户不存在"),
-    "debit_account_unknown": Problem(404, "No such account to take from", "付款账户不存在"),
-    "credit_account_unknown": Problem(404, "No such account to pay to", "收款账户不存在"),
-    "account_closed": Problem(409, "The account is closed", "账户已关闭"),
-    "account_not_even": Problem(409, "The account is not even", "账户余额不为零"),
-    "account_full": Problem(409, "The account's sums have reached their end", "账户累计金额已达上限"),
-    "limit_unknown": Problem(422, "No such limit of an account", "账户限额类型无效"),
-    "debt_open_to_others": Problem(422, "What is owed is paid off by its owner's word alone", "应收账户不得由他人入账"),
-    "not_taken_from_others": Problem(
-        403, "This account takes nothing from other organisations", "该账户不接受其他单位转入"
-    ),
-    "amount_too_large": Problem(422, "More than one transfer may move", "超过单笔转账上限"),
-    "not_the_owner": Problem(403, "Another organisation answers for this account", "非账户所属单位"),
-    "same_account": Problem(422, "Money goes from one account to another", "付款与收款账户相同"),
-    "exceeds_credits": Problem(409, "More than the account has left", "超过账户可用余额"),
-    "exceeds_debits": Problem(409, "More than is owed", "超过待还金额"),
-    "transfer_exists": Problem(409, "This transfer's name is used", "转账编号已使用"),
-    "transfer_unknown": Problem(404, "No such transfer", "转账不存在"),
-    "correction_differs": Problem(
-        409, "A correction goes the other way between the same accounts", "更正须为原转账的反向"
-    ),
-    "exceeds_transfer": Problem(409, "More than is left of the transfer", "超过原转账可更正金额"),
-    "hold_exists": Problem(409, "This hold's name is used", "冻结编号已使用"),
-    "hold_unknown": Problem(404, "No such hold, or not yours", "冻结不存在"),
-    "hold_too_long": Problem(422, "A hold ends later than now, and within 180 days", "冻结期限须在180天内"),
-    "hold_expired": Problem(409, "The hold ran out", "冻结已过期"),
-    "too_many_holds": Problem(409, "Too many holds on one account", "账户冻结笔数过多"),
-    "already_captured": Problem(409, "The hold was captured already", "冻结已扣款"),
-    "amount_exceeds_hold": Problem(422, "More than is held", "超过冻结金额"),
-    "money_not_conserved": Problem(
-        500, "A fault of the ledger's own rules: nothing was moved", "账务规则错误，未发生变动"
-    ),
     "amount_exceeds_lock": Problem(422, "More than was locked", "超过锁定金额"),
     "lock_too_long": Problem(422, "A lock ends within seven days, and not before now", "锁定期限无效"),
     "too_many_claims": Problem(409, "Too many claims count on this bill", "票据报销申请过多"),
@@ -317,7 +280,7 @@ PROBLEMS: dict[str, Problem] = {
     "storage_damaged": Problem(503, "The node's disk is damaged", "节点存储损坏"),
     "storage_locked": Problem(503, "The node's store is in use", "节点存储被占用"),
     "internal_error": Problem(500, "The node failed", "节点内部错误"),
-}
+} | MONEY_PROBLEMS
 
 
 class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -265,6 +265,159 @@ def let_go(organisation_name: str, name: bytes) -> bytes:
     return f"letgo/{organisation_name}/{name.hex()}".encode()
 
 
+def notice(organisation_name: str, name: bytes) -> bytes:
+    """What somebody owes an organisation."""
+    return f"notice/{organisation_name}/{name.hex()}".encode()
+
+
+def notice_end(organisation_name: str, name: bytes) -> bytes:
+    return f"noticeend/{organisation_name}/{name.hex()}".encode()
+
+
+def answered(bill_id: str) -> bytes:
+    """The notices that a bill answers: once."""
+    return f"answered/{bill_id}".encode()
+
+
+def order(organisation_name: str, name: bytes) -> bytes:
+    return f"order/{organisation_name}/{name.hex()}".encode()
+
+
+def order_step(organisation_name: str, name: bytes, step: str) -> bytes:
+    """`closed` or `finished`: what makes the same operation again known as such."""
+    return f"order/{organisation_name}/{name.hex()}/{step}".encode()
+
+
+def payment(organisation_name: str, name: bytes) -> bytes:
+    """Money that came, by a channel's number: once."""
+    return f"payment/{organisation_name}/{name.hex()}".encode()
+
+
+def refund(organisation_name: str, name: bytes) -> bytes:
+    return f"refund/{organisation_name}/{name.hex()}".encode()
+
+
+def bank_line(organisation_name: str, name: bytes) -> bytes:
+    return f"bankline/{organisation_name}/{name.hex()}".encode()
+
+
+def payee(organisation_name: str, name: bytes) -> bytes:
+    return f"payee/{organisation_name}/{name.hex()}".encode()
+
+
+def split_rules(organisation_name: str, name: str, version: int) -> bytes:
+    return f"splitrules/{organisation_name}/{name}/{version:06d}".encode()
+
+
+def split(organisation_name: str, name: bytes) -> bytes:
+    return f"split/{organisation_name}/{name.hex()}".encode()
+
+
+def taken_back(organisation_name: str, name: bytes) -> bytes:
+    return f"takenback/{organisation_name}/{name.hex()}".encode()
+
+
+def payout(organisation_name: str, name: bytes) -> bytes:
+    return f"payout/{organisation_name}/{name.hex()}".encode()
+
+
+def custody(organisation_name: str) -> bytes:
+    """Which bank keeps the money of an organisation's orders."""
+    return f"custody/{organisation_name}".encode()
+
+
+def attested(organisation_name: str, day: int) -> bytes:
+    return f"attested/{organisation_name}/{day:08d}".encode()
+
+
+def deposit(organisation_name: str, name: bytes) -> bytes:
+    return f"deposit/{organisation_name}/{name.hex()}".encode()
+
+
+def deposit_end(organisation_name: str, name: bytes) -> bytes:
+    return f"depositend/{organisation_name}/{name.hex()}".encode()
+
+
+def product(lender: str, name: str, version: int) -> bytes:
+    return f"product/{lender}/{name}/{version:06d}".encode()
+
+
+def products(lender: str, name: str) -> bytes:
+    """How many versions of a product there are."""
+    return f"products/{lender}/{name}".encode()
+
+
+def line(lender: str, name: bytes) -> bytes:
+    return f"line/{lender}/{name.hex()}".encode()
+
+
+def line_end(lender: str, name: bytes) -> bytes:
+    return f"lineend/{lender}/{name.hex()}".encode()
+
+
+def agreement(hospital: str, holder: bytes) -> bytes:
+    """A holder's newest one."""
+    return f"agreement/{hospital}/{holder.hex()}".encode()
+
+
+def agreement_step(hospital: str, holder: bytes, number: int, step: str) -> bytes:
+    """`signed` or `ended`: what makes the same operation again known as such."""
+    return f"agreement/{hospital}/{holder.hex()}/{number}/{step}".encode()
+
+
+def credit_hold(hospital: str, name: bytes) -> bytes:
+    return f"credithold/{hospital}/{name.hex()}".encode()
+
+
+def credit_hold_step(hospital: str, name: bytes, step: str) -> bytes:
+    """`released` or `reviewed`."""
+    return f"credithold/{hospital}/{name.hex()}/{step}".encode()
+
+
+def statement(organisation_name: str, name: bytes) -> bytes:
+    return f"statement/{organisation_name}/{name.hex()}".encode()
+
+
+def repayment(organisation_name: str, name: bytes) -> bytes:
+    return f"repayment/{organisation_name}/{name.hex()}".encode()
+
+
+def instalments(organisation_name: str, name: bytes) -> bytes:
+    return f"instalments/{organisation_name}/{name.hex()}".encode()
+
+
+def schedule(hospital: str, name: bytes) -> bytes:
+    return f"schedule/{hospital}/{name.hex()}".encode()
+
+
+def schedule_step(hospital: str, name: bytes, step: str) -> bytes:
+    """`stopped`, or the number of a change of who sees the patients."""
+    return f"schedule/{hospital}/{name.hex()}/{step}".encode()
+
+
+def appointment(hospital: str, name: bytes) -> bytes:
+    return f"appointment/{hospital}/{name.hex()}".encode()
+
+
+def appointment_step(hospital: str, name: bytes, step: str) -> bytes:
+    """`confirmed`, `cancelled`, `arrived` or `missed`."""
+    return f"appointment/{hospital}/{name.hex()}/{step}".encode()
+
+
+def missed(hospital: str, holder: bytes) -> bytes:
+    """How often somebody did not come."""
+    return f"missed/{hospital}/{holder.hex()}".encode()
+
+
+def visit(hospital: str, name: bytes) -> bytes:
+    return f"visit/{hospital}/{name.hex()}".encode()
+
+
+def visit_step(hospital: str, name: bytes, step: str) -> bytes:
+    """A stamp's number, an order's name in hexadecimal, or `closed`."""
+    return f"visit/{hospital}/{name.hex()}/{step}".encode()
+
+
 def day_book(issuer: str, place: str, date: int) -> bytes:
     return f"daybook/{issuer}/{place}/{date:08d}".encode()
 

@@ -21,7 +21,7 @@ from chain.operation import SealBills
 from chain.proof import CurrentRecord
 from chain.proving import recorded_at
 from chain.recorded import Recorded
-from chain.records import BillBody, ClaimBody, HoldBody, SettlementBody, TransferBody
+from chain.records import BillBody, ClaimBody, HoldBody, LineBody, SettlementBody, TransferBody
 from chain.state import body_of, record_of
 from chain.validators import ValidatorSet
 from node.errors import PeerRefused
@@ -268,6 +268,12 @@ OF_A_BILL = frozenset(
     b"circulation void hold madeup delivery payer paper booking acknowledged claims settled bound dispute".split()
 )
 
+# of one organisation, the second part of the key, and nobody else's affair
+OF_AN_ORGANISATION = frozenset(
+    b"account accountend letgo notice noticeend order payment refund bankline payee splitrules split takenback payout custody attested"
+    b" deposit depositend lineend agreement credithold statement repayment instalments schedule appointment missed visit".split()
+)
+
 
 def _is_own(key: bytes, record: bytes, organisation: str, is_of: IsOf) -> bool:
     """A hospital reads what is its own, and what others did to its bills: it has to wait for some of that."""
@@ -286,8 +292,16 @@ def _is_own(key: bytes, record: bytes, organisation: str, is_of: IsOf) -> bool:
             return body_of(record_of(record), BillBody).issuer == organisation
         case b"claim" if len(parts) == 3:
             return parts[1] == name or is_of(body_of(record_of(record), ClaimBody).bill, organisation)
-        case b"account" | b"accountend" | b"letgo" if len(parts) == 3:
-            return parts[1] == name
+        case kind if kind in OF_AN_ORGANISATION:
+            return len(parts) > 1 and parts[1] == name
+        case b"product" | b"products":
+            return True  # terms are for everybody to read
+        case b"line" if (
+            len(parts) == 3
+        ):  # its lender's, and those hospitals' that have an agreement with one of its patients
+            return parts[1] == name or organisation in body_of(record_of(record), LineBody).hospital
+        case b"answered" if len(parts) == 2:
+            return is_of(parts[1].decode(), organisation)
         case b"transfer" if len(parts) == 3:  # either side's
             moved = body_of(record_of(record), TransferBody)
             return organisation in (parts[1].decode(), moved.debit.owner, moved.credit.owner)

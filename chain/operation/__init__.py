@@ -23,6 +23,19 @@ from chain.operation.accounts import (
     Transfer,
     TransferRef,
 )
+from chain.operation.appointments import (
+    NUMBERS_MAX,
+    POOLS_MAX,
+    CancelAppointment,
+    CheckIn,
+    ConfirmAppointment,
+    HoldNumber,
+    MissAppointment,
+    Pool,
+    PublishSchedule,
+    StopSchedule,
+    SubstituteStaff,
+)
 from chain.operation.bills import (
     BindPayer,
     DeliverBill,
@@ -36,6 +49,25 @@ from chain.operation.bills import (
     SealSegment,
     VoidBill,
 )
+from chain.operation.credit import (
+    INSTALMENTS_MAX,
+    AgreeInstalments,
+    CaptureCredit,
+    CreditTerms,
+    EndAgreement,
+    EndLine,
+    HoldCredit,
+    Instalment,
+    LineRef,
+    OpenLine,
+    PublishProduct,
+    ReleaseCredit,
+    RepayLine,
+    ReviewEmergency,
+    SignAgreement,
+    StateLine,
+)
+from chain.operation.deposits import OpenDeposit, PayDeposit, PayFromDeposit, RefundDeposit, SettleDeposit
 from chain.operation.fields import Kind, Mac, Persons, Reason, Region, Serial, Title
 from chain.operation.life import (
     PAPERS_MAX,
@@ -71,6 +103,23 @@ from chain.operation.organisations import (
     SeatChange,
     SuspendOrganisation,
 )
+from chain.operation.payments import (
+    ANSWERED_MAX,
+    LINES_MAX,
+    NOTICES_MAX,
+    PARTS_MAX,
+    AnswerNotices,
+    BankChannel,
+    CloseOrder,
+    IssueNotice,
+    LineSum,
+    OrderPart,
+    PlaceOrder,
+    RefundPayment,
+    TakePayment,
+    TakeStray,
+    WithdrawNotice,
+)
 from chain.operation.reading import (
     AnchorAccesses,
     BindHolder,
@@ -82,6 +131,23 @@ from chain.operation.reading import (
     RevokeGrant,
     SettleDispute,
 )
+from chain.operation.splits import (
+    SHARES_MAX,
+    AttestBalance,
+    BindPayee,
+    FinishOrder,
+    LineRule,
+    PayOut,
+    PublishSplitRules,
+    ResumePayee,
+    Share,
+    ShareRule,
+    SplitOrder,
+    SuperviseMoney,
+    SuspendPayee,
+    TakeBackShare,
+)
+from chain.operation.visits import ChargeVisit, CloseVisit, OpenVisit, StampVisit
 
 Operation: TypeAlias = (
     ProposeChange
@@ -132,6 +198,54 @@ Operation: TypeAlias = (
     | HoldMoney
     | CaptureHold
     | ReleaseHold
+    | IssueNotice
+    | WithdrawNotice
+    | AnswerNotices
+    | PlaceOrder
+    | TakePayment
+    | TakeStray
+    | CloseOrder
+    | RefundPayment
+    | BankChannel
+    | BindPayee
+    | SuspendPayee
+    | ResumePayee
+    | PublishSplitRules
+    | SplitOrder
+    | FinishOrder
+    | TakeBackShare
+    | PayOut
+    | SuperviseMoney
+    | AttestBalance
+    | OpenDeposit
+    | PayDeposit
+    | PayFromDeposit
+    | SettleDeposit
+    | RefundDeposit
+    | PublishProduct
+    | OpenLine
+    | EndLine
+    | SignAgreement
+    | EndAgreement
+    | HoldCredit
+    | CaptureCredit
+    | ReleaseCredit
+    | ReviewEmergency
+    | StateLine
+    | RepayLine
+    | AgreeInstalments
+    | PublishSchedule
+    | StopSchedule
+    | SubstituteStaff
+    | HoldNumber
+    | ConfirmAppointment
+    | CancelAppointment
+    | CheckIn
+    | MissAppointment
+    | OpenVisit
+    | StampVisit
+    | ChargeVisit
+    | CloseVisit
 )
 
 # operations that say which persons they are of: the name that `network.yaml` calls them by -> tag
@@ -152,76 +266,141 @@ def operation_digest(operation: Operation) -> bytes:
 
 
 __all__ = [
+    "ANSWERED_MAX",
     "AUTHORITY_BYTES_MAX",
+    "INSTALMENTS_MAX",
+    "LINES_MAX",
+    "NOTICES_MAX",
+    "NUMBERS_MAX",
     "PAPERS_MAX",
+    "PARTS_MAX",
     "PERSONS_TAGS",
     "PLACES_MAX",
+    "POOLS_MAX",
+    "SHARES_MAX",
     "AccountRef",
     "AcknowledgeReversal",
     "AddKey",
     "AdmitOrganisation",
+    "AgreeInstalments",
     "AllotRange",
     "AnchorAccesses",
+    "AnswerNotices",
     "ApproveChange",
+    "AttestBalance",
+    "BankChannel",
     "BindHolder",
+    "BindPayee",
     "BindPayer",
     "BookBill",
+    "CancelAppointment",
+    "CaptureCredit",
     "CaptureHold",
+    "ChargeVisit",
+    "CheckIn",
     "ClearLease",
     "CloseAccount",
+    "CloseOrder",
     "CloseOrganisation",
+    "CloseVisit",
+    "ConfirmAppointment",
+    "CreditTerms",
     "DecideClaim",
     "DeliverBill",
     "DisputeBill",
+    "EndAgreement",
     "EndKey",
+    "EndLine",
     "EndProxy",
     "FieldId",
+    "FinishOrder",
     "GrantProxy",
     "GrantRead",
     "HoldBill",
+    "HoldCredit",
     "HoldMoney",
+    "HoldNumber",
+    "Instalment",
     "IssueBill",
+    "IssueNotice",
     "JoinSettlement",
     "Kind",
     "Limit",
+    "LineRef",
+    "LineRule",
+    "LineSum",
     "LockClaim",
     "Mac",
     "MakeUpPayment",
+    "MissAppointment",
     "OpenAccount",
+    "OpenDeposit",
+    "OpenLine",
+    "OpenVisit",
     "Operation",
+    "OrderPart",
     "PaperNumber",
     "PayClaim",
+    "PayDeposit",
+    "PayFromDeposit",
     "PayFund",
+    "PayOut",
     "Payments",
     "Persons",
+    "PlaceOrder",
+    "Pool",
     "PrintPaper",
     "ProposeChange",
     "PublishCatalogue",
+    "PublishProduct",
+    "PublishSchedule",
+    "PublishSplitRules",
     "RangeRef",
     "Reason",
+    "RefundDeposit",
+    "RefundPayment",
     "Region",
     "ReleaseClaim",
+    "ReleaseCredit",
     "ReleaseHold",
     "Renew",
+    "RepayLine",
     "ReportUnused",
     "ResumeOrganisation",
+    "ResumePayee",
     "ReverseBill",
+    "ReviewEmergency",
     "RevokeGrant",
     "SealBills",
     "SealException",
     "SealSegment",
     "SeatChange",
     "Serial",
+    "SettleDeposit",
     "SettleDispute",
+    "Share",
+    "ShareRule",
     "Side",
+    "SignAgreement",
+    "SplitOrder",
+    "StampVisit",
+    "StateLine",
+    "StopSchedule",
+    "SubstituteStaff",
+    "SuperviseMoney",
     "SuspendOrganisation",
+    "SuspendPayee",
     "TakeBackPaper",
+    "TakeBackShare",
     "TakeLease",
+    "TakePayment",
+    "TakeStray",
     "Title",
     "Transfer",
     "TransferRef",
     "VoidBill",
     "VoidBlanks",
+    "WithdrawNotice",
     "WithdrawSettlement",
     "operation_digest",
 ]

@@ -36,6 +36,7 @@ class AccountBody(Wire, frozen=True):
     credits_fen: Fen
     holds: list[HeldMoney]  # in the order of their making; those that expired go with the next change
     closed: bool
+    part: str  # of the rules that alone moves it, "payments" …; empty: its owner does
 
 
 class TransferBody(Wire, frozen=True):

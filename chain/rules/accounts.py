@@ -9,12 +9,14 @@ transfer that goes the other way and names the first; all that are taken back of
 one linked chain hold or fall together.
 Codes in their order of precedence:
   open      already_recorded, account_exists, then the signer's, limit_unknown, debt_open_to_others
-  close     already_recorded, then the signer's, account_unknown, account_not_even
-  transfer  already_recorded, transfer_exists, then the signer's, not_the_owner, then the money's, then the correction's, the limits'
-  hold      already_recorded, hold_exists, then the signer's, not_the_owner, then the money's, hold_too_long, the limits', too_many_holds
-  capture   already_recorded, transfer_exists, then the signer's, hold_unknown, the hold's, amount_not_positive, amount_exceeds_hold,
-            account_closed, account_full
-  release   already_recorded, already_released, then the signer's, hold_unknown, already_captured, hold_expired
+  close     already_recorded, then the signer's, account_unknown, account_guarded, account_not_even
+  transfer  already_recorded, transfer_exists, then the signer's, not_the_owner, account_guarded, then the money's, the correction's,
+            the limits'
+  hold      already_recorded, hold_exists, then the signer's, not_the_owner, account_guarded, then the money's, hold_too_long,
+            the limits', too_many_holds
+  capture   already_recorded, transfer_exists, then the signer's, hold_unknown, the hold's, account_guarded, amount_not_positive,
+            amount_exceeds_hold, account_closed, account_full
+  release   already_recorded, already_released, then the signer's, hold_unknown, already_captured, hold_expired, account_guarded
   the signer's      wrong_key, organisation_suspended, organisation_closed
   the money's       same_account, amount_not_positive, amount_too_large, debit_account_unknown, credit_account_unknown,
                     not_taken_from_others, account_closed, account_full
@@ -30,6 +32,7 @@ from msgspec.structs import replace
 
 from chain import keyspace
 from chain.codec import FEN_MAX, Wire
+from chain.digest import ACCOUNT, TRANSFER, digest
 from chain.operation import (
     AccountRef,
     CaptureHold,
@@ -71,7 +74,22 @@ class Books:
 
     def __init__(self, view: View, context: Context) -> None:
         self._view, self._context = view, context
+        self._posted = 0
         self.changes: Changes = {}
+
+    def own(self, owner: str, part: str, purpose: str, limit: int, about: bytes = b"") -> AccountRef:
+        """An account that a part of the rules alone moves, opened when it is first asked for.
+
+        Its name follows from what it is. Raises Refused `account_guarded` where its owner has another one by that name.
+        """
+        ref = AccountRef(owner, digest(ACCOUNT, [part, purpose, about]))
+        key = keyspace.account(ref)
+        body = self.changes.get(key) or self._view.get(key, AccountBody)
+        if body is None:
+            self.changes[key] = AccountBody(purpose, limit, False, 0, 0, [], False, part)
+        elif not isinstance(body, AccountBody) or (body.part, body.limit) != (part, limit):
+            raise Refused("account_guarded")
+        return ref
 
     def open(self, ref: AccountRef, purpose: str, limit: int, takes_from_others: bool) -> None:
         """Raises Refused `account_exists`, `limit_unknown`, `debt_open_to_others`."""
@@ -81,7 +99,7 @@ class Books:
             raise Refused("limit_unknown")
         if limit == CREDITS_WITHIN_DEBITS and takes_from_others:
             raise Refused("debt_open_to_others")
-        self.changes[key] = AccountBody(purpose, limit, takes_from_others, 0, 0, [], False)
+        self.changes[key] = AccountBody(purpose, limit, takes_from_others, 0, 0, [], False, "")
 
     def account(self, ref: AccountRef, unknown: str = "account_unknown") -> AccountBody:
         """With the holds that still run. Raises Refused `unknown`."""
@@ -93,6 +111,12 @@ class Books:
         if all(hold.until_ms > time_ms for hold in body.holds):
             return body
         return replace(body, holds=[hold for hold in body.holds if hold.until_ms > time_ms])
+
+    def post(self, debit: AccountRef, credit: AccountRef, amount_fen: int, code: str, about: bytes) -> None:
+        """A transfer whose name follows from the operation. Raises as `transfer` does."""
+        name = TransferRef(self._context.organisation, digest(TRANSFER, [self._context.operation, self._posted]))
+        self._posted += 1
+        self.transfer(name, debit, credit, amount_fen, code, [about], [])
 
     def transfer(
         self,
@@ -121,15 +145,7 @@ class Books:
         if not now_ms < operation.until_ms <= now_ms + HOLD_MS_MAX:
             raise Refused("hold_too_long")
         _verify_room(source, target, operation.amount_fen)
-        held = HeldMoney(self._context.organisation, name, operation.amount_fen, operation.until_ms)
-        for ref, account, limit in (
-            (operation.debit, source, DEBITS_WITHIN_CREDITS),
-            (operation.credit, target, CREDITS_WITHIN_DEBITS),
-        ):
-            if account.limit == limit:
-                if len(account.holds) >= HOLDS_MAX:
-                    raise Refused("too_many_holds")
-                self.changes[keyspace.account(ref)] = replace(account, holds=[*account.holds, held])
+        self._keep(name, operation.debit, operation.credit, operation.amount_fen, operation.until_ms)
         self.changes[keyspace.held(self._context.organisation, name)] = HoldBody(
             operation.debit,
             operation.credit,
@@ -168,11 +184,37 @@ class Books:
             held, state=CAPTURED, captured_fen=amount_fen
         )
 
+    def draw(self, name: bytes, credit: AccountRef, amount_fen: int, code: str, about: bytes) -> None:
+        """A part of a hold is captured, for any account; the rest stays held. Raises Refused as `capture` does, from `hold_unknown` on."""
+        held = self.held(name)
+        if amount_fen <= 0:
+            raise Refused("amount_not_positive")
+        rest_fen = held.amount_fen - held.captured_fen - amount_fen
+        if rest_fen < 0:
+            raise Refused("amount_exceeds_hold")
+        self._let_go(name, held)
+        self.post(held.debit, credit, amount_fen, code, about)
+        if rest_fen:
+            self._keep(name, held.debit, held.credit, rest_fen, held.until_ms)
+        self.changes[keyspace.held(self._context.organisation, name)] = replace(
+            held, state=HELD if rest_fen else CAPTURED, captured_fen=held.captured_fen + amount_fen
+        )
+
     def release(self, name: bytes) -> None:
         """Raises Refused as `release` does, from `hold_unknown` on."""
         held = self.held(name)
         self._let_go(name, held)
         self.changes[keyspace.held(self._context.organisation, name)] = replace(held, state=LET_GO)
+
+    def _keep(self, name: bytes, debit: AccountRef, credit: AccountRef, amount_fen: int, until_ms: int) -> None:
+        """It counts on the limited ones of both accounts. Raises Refused `too_many_holds`."""
+        held = HeldMoney(self._context.organisation, name, amount_fen, until_ms)
+        for ref, limit in ((debit, DEBITS_WITHIN_CREDITS), (credit, CREDITS_WITHIN_DEBITS)):
+            account = self.account(ref)
+            if account.limit == limit:
+                if len(account.holds) >= HOLDS_MAX:
+                    raise Refused("too_many_holds")
+                self.changes[keyspace.account(ref)] = replace(account, holds=[*account.holds, held])
 
     def _let_go(self, name: bytes, held: HoldBody) -> None:
         """It counts on neither account any more."""
@@ -195,7 +237,8 @@ class Books:
         if amount_fen > AMOUNT_FEN_MAX:
             raise Refused("amount_too_large")
         source, target = self.account(debit, "debit_account_unknown"), self.account(credit, "credit_account_unknown")
-        if not target.takes_from_others and credit.owner != debit.owner and not is_given_back:
+        takes = target.takes_from_others or target.part or credit.owner == debit.owner or is_given_back
+        if not takes:
             raise Refused("not_taken_from_others")
         if source.closed or target.closed or self._is_gone(credit.owner):
             raise Refused("account_closed")
@@ -261,7 +304,8 @@ def verify_conserved(view: View, changes: Changes) -> None:
         elif isinstance(body, AccountBody):
             former = view.get(key, AccountBody) or replace(body, debits_fen=0, credits_fen=0)
             debited, credited = body.debits_fen - former.debits_fen, body.credits_fen - former.credits_fen
-            if min(debited, credited) < 0 or (body.purpose, body.limit) != (former.purpose, former.limit):
+            kept = (body.purpose, body.limit, body.part) == (former.purpose, former.limit, former.part)
+            if min(debited, credited) < 0 or not kept:
                 raise Refused("money_not_conserved")
             debits += debited
             credits += credited
@@ -278,7 +322,7 @@ def open_account(view: View, operation: OpenAccount, context: Context) -> Change
     """An organisation begins an account of its own."""
     ref = AccountRef(context.organisation, operation.account)
     refuse_repeated(view, keyspace.account(ref), context, "account_exists")
-    _verify_signer(view, context)
+    verify_signer(view, context)
     books = Books(view, context)
     books.open(ref, operation.purpose, operation.limit, operation.takes_from_others)
     return books.changes
@@ -289,8 +333,9 @@ def close_account(view: View, operation: CloseAccount, context: Context) -> Chan
     ref = AccountRef(context.organisation, operation.account)
     end = keyspace.account_end(ref)
     refuse_repeated(view, end, context, "account_closed")
-    _verify_signer(view, context)
+    verify_signer(view, context)
     account = Books(view, context).account(ref)
+    _verify_free(view, ref)
     if account.debits_fen != account.credits_fen:
         raise Refused("account_not_even")
     return {keyspace.account(ref): replace(account, closed=True), end: ReasonBody("")}
@@ -300,8 +345,9 @@ def transfer(view: View, operation: Transfer, context: Context) -> Changes:
     """Money leaves an account of the signer's."""
     name = TransferRef(context.organisation, operation.transfer)
     refuse_repeated(view, keyspace.transfer(name.organisation, name.transfer), context, "transfer_exists")
-    _verify_signer(view, context)
+    verify_signer(view, context)
     _verify_owner(operation.debit, context)
+    _verify_free(view, operation.debit, operation.credit)
     books = Books(view, context)
     books.transfer(
         name,
@@ -318,8 +364,9 @@ def transfer(view: View, operation: Transfer, context: Context) -> Changes:
 def hold_money(view: View, operation: HoldMoney, context: Context) -> Changes:
     """Money of an account of the signer's is kept back."""
     refuse_repeated(view, keyspace.held(context.organisation, operation.hold), context, "hold_exists")
-    _verify_signer(view, context)
+    verify_signer(view, context)
     _verify_owner(operation.debit, context)
+    _verify_free(view, operation.debit, operation.credit)
     books = Books(view, context)
     books.hold(operation.hold, operation)
     return books.changes
@@ -329,8 +376,10 @@ def capture_hold(view: View, operation: CaptureHold, context: Context) -> Change
     """A hold of the signer's becomes a transfer."""
     name = TransferRef(context.organisation, operation.transfer)
     refuse_repeated(view, keyspace.transfer(name.organisation, name.transfer), context, "transfer_exists")
-    _verify_signer(view, context)
+    verify_signer(view, context)
     books = Books(view, context)
+    held = books.held(operation.hold)
+    _verify_free(view, held.debit, held.credit)
     books.capture(operation.hold, name, operation.amount_fen)
     return books.changes
 
@@ -339,19 +388,29 @@ def release_hold(view: View, operation: ReleaseHold, context: Context) -> Change
     """Nothing comes of a hold of the signer's."""
     step = keyspace.let_go(context.organisation, operation.hold)
     refuse_repeated(view, step, context, "already_released")
-    _verify_signer(view, context)
+    verify_signer(view, context)
     books = Books(view, context)
+    held = books.held(operation.hold)
+    _verify_free(view, held.debit, held.credit)
     books.release(operation.hold)
     return books.changes | {step: ReasonBody(operation.reason)}
 
 
-def _verify_signer(view: View, context: Context) -> None:
+def verify_signer(view: View, context: Context) -> None:
     """The signer's codes."""
     if context.purpose != UNIT:
         raise Refused("wrong_key")
     body = organisation(view, context.organisation)
     if body.state != ACTIVE:
         raise Refused("organisation_suspended" if body.state == SUSPENDED else "organisation_closed")
+
+
+def _verify_free(view: View, *refs: AccountRef) -> None:
+    """What credit, payments, splits or deposits keep is moved by their own operations alone: no withdrawal passes by them."""
+    for ref in refs:
+        body = view.get(keyspace.account(ref), AccountBody)
+        if body is not None and body.part:
+            raise Refused("account_guarded")
 
 
 def _verify_owner(ref: AccountRef, context: Context) -> None:

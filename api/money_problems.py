@@ -1,0 +1,123 @@
+"""Codes of the money ledger and of what is written on it: the same table as `problems.py`, of which this is a part."""
+
+from __future__ import annotations
+
+from api.problem import Problem
+
+MONEY_PROBLEMS: dict[str, Problem] = {
+    # accounts
+    "account_exists": Problem(409, "This account's name is used", "账户编号已使用"),
+    "account_unknown": Problem(404, "No such account, or not yours", "账户不存在"),
+    "debit_account_unknown": Problem(404, "No such account to take from", "付款账户不存在"),
+    "credit_account_unknown": Problem(404, "No such account to pay to", "收款账户不存在"),
+    "account_closed": Problem(409, "The account is closed", "账户已关闭"),
+    "account_not_even": Problem(409, "The account is not even", "账户余额不为零"),
+    "account_full": Problem(409, "The account's sums have reached their end", "账户累计金额已达上限"),
+    "limit_unknown": Problem(422, "No such limit of an account", "账户限额类型无效"),
+    "debt_open_to_others": Problem(422, "What is owed is paid off by its owner's word alone", "应收账户不得由他人入账"),
+    "not_taken_from_others": Problem(
+        403, "This account takes nothing from other organisations", "该账户不接受其他单位转入"
+    ),
+    "amount_too_large": Problem(422, "More than one transfer may move", "超过单笔转账上限"),
+    "not_the_owner": Problem(403, "Another organisation answers for this account", "非账户所属单位"),
+    "same_account": Problem(422, "Money goes from one account to another", "付款与收款账户相同"),
+    "exceeds_credits": Problem(409, "More than the account has left", "超过账户可用余额"),
+    "exceeds_debits": Problem(409, "More than is owed", "超过待还金额"),
+    "transfer_exists": Problem(409, "This transfer's name is used", "转账编号已使用"),
+    "transfer_unknown": Problem(404, "No such transfer", "转账不存在"),
+    "correction_differs": Problem(
+        409, "A correction goes the other way between the same accounts", "更正须为原转账的反向"
+    ),
+    "exceeds_transfer": Problem(409, "More than is left of the transfer", "超过原转账可更正金额"),
+    "hold_exists": Problem(409, "This hold's name is used", "冻结编号已使用"),
+    "hold_unknown": Problem(404, "No such hold, or not yours", "冻结不存在"),
+    "hold_too_long": Problem(422, "A hold ends later than now, and within 180 days", "冻结期限须在180天内"),
+    "hold_expired": Problem(409, "The hold ran out", "冻结已过期"),
+    "too_many_holds": Problem(409, "Too many holds on one account", "账户冻结笔数过多"),
+    "already_captured": Problem(409, "The hold was captured already", "冻结已扣款"),
+    "amount_exceeds_hold": Problem(422, "More than is held", "超过冻结金额"),
+    "money_not_conserved": Problem(
+        500, "A fault of the ledger's own rules: nothing was moved", "账务规则错误，未发生变动"
+    ),
+    # notices, orders, payments
+    "notice_exists": Problem(409, "This notice's name is used", "缴费通知编号已使用"),
+    "notice_unknown": Problem(404, "No such notice, or not yours", "缴费通知不存在"),
+    "notice_withdrawn": Problem(409, "The notice was withdrawn", "缴费通知已撤回"),
+    "notice_in_order": Problem(409, "An order is to pay this notice already", "缴费通知已在支付订单中"),
+    "notice_unsettled": Problem(409, "The notice is not paid yet", "缴费通知尚未缴清"),
+    "notices_malformed": Problem(422, "Notices are named once each, ascending", "缴费通知列表格式错误"),
+    "lines_malformed": Problem(
+        422, "Kinds of charges stand once each, ascending, with positive sums", "收费分类行格式错误"
+    ),
+    "already_answered": Problem(409, "A bill answers it already", "已开具对应票据"),
+    "bill_differs": Problem(409, "The bill's total is not what was paid", "票据金额与实收金额不符"),
+    "order_exists": Problem(409, "This order's name is used", "支付订单编号已使用"),
+    "order_unknown": Problem(404, "No such order, or not yours", "支付订单不存在"),
+    "order_open": Problem(409, "The order is neither paid nor closed: close it first", "支付订单尚未完成或关闭"),
+    "order_closed": Problem(409, "The order was closed", "支付订单已关闭"),
+    "order_expired": Problem(409, "The order's time is over", "支付订单已过期"),
+    "order_too_long": Problem(422, "An order ends later than now, and within 180 days", "支付订单期限无效"),
+    "parts_malformed": Problem(422, "Each part of an order has a positive sum", "支付订单分项格式错误"),
+    "part_unknown": Problem(422, "The order has no such part", "支付订单没有该分项"),
+    "part_paid": Problem(409, "This part is paid already", "该分项已支付"),
+    "channel_differs": Problem(422, "This part comes by another channel", "支付渠道与分项不符"),
+    "amount_differs": Problem(409, "The channel took another sum than the part's", "实付金额与分项金额不符"),
+    "payment_exists": Problem(409, "This payment's name is used", "支付流水编号已使用"),
+    "payment_unknown": Problem(404, "No such payment, or not yours", "支付流水不存在"),
+    "refund_exists": Problem(409, "This refund's name is used", "退款编号已使用"),
+    "exceeds_payment": Problem(409, "More than is left of the payment", "超过该笔支付可退金额"),
+    "exceeds_notice": Problem(409, "More than is left of the notice", "超过该缴费通知可退金额"),
+    "exceeds_order": Problem(
+        409, "More than is left of the order's money: take shares back first", "订单余额不足，请先回退分账"
+    ),
+    "notice_not_in_order": Problem(422, "The payment was not for this notice", "该笔支付不属于此缴费通知"),
+    "red_bill_missing": Problem(
+        409, "Its bill stands: reverse it first and name the red bill", "原票据未冲红，不能退款"
+    ),
+    "red_bill_differs": Problem(409, "This is not the red bill of the notice's bill", "红票与缴费通知的票据不符"),
+    "bank_line_exists": Problem(409, "This bank line is recorded already", "银行流水已登记"),
+    # deposits
+    "deposit_exists": Problem(409, "This deposit's name is used", "预交金编号已使用"),
+    "deposit_unknown": Problem(404, "No such deposit, or not yours", "预交金不存在"),
+    "deposit_settled": Problem(409, "The deposit was settled", "预交金已结算"),
+    "deposit_unsettled": Problem(409, "Settle the deposit first", "预交金尚未结算"),
+    "deposit_exceeded": Problem(409, "More than the deposit holds", "超过预交金余额"),
+    "deposit_of_other": Problem(409, "This deposit is another patient's", "预交金属于其他患者"),
+    # credit
+    "lender_not_entitled": Problem(403, "This organisation lends to nobody", "该单位无授信资格"),
+    "terms_malformed": Problem(422, "The product's terms do not fit together", "信用产品条款无效"),
+    "product_unknown": Problem(404, "No such version of a product", "信用产品版本不存在"),
+    "not_eligible": Problem(409, "The product's conditions are not met", "不符合信用产品准入条件"),
+    "line_exists": Problem(409, "This line's name is used", "信用额度编号已使用"),
+    "line_unknown": Problem(404, "No such line, or not yours", "信用额度不存在"),
+    "line_ended": Problem(409, "The line was ended", "信用额度已终止"),
+    "line_expired": Problem(409, "The line's time is over", "信用额度已到期"),
+    "line_taken": Problem(409, "Another hospital bears this line's risk", "该额度已由其他医院承担风险"),
+    "line_differs": Problem(409, "The agreement is about another line", "协议所属额度不符"),
+    "not_a_hospital": Problem(403, "This organisation is no hospital", "该单位不是医院"),
+    "agreement_exists": Problem(409, "This agreement was signed otherwise already", "协议已存在"),
+    "agreement_unknown": Problem(404, "No such agreement", "协议不存在"),
+    "agreement_in_force": Problem(409, "An agreement is in force already", "已有生效协议"),
+    "agreement_ended": Problem(409, "The agreement has ended", "协议已终止"),
+    "account_overdue": Problem(409, "What is owed is overdue", "信用账户已逾期"),
+    "visit_cap_exceeded": Problem(409, "More than is agreed for one visit", "超过单次就诊限额"),
+    "credit_line_exceeded": Problem(409, "More than is left of the line", "超过信用额度可用金额"),
+    "balance_first": Problem(409, "The balance is used before the line", "须先使用账户余额"),
+    "already_reviewed": Problem(409, "The emergency was reviewed already", "急诊认定已复核"),
+    "not_an_emergency": Problem(409, "No emergency was declared", "未认定为急诊"),
+    "statement_exists": Problem(409, "This statement's name is used", "账单编号已使用"),
+    "not_the_bearer": Problem(403, "Another organisation bears this line's risk", "非该额度风险承担方"),
+    "owed_differs": Problem(409, "The ledger has another sum owed", "欠款金额与账本不符"),
+    "nothing_owed": Problem(409, "Nothing is owed", "无欠款"),
+    "due_too_soon": Problem(422, "The product gives more time to repay", "还款期限过短"),
+    "too_many_dues": Problem(409, "Too many dates of repayment on one line", "还款日期过多"),
+    "repayment_exists": Problem(409, "This repayment's name is used", "还款编号已使用"),
+    "exceeds_debt": Problem(409, "More than is owed", "超过欠款金额"),
+    "plan_exists": Problem(409, "This plan's name is used", "分期方案编号已使用"),
+    "instalments_malformed": Problem(
+        422, "Instalments are by date, positive, and come to what is owed", "分期方案无效"
+    ),
+    "account_guarded": Problem(
+        403, "This money is moved by payments, splits, deposits or credit alone", "监管账户资金不得自行划转"
+    ),
+}
