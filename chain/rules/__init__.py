@@ -98,41 +98,22 @@ from chain.rules.circulation import deliver_bill, hold_bill, make_up_payment, vo
 from chain.rules.claims import decide_claim, lock_claim, pay_claim, release_claim
 from chain.rules.clearance import clear_lease
 from chain.rules.context import Changes, Context, Refused, View
-from chain.rules.credit import (
-    agree_instalments,
-    capture_credit,
-    end_agreement,
-    end_line,
-    hold_credit,
-    open_line,
-    publish_product,
-    release_credit,
-    repay_line,
-    review_emergency,
-    sign_agreement,
-    state_line,
-)
+from chain.rules.credit import end_agreement, end_line, open_line, publish_product, sign_agreement
+from chain.rules.credit_holds import capture_credit, hold_credit, release_credit, review_emergency
+from chain.rules.credit_repayment import agree_instalments, repay_line, state_line
 from chain.rules.deposits import open_deposit, pay_deposit, pay_from_deposit, refund_deposit, settle_deposit
 from chain.rules.disputes import dispute_bill, settle_dispute
 from chain.rules.grants import grant_read, revoke_grant
 from chain.rules.holders import bind_holder
 from chain.rules.keys import add_key, end_key
 from chain.rules.membership import approve_change, propose_change, renew
+from chain.rules.notices import answer_notices, issue_notice, withdraw_notice
 from chain.rules.numbers import allot_range, report_unused, take_lease
+from chain.rules.orders import close_order, place_order
 from chain.rules.organisations import close_organisation, resume_organisation, suspend_organisation
 from chain.rules.paper import print_paper, take_back_paper, void_blanks
 from chain.rules.payer import bind_payer
-from chain.rules.payments import (
-    answer_notices,
-    bank_channel,
-    close_order,
-    issue_notice,
-    place_order,
-    refund_payment,
-    take_payment,
-    take_stray,
-    withdraw_notice,
-)
+from chain.rules.payments import bank_channel, refund_payment, take_payment, take_stray
 from chain.rules.proxies import end_proxy, grant_proxy
 from chain.rules.seals import seal_bills
 from chain.rules.settlements import join_settlement, pay_fund, withdraw_settlement

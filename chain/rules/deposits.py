@@ -23,7 +23,8 @@ from chain.records import COUNTED, DEBITS_WITHIN_CREDITS, DepositBody, PaymentBo
 from chain.rules import money_places
 from chain.rules.accounts import Books, room_fen, verify_signer
 from chain.rules.context import Changes, Context, Refused, View, refuse_repeated
-from chain.rules.payments import INSIDE, part_to_pay, pay_part, payment_of, verify_amount, verify_left
+from chain.rules.orders import INSIDE, part_to_pay, pay_part, payment_of
+from chain.rules.payments import verify_amount, verify_left
 
 INPATIENT = "inpatient"  # it is settled before anything of it goes back
 
