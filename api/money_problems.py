@@ -71,6 +71,7 @@ MONEY_PROBLEMS: dict[str, Problem] = {
         409, "More than is left of the order's money: take shares back first", "订单余额不足，请先回退分账"
     ),
     "notice_not_in_order": Problem(422, "The payment was not for this notice", "该笔支付不属于此缴费通知"),
+    "nothing_to_refund": Problem(409, "No payment of an order is left to give back", "没有可退的支付"),
     "red_bill_missing": Problem(
         409, "Its bill stands: reverse it first and name the red bill", "原票据未冲红，不能退款"
     ),

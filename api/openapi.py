@@ -36,6 +36,8 @@ TAGS = {
     "a bill's life": "What a hospital does with a bill after its issue",
     "patients": "What is a patient's own",
     "public": "Whoever holds a bill checks it",
+    "payments": "What is owed, orders over many channels, refunds",
+    "deposits": "Money that a patient leaves with a hospital",
     "claims": "What an insurer keeps of its decisions",
     "accounting": "Units that pay or refund bills book them",
     "numbers": "Number ranges and leases",

@@ -62,6 +62,7 @@ CATALOGUES = Policy(
 AUDITING = Policy(anyone=_roles("auditor"), own=_roles("finance_clerk"))
 
 PATIENT = Policy(anyone=_roles("patient"))
+CASHIER_OR_PATIENT = Policy(anyone=_roles("patient"), own=_roles("cashier", "hospital_admin"))
 
 # institutions that show who they are; a hospital's people do so at the window
 INSTITUTIONS = Policy(
@@ -98,6 +99,22 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/bills/{bill_id}/fhir"): Policy(token="optional", anyone=READING.anyone),
     ("GET", "/v1/bills/{bill_id}/face"): Policy(token="optional", anyone=READING.anyone),
     ("GET", "/v1/bills/{bill_id}/payer/proof"): Policy(token="optional", anyone=READING.anyone),
+    # a patient sees what is their own, and no more
+    ("POST", "/v1/fee-notices"): ISSUING,
+    ("GET", "/v1/fee-notices/{name}"): CASHIER_OR_PATIENT,
+    ("GET", "/v1/me/fee-notices"): PATIENT,
+    ("POST", "/v1/fee-notices/{name}/withdrawal"): ISSUING,
+    ("POST", "/v1/payment-orders"): ISSUING,
+    ("GET", "/v1/payment-orders/{name}"): ISSUING,
+    ("POST", "/v1/payment-orders/{name}/payments"): ISSUING,
+    ("POST", "/v1/payment-orders/{name}/closure"): ISSUING,
+    ("POST", "/v1/bills/{bill_id}/refund"): ISSUING,
+    ("GET", "/v1/bills/{bill_id}/refund"): ISSUING,
+    ("POST", "/v1/deposits"): ISSUING,
+    ("GET", "/v1/deposits/{name}"): ISSUING,
+    ("POST", "/v1/deposits/{name}/payments"): ISSUING,
+    ("POST", "/v1/deposits/{name}/use"): ISSUING,
+    ("POST", "/v1/deposits/{name}/settlement"): ISSUING,
     ("GET", "/v1/number-leases"): Policy(own=_roles("cashier", "hospital_admin", "operator")),
     # a hospital's administrator sees its own hospital's only: routes/numbers.py, routes/audit.py
     ("GET", "/v1/number-ranges"): SUPERVISING,

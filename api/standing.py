@@ -26,6 +26,8 @@ def links_of(standing: Standing) -> dict[str, str]:
     if standing.bill_id is not None:
         bill = f"/v1/bills/{standing.bill_id}"
         links |= {"bill": bill, "history": f"{bill}/history", "proof": f"{bill}/proof"}
+    if standing.resource is not None:
+        links["resource"] = standing.resource
     if standing.height is not None:
         links["block"] = f"/v1/blocks/{standing.height}"
     return links
@@ -42,6 +44,7 @@ def build_answer(standing: Standing) -> Answer:
         check_code=standing.check_code,
         superseded_by=standing.superseded_by,
         proxy=standing.proxy,
+        name=standing.resource.rpartition("/")[2] if standing.resource is not None else None,
         links=links_of(standing),
     )
 
@@ -82,7 +85,7 @@ def render_standing(call: Call, standing: Standing, waited_s: int | None) -> Res
     if standing.status == "refused" and not is_fulfilled(standing):
         return _render_refusal(call, standing, headers)
     links = links_of(standing)
-    headers["Location"] = links.get("bill", links["operation"])
+    headers["Location"] = links.get("bill", links.get("resource", links["operation"]))
     status = 200 if is_fulfilled(standing) else 202 if standing.status == "queued" else 201
     return render(call, build_answer(standing), status, headers=headers)
 

@@ -31,6 +31,7 @@ RECORD = _prefix("record")
 CONTENT = _prefix("content")
 BUSINESS = _prefix("business")
 ACCESS = _prefix("access")
+MONEY = _prefix("money")  # names that an organisation gives: MACs under its own key
 ACCOUNT = _prefix("account")  # names of accounts that rules open
 TRANSFER = _prefix("transfer")  # names of transfers that rules make
 VERIFICATION_ROWS = _prefix("verification-rows")

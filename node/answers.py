@@ -21,7 +21,7 @@ from chain.operation import SealBills
 from chain.proof import CurrentRecord
 from chain.proving import recorded_at
 from chain.recorded import Recorded
-from chain.records import BillBody, ClaimBody, HoldBody, LineBody, SettlementBody, TransferBody
+from chain.records import AccountBody, BillBody, ClaimBody, HoldBody, SettlementBody, TransferBody
 from chain.state import body_of, record_of
 from chain.validators import ValidatorSet
 from node.errors import PeerRefused
@@ -270,7 +270,7 @@ OF_A_BILL = frozenset(
 
 # of one organisation, the second part of the key, and nobody else's affair
 OF_AN_ORGANISATION = frozenset(
-    b"account accountend letgo notice noticeend order payment refund bankline payee splitrules split takenback payout custody attested"
+    b"accountend letgo notice noticeend order payment refund bankline payee splitrules split takenback payout custody attested"
     b" deposit depositend lineend agreement credithold statement repayment instalments schedule appointment missed visit".split()
 )
 
@@ -280,7 +280,9 @@ def _is_own(key: bytes, record: bytes, organisation: str, is_of: IsOf) -> bool:
     parts = key.split(b"/")
     name = organisation.encode()
     match parts[0]:
-        case b"range" | b"ranges" | b"lease" | b"leases" | b"business" | b"daybook" | b"key" | b"organisation":
+        case b"organisation":
+            return True  # who takes part is public
+        case b"range" | b"ranges" | b"lease" | b"leases" | b"business" | b"daybook" | b"key":
             return len(parts) > 1 and parts[1] == name
         case b"catalogue" | b"catalogues":
             return True  # they are for everybody to read
@@ -292,14 +294,14 @@ def _is_own(key: bytes, record: bytes, organisation: str, is_of: IsOf) -> bool:
             return body_of(record_of(record), BillBody).issuer == organisation
         case b"claim" if len(parts) == 3:
             return parts[1] == name or is_of(body_of(record_of(record), ClaimBody).bill, organisation)
+        case b"account" if len(parts) == 3:  # a line's has a name as random as the line's
+            return parts[1] == name or body_of(record_of(record), AccountBody).part == "credit"
         case kind if kind in OF_AN_ORGANISATION:
             return len(parts) > 1 and parts[1] == name
         case b"product" | b"products":
             return True  # terms are for everybody to read
-        case b"line" if (
-            len(parts) == 3
-        ):  # its lender's, and those hospitals' that have an agreement with one of its patients
-            return parts[1] == name or organisation in body_of(record_of(record), LineBody).hospital
+        case b"line" if len(parts) == 3:
+            return True  # its name is random: who knows it was told it, by the lender or the patient
         case b"answered" if len(parts) == 2:
             return is_of(parts[1].decode(), organisation)
         case b"transfer" if len(parts) == 3:  # either side's

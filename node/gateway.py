@@ -51,6 +51,8 @@ from node.issued_days import IssuedDays
 from node.issuing import Issuing
 from node.lease_book import LeaseBook
 from node.lookups import Lookups
+from node.money.desk import MoneyDesk
+from node.money.steps import MoneySteps
 from node.outbox import Outbox
 from node.own_keys import OwnKeys
 from node.paper_stock import PaperStock
@@ -243,6 +245,11 @@ class Gateway:
             self._life,
             self._catalogues.in_force,
         )
+        steps = MoneySteps(
+            config.organisation, parameters, self._outbox, self._standings, self._follow, now_ms, self._space
+        )
+        self.money = MoneyDesk(store, mac_key, storage_key, steps, self.issue)
+        self._settling.on_paid = self.money.follow.look_now
         self._tasks: list[asyncio.Task[None]] = []
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -259,6 +266,7 @@ class Gateway:
             "recovery": self._recovery.run(),
             "catalogues": self._catalogues.run(self._follow.caught_up),
             "lookups": self._counts.run(),
+            "bill-follow": self.money.follow.run(),
         }
         self._tasks = [asyncio.create_task(self._guard(name, part), name=name) for name, part in parts.items()]
         self._tasks.append(asyncio.create_task(self._watch_store(), name="watch-store"))
@@ -453,6 +461,9 @@ class Gateway:
 
     async def wait(self, standing: Standing, seconds: float, until: Status = "sealed") -> Standing:
         reached = await self._standings.wait(standing, seconds, until)
+        if standing.chain:
+            reached = msgspec.structs.replace(reached, resource=standing.resource, chain=standing.chain)
+            return self.money.told(reached)
         if reached.superseded_by and not standing.superseded_by:
             reached = await self._with_check_code(msgspec.structs.replace(reached, check_code=None))
         return reached

@@ -68,6 +68,7 @@ _PAYER_DUE = b"u"  # + bill id -> nothing: the archive has not said that it keep
 _CATALOGUES = b"j"  # + publisher -> CataloguesBody, as a path proved
 _CATALOGUE = b"g"  # + publisher/catalogue/version (6 digits) -> CatalogueBody: those that the hospital goes by
 _LOOKUP = b"a"  # + what `lookups.py` keeps
+_MONEY = b"M"  # + what `money/rows.py` keeps
 _BOUND = b"A"  # + bill -> nothing: somebody claimed it by its slip, as validators proved
 
 
@@ -283,6 +284,10 @@ class GatewayStore:
 
     def values(self, prefix: bytes) -> list[bytes]:
         return [value for _key, value in self._state.scan(prefix)]
+
+    def keys(self, prefix: bytes, after: bytes, limit: int) -> list[bytes]:
+        """The keys under a prefix above `after`, ascending; at most `limit`."""
+        return [key for key, _value in self._state.scan(prefix, after=after, limit=limit)]
 
     def get(self, key: bytes, kind: type[T]) -> T | None:
         """Raises StorageDamaged for what is not of that kind."""
@@ -523,4 +528,4 @@ def catalogue_key(publisher: str, catalogue: str, version: int) -> bytes:
     return _CATALOGUE + f"{publisher}/{catalogue}/{version:06d}".encode()
 
 
-POSITION_KEY, LOOKUP_ROWS = _POSITION, _LOOKUP
+POSITION_KEY, LOOKUP_ROWS, MONEY_ROWS = _POSITION, _LOOKUP, _MONEY

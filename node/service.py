@@ -85,6 +85,8 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     superseded_by: str | None = None  # the bill that the same business number has already
     repeated: bool = False  # the same request was kept before: nothing new was made
     proxy: str | None = None  # the relation that was registered here, hex
+    resource: str | None = None  # path of what was made, where it is no bill
+    chain: tuple[str, ...] = ()  # digests of what holds or falls with it, hex
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -274,8 +276,28 @@ class Desk(Protocol):
         ...
 
 
+class Money(Protocol):
+    """A hospital's payments, credit, splits, deposits, appointments and visits (`node/money/requests.py` has the wishes)."""
+
+    async def do(self, wish: Any, reader: Reader, target: str = "") -> Standing:
+        """Keep what becomes of a wish; `target` is what of the path it is about. Raises ServiceRefused with the code that the
+        ledger would give now, or one of content."""
+        ...
+
+    async def show(self, kind: str, target: str, reader: Reader) -> dict[str, Any] | None:
+        """One thing; None where there is nothing, or nothing for the reader. Raises ServiceRefused `…_unknown`."""
+        ...
+
+    async def rows(self, kind: str, reader: Reader, after: str | None, limit: int) -> Page:
+        """A patient's own of a kind. Raises ServiceRefused `identity_missing`."""
+        ...
+
+
 class Counter(Desk, Protocol):
     """A gateway: where a hospital's bills are issued."""
+
+    @property
+    def money(self) -> Money: ...
 
     async def issue(self, request: BillRequest) -> Standing:
         """Keep a bill durably under a number. Raises ServiceRefused: content codes with a pointer,

@@ -19,6 +19,7 @@ from chain.operation import (
     BindHolder,
     BindPayer,
     BookBill,
+    CaptureCredit,
     DeliverBill,
     DisputeBill,
     EndKey,
@@ -26,6 +27,7 @@ from chain.operation import (
     IssueBill,
     MakeUpPayment,
     Operation,
+    PayFromDeposit,
     PrintPaper,
     PublishCatalogue,
     ReportUnused,
@@ -33,6 +35,7 @@ from chain.operation import (
     SealBills,
     TakeBackPaper,
     TakeLease,
+    TakePayment,
     VoidBill,
     VoidBlanks,
     operation_digest,
@@ -70,11 +73,14 @@ ALREADY_RECORDED, LINKED_FAILED = "already_recorded", "linked_failed"
 # After these the number is not ours to report: it is used, or was never of our lease.
 NOT_REPORTED = frozenset({"number_used", "number_outside_lease", "lease_unknown", "number_code_mismatch"})
 
+MONEY_TAG = 1000  # operations of money, appointments and visits begin with it
+
 Undecided = Callable[[bytes], None]  # told of an operation digest whose outcome needs more than this block tells
 
 
 def concluded(entries: Sequence[Entry], codes: Sequence[str]) -> list[str]:
-    """Each operation's code; `linked_failed` of a correction that was recorded before becomes that: it was so whole, or not at all.
+    """Each operation's code; `linked_failed` of a correction, or of a step of money, that was recorded before becomes that: a gateway
+    keeps and sends such a chain whole (`money/steps.py`), so it was recorded so or not at all.
 
     What else is linked may have been recorded one by one: there the code stands, and a person looks.
     """
@@ -83,10 +89,17 @@ def concluded(entries: Sequence[Entry], codes: Sequence[str]) -> list[str]:
         if entry.linked:
             continue
         chain = found[start : index + 1]
-        if ALREADY_RECORDED in chain and isinstance(entries[start].operation, ReverseBill):
+        first = entries[start].operation
+        if ALREADY_RECORDED in chain and (isinstance(first, ReverseBill) or is_money(first)):
             found[start : index + 1] = [ALREADY_RECORDED if code == LINKED_FAILED else code for code in chain]
         start = index + 1
     return found
+
+
+def is_money(operation: Operation) -> bool:
+    """Whether it is of money, appointments or visits."""
+    tag = type(operation).__struct_config__.tag
+    return isinstance(tag, int) and tag >= MONEY_TAG
 
 
 class Settling:
@@ -111,6 +124,7 @@ class Settling:
         self._on_undecided, self._on_gap = on_undecided, on_gap
         self.sender: Sender | None = None
         self.on_published: Callable[[], None] = lambda: None  # a catalogue of the hospital's own is recorded
+        self.on_paid: Callable[[], None] = lambda: None  # a part of one of its orders is paid
         self.stopped = ""  # why the ledger takes no bill of this hospital, as far as is known
         self.alarms: Counter[str] = Counter()  # outcome code -> how often; as few as the rules' codes
         self.undecided: dict[bytes, tuple[str, int]] = {}  # operation digest -> code, height; bounded by the outbox
@@ -193,6 +207,8 @@ class Settling:
                 self._keys.on_recorded(operation)
             elif isinstance(operation, PublishCatalogue):
                 self.on_published()
+            elif isinstance(operation, TakePayment | PayFromDeposit | CaptureCredit):
+                self.on_paid()
         if digest in self._outbox.items:
             self._conclude(operation, digest, code, height)
 
@@ -215,6 +231,8 @@ class Settling:
                     self._refuse(operation, digest, code, height)
         elif isinstance(operation, TakeLease):
             self._leases.on_outcome(digest, operation, code)
+        elif code != ALREADY_RECORDED and is_money(operation):  # somebody waits for it, and is told
+            structlog.get_logger("gateway").info("step_refused", code=code, height=height)
         elif code != ALREADY_RECORDED:
             self.alarms[code] += 1
             structlog.get_logger("gateway").error("operation_refused", code=code, height=height)

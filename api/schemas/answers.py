@@ -21,6 +21,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     check_code: str | None = None
     superseded_by: str | None = None  # the bill that the business number has already
     proxy: str | None = None  # the relation that was registered
+    name: str | None = None  # what the ledger calls what was made, where it is no bill
     links: dict[str, str] = {}
 
 

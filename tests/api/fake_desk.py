@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from api.schemas import examples
+from api.schemas import examples, money_examples
 from chain.bill import BillRequest, Payer, verify_request
 from chain.codec import encode
 from chain.errors import ContentRefused
@@ -256,6 +256,7 @@ class FakeGateway(FakeDesk):
         self.numbers = numbers
         self.requests: dict[str, tuple[BillRequest, Standing]] = {}
         self.bound: set[str] = set()
+        self.money = FakeMoney(self)
 
     async def issue(self, request: BillRequest) -> Standing:
         self.fault()
@@ -340,6 +341,28 @@ class FakeGateway(FakeDesk):
 
     def leases(self) -> list[LeaseView]:
         return [msgspec.convert(examples.LEASE, LeaseView)]
+
+
+class FakeMoney:
+    """Keeps every wish; of each kind it has one thing, which is everybody's."""
+
+    def __init__(self, desk: FakeDesk) -> None:
+        self.desk = desk
+
+    async def do(self, wish: Any, reader: Reader, target: str = "") -> Standing:
+        self.desk.calls.append(("do", wish, target))
+        standing = self.desk._keep(repr((wish, target)).encode(), None)
+        return msgspec.structs.replace(standing, resource=f"/v1/fee-notices/{money_examples.NAME}")
+
+    async def show(self, kind: str, target: str, reader: Reader) -> dict[str, Any] | None:
+        self.desk.calls.append(("show", kind, target))
+        return money_examples.PAGES[kind]
+
+    async def rows(self, kind: str, reader: Reader, after: str | None, limit: int) -> Page:
+        self.desk.calls.append(("rows", kind, after, limit))
+        if kind in ("notice",) and reader.role != "patient":
+            raise ServiceRefused("identity_missing")
+        return Page([money_examples.PAGES[kind]], None if after else "17")
 
 
 class FakePatients:

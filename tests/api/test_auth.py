@@ -193,6 +193,7 @@ CATALOGUE_READERS = (
 )  # fmt: skip
 
 READERS = ("cashier", "hospital_admin", "finance_clerk", "auditor", "patient", "insurer_clerk", "employer_clerk")
+DESK = {"cashier@home", "hospital_admin@home"}
 ADMITTED = {
     "POST /v1/bills": {"cashier@home", "hospital_admin@home"},
     "POST /v1/bills:batch": {"cashier@home", "hospital_admin@home"},
@@ -240,6 +241,21 @@ ADMITTED = {
     "GET /v1/bills/{bill_id}/fhir": EVERYBODY,
     "GET /v1/bills/{bill_id}/face": EVERYBODY,
     "GET /v1/bills/{bill_id}/payer/proof": EVERYBODY,
+    "POST /v1/fee-notices": DESK,
+    "GET /v1/fee-notices/{name}": {*DESK, *anywhere("patient")},
+    "GET /v1/me/fee-notices": anywhere("patient"),
+    "POST /v1/fee-notices/{name}/withdrawal": DESK,
+    "POST /v1/payment-orders": DESK,
+    "GET /v1/payment-orders/{name}": DESK,
+    "POST /v1/payment-orders/{name}/payments": DESK,
+    "POST /v1/payment-orders/{name}/closure": DESK,
+    "POST /v1/bills/{bill_id}/refund": DESK,
+    "GET /v1/bills/{bill_id}/refund": DESK,
+    "POST /v1/deposits": DESK,
+    "GET /v1/deposits/{name}": DESK,
+    "POST /v1/deposits/{name}/payments": DESK,
+    "POST /v1/deposits/{name}/use": DESK,
+    "POST /v1/deposits/{name}/settlement": DESK,
     "GET /v1/number-leases": {"cashier@home", "hospital_admin@home", "operator@home"},
     "GET /v1/number-ranges": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "POST /v1/number-ranges": {"finance_clerk@home"},

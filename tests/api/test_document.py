@@ -115,6 +115,7 @@ ROLE = {
     "closeOrganisation": ("finance_clerk", "finance-city"),
     "listMyBills": ("patient", "finance-city"),
     "claimBill": ("patient", "finance-city"),
+    "listMyNotices": ("patient", "hospital-a"),
     "showLookups": ("patient", "finance-city"),
     "disputeBill": ("patient", "finance-city"),
     "settleDispute": ("finance_clerk", "finance-city"),

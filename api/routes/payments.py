@@ -1,0 +1,178 @@
+"""Fee notices, payment orders, refunds and deposits of a hospital."""
+
+from __future__ import annotations
+
+from api.money_route import list_route, name_of, show_route, wish_route
+from api.route import Parameter, Sent
+from api.schemas import money_examples as examples
+from node.money.requests import (
+    ClosureWish,
+    DepositPaymentWish,
+    DepositSettlementWish,
+    DepositUseWish,
+    DepositWish,
+    NoticeWish,
+    OrderWish,
+    PaymentWish,
+    RefundWish,
+    WithdrawalWish,
+)
+
+TAG, DEPOSITS = "payments", "deposits"
+NOTICE, ORDER, DEPOSIT = name_of("a notice"), name_of("an order"), name_of("a deposit")
+RED = Parameter("bill_id", "the red bill: 18 digits", examples.RED_ID, "path", True)
+PART = (
+    "order_unknown",
+    "already_settled",
+    "order_closed",
+    "order_expired",
+    "part_unknown",
+    "channel_differs",
+    "part_paid",
+)
+
+ROUTES = (
+    wish_route(
+        "/v1/fee-notices",
+        "issueNotice",
+        TAG,
+        "Say what a patient owes; with `bill`, the bill follows by itself once it is paid",
+        Sent(examples.NOTICE_WISH, NoticeWish),
+        ("notice_exists", "business_no_conflict", "sum_mismatch", "invalid_time", "amount_too_large"),
+    ),
+    show_route(
+        "/v1/fee-notices/{name}",
+        "showNotice",
+        TAG,
+        "What is owed, and what became of it",
+        "notice",
+        examples.NOTICE,
+        "notice_unknown",
+        NOTICE,
+    ),
+    list_route(
+        "/v1/me/fee-notices",
+        "listMyNotices",
+        TAG,
+        "What the asking patient owes, or has owed, at this hospital",
+        "notice",
+        examples.NOTICE,
+    ),
+    wish_route(
+        "/v1/fee-notices/{name}/withdrawal",
+        "withdrawNotice",
+        TAG,
+        "It is owed no longer, and nothing of it was paid",
+        Sent({"reason": "mistyped"}, WithdrawalWish),
+        ("notice_unknown", "already_settled", "notice_in_order", "notice_withdrawn"),
+        NOTICE,
+    ),
+    wish_route(
+        "/v1/payment-orders",
+        "placeOrder",
+        TAG,
+        "Pay notices over one channel or several: all parts together or not at all",
+        Sent(examples.ORDER_WISH, OrderWish),
+        (
+            "order_exists",
+            "business_no_conflict",
+            "notice_unknown",
+            "already_settled",
+            "notice_in_order",
+            "notice_withdrawn",
+            "sum_mismatch",
+        ),
+    ),
+    show_route(
+        "/v1/payment-orders/{name}",
+        "showOrder",
+        TAG,
+        "An order with its parts, and which are paid",
+        "order",
+        examples.ORDER_PAGE,
+        "order_unknown",
+        ORDER,
+    ),
+    wish_route(
+        "/v1/payment-orders/{name}/payments",
+        "takePayment",
+        TAG,
+        "The counter has a part's money: cash, a card, a settlement with the insurance",
+        Sent(examples.PAYMENT_WISH, PaymentWish),
+        (*PART, "payment_exists", "amount_differs"),
+        ORDER,
+    ),
+    wish_route(
+        "/v1/payment-orders/{name}/closure",
+        "closeOrder",
+        TAG,
+        "An order comes to nothing: its notices are owed again, and what was paid goes back",
+        Sent({"reason": "unpaid"}, ClosureWish),
+        ("order_unknown", "already_settled", "order_closed"),
+        ORDER,
+    ),
+    wish_route(
+        "/v1/bills/{bill_id}/refund",
+        "refundBill",
+        TAG,
+        "What a red bill leaves over goes back the way it came, never more than each channel paid",
+        Sent({"policy": "proportional"}, RefundWish),
+        ("bill_unknown", "red_bill_differs", "nothing_to_refund", "exceeds_notice", "exceeds_order", "exceeds_payment"),
+        RED,
+    ),
+    show_route(
+        "/v1/bills/{bill_id}/refund",
+        "showRefund",
+        TAG,
+        "What went back for a red bill, by channel",
+        "refund",
+        examples.REFUND,
+        "bill_unknown",
+        RED,
+    ),
+    wish_route(
+        "/v1/deposits",
+        "openDeposit",
+        DEPOSITS,
+        "Keep a patient's money: for one stay, or as the balance of a card",
+        Sent(examples.DEPOSIT_WISH, DepositWish),
+        ("deposit_exists", "business_no_conflict"),
+    ),
+    show_route(
+        "/v1/deposits/{name}",
+        "showDeposit",
+        DEPOSITS,
+        "A deposit with its vouchers and what is left",
+        "deposit",
+        examples.DEPOSIT,
+        "deposit_unknown",
+        DEPOSIT,
+    ),
+    wish_route(
+        "/v1/deposits/{name}/payments",
+        "payDeposit",
+        DEPOSITS,
+        "Money comes into it: a voucher",
+        Sent(examples.VOUCHER_WISH, DepositPaymentWish),
+        ("deposit_unknown", "deposit_settled", "channel_differs", "payment_exists"),
+        DEPOSIT,
+    ),
+    wish_route(
+        "/v1/deposits/{name}/use",
+        "useDeposit",
+        DEPOSITS,
+        "It pays a part of an order",
+        Sent({"order": examples.ORDER, "part": 0}, DepositUseWish),
+        (*PART, "deposit_unknown", "deposit_settled", "deposit_exceeded"),
+        DEPOSIT,
+    ),
+    wish_route(
+        "/v1/deposits/{name}/settlement",
+        "settleDeposit",
+        DEPOSITS,
+        "It pays for nothing more; what is left goes back the way it came, in the same step",
+        Sent({}, DepositSettlementWish),
+        ("deposit_unknown", "deposit_settled"),
+        DEPOSIT,
+    ),
+)

@@ -1,0 +1,1 @@
+"""A hospital's side of payments, credit, splits, deposits, appointments and visits."""

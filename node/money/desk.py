@@ -1,0 +1,87 @@
+"""The one door to money and visits at a hospital's gateway: which wish goes where, and who may ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from node.gateway_store import GatewayStore
+from node.money.bill_follow import BillFollow, Issue
+from node.money.deposits import Deposits
+from node.money.filing import Filing
+from node.money.names import Names
+from node.money.notices import Notices
+from node.money.orders import Orders
+from node.money.private_box import PrivateBox
+from node.money.refunds import Refunds
+from node.money.requests import (
+    ClosureWish,
+    DepositPaymentWish,
+    DepositSettlementWish,
+    DepositUseWish,
+    DepositWish,
+    NoticeWish,
+    OrderWish,
+    PaymentWish,
+    RefundWish,
+    WithdrawalWish,
+)
+from node.money.rows import MoneyRows
+from node.money.steps import MoneySteps
+from node.service import Page, Reader, Standing
+
+Do = Callable[[Any, Reader, str], Awaitable[Standing]]
+Show = Callable[[str, Reader], Awaitable[dict[str, Any] | None]]
+Rows = Callable[[Reader, str | None, int], Awaitable[Page]]
+
+
+class MoneyDesk:
+    """`do` takes a wish, `show` one thing, `rows` a list of a patient's own."""
+
+    def __init__(
+        self, store: GatewayStore, mac_key: bytes, storage_key: bytes, steps: MoneySteps, issue: Issue
+    ) -> None:
+        self._store = store
+        self.rows_kept = MoneyRows(store, PrivateBox(storage_key))
+        self.steps = steps
+        self.filing = Filing(Names(mac_key), self.rows_kept, steps)
+        notices, orders = Notices(self.filing), Orders(self.filing)
+        refunds, deposits = Refunds(self.filing), Deposits(self.filing)
+        self.follow = BillFollow(self.rows_kept, notices, issue)
+        self._do: dict[type, Do] = {
+            NoticeWish: notices.issue,
+            WithdrawalWish: notices.withdraw,
+            OrderWish: orders.place,
+            PaymentWish: orders.take,
+            ClosureWish: orders.close,
+            RefundWish: refunds.refund,
+            DepositWish: deposits.open,
+            DepositPaymentWish: deposits.pay,
+            DepositUseWish: deposits.use,
+            DepositSettlementWish: deposits.settle,
+        }
+        self._show: dict[str, Show] = {
+            "notice": notices.page,
+            "order": orders.page,
+            "refund": refunds.page,
+            "deposit": deposits.page,
+        }
+        self._rows: dict[str, Rows] = {"notice": notices.of_patient}
+
+    async def do(self, wish: Any, reader: Reader, target: str = "") -> Standing:
+        """Keep what becomes of a wish; `target` is what of the path it is about. Raises ServiceRefused with the code that the
+        ledger would give now, or one of content."""
+        standing = await self._do[type(wish)](wish, reader, target)
+        await self._store.flushed()
+        return standing
+
+    async def show(self, kind: str, target: str, reader: Reader) -> dict[str, Any] | None:
+        """None where there is nothing, or nothing for the reader. Raises ServiceRefused with the kind's `…_unknown`."""
+        return await self._show[kind](target, reader)
+
+    async def rows(self, kind: str, reader: Reader, after: str | None, limit: int) -> Page:
+        return await self._rows[kind](reader, after, limit)
+
+    def told(self, standing: Standing) -> Standing:
+        """After a wait: with the culprit's code, and the path of what was made."""
+        return self.steps.told(standing)

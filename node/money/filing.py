@@ -1,0 +1,115 @@
+"""Filing a wish: the same number with the same content is the same thing, for ever; with other content it is a conflict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from chain.codec import Wire
+from chain.operation import Operation, operation_digest
+from node.money.names import Names
+from node.money.rows import MoneyRow, MoneyRows
+from node.money.steps import MoneySteps
+from node.service import ServiceRefused, Standing
+
+PATHS = {
+    "notice": "/v1/fee-notices",
+    "order": "/v1/payment-orders",
+    "deposit": "/v1/deposits",
+    "payee": "/v1/payees",
+    "split": "/v1/splits",
+    "agreement": "/v1/credit-agreements",
+    "schedule": "/v1/schedules",
+    "appointment": "/v1/appointments",
+    "visit": "/v1/visits",
+}
+
+
+class _Known(Exception):
+    def __init__(self, standing: Standing) -> None:
+        super().__init__()
+        self.standing = standing
+
+
+class Filing:
+    def __init__(self, names: Names, rows: MoneyRows, steps: MoneySteps) -> None:
+        self.names, self.rows, self.steps = names, rows, steps
+        self._last = 0
+
+    async def file(
+        self,
+        kind: str,
+        number: str,
+        content: msgspec.Struct,
+        make: Callable[[bytes], Sequence[Operation]],
+        *,
+        holder: bytes = b"",
+        private: Wire | None = None,
+        due: Sequence[str] = (),
+        after: str = "",
+        beside: Callable[[], None] = lambda: None,
+    ) -> Standing:
+        """Carry out what `make` gives for the name of this number, and keep a row of it. `due` are tasks that follow from it.
+
+        Raises ServiceRefused: `business_no_conflict`, or the ledger's code.
+        """
+        name, mac = self.names.of(kind, number), self._content(kind, content)
+        if (known := self._known(kind, name, mac)) is not None:
+            return known
+        operations = make(name)
+        digests = [operation_digest(operation) for operation in operations]
+
+        def keep() -> None:
+            if (other := self._known(kind, name, mac)) is not None:  # asked for twice at once
+                raise _Known(other)
+            sealed = self.rows.sealed(kind, name, private) if private is not None else b""
+            row = MoneyRow(number, mac, digests, holder, self.steps.now_ms(), self.next_sequence(), sealed)
+            self.rows.put(kind, name, row)
+            for task in due:
+                self.rows.put_due(task, name)
+            beside()
+
+        try:
+            standing = await self.steps.carry_out(operations, keep, after)
+        except _Known as known_now:
+            return known_now.standing
+        return msgspec.structs.replace(standing, resource=self.path(kind, name))
+
+    def known(self, kind: str, number: str, content: msgspec.Struct) -> Standing | None:
+        """What this number stands for already. Raises ServiceRefused `business_no_conflict`."""
+        return self._known(kind, self.names.of(kind, number), self._content(kind, content))
+
+    def _content(self, kind: str, content: msgspec.Struct) -> bytes:
+        return self.names.of("content", kind, msgspec.json.encode(content))
+
+    def path(self, kind: str, name: bytes) -> str | None:
+        return f"{PATHS[kind]}/{name.hex()}" if kind in PATHS else None
+
+    def next_sequence(self) -> int:
+        """Ascending, also over restarts."""
+        self._last = max(self._last + 1, time.time_ns() // 1000)
+        return self._last
+
+    def _known(self, kind: str, name: bytes, mac: bytes) -> Standing | None:
+        row = self.rows.get(kind, name)
+        if row is None:
+            return None
+        standing = self.steps.standing(row.operations, self.path(kind, name))
+        is_refused = standing.status == "refused" and standing.code != "already_recorded"
+        if is_refused:
+            return None  # it may be asked for again
+        if row.content != mac:
+            raise ServiceRefused("business_no_conflict", "this number stands for something else already")
+        return msgspec.structs.replace(standing, repeated=True)
+
+
+def parse_name(text: str, code: str) -> bytes:
+    """32 bytes of a path's 64 hexadecimal digits. Raises ServiceRefused with `code`: malformed and unknown look the same."""
+    if len(text) != 64 or text != text.lower():
+        raise ServiceRefused(code)
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise ServiceRefused(code) from None

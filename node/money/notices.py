@@ -1,0 +1,192 @@
+"""Fee notices of a hospital: issued, listed to who owes them, withdrawn; the bill of a paid one follows by itself."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from chain import keyspace
+from chain.bill import BillRequest, Payer, PaymentParts
+from chain.codec import Wire, encode
+from chain.details import SEED_BYTES
+from chain.digest import MONEY, digest
+from chain.operation import AnswerNotices, IssueNotice, LineSum, WithdrawNotice
+from chain.records import IN_ORDER, NOT_OWED, OWED, SETTLED, NoticeBody, OrderBody
+from chain.rules.context import DAY_MS
+from node.money.filing import Filing, parse_name
+from node.money.requests import NoticeBill, NoticeWish, WithdrawalWish
+from node.service import Page, Reader, ServiceRefused, Standing
+
+DUE_MS = 7 * DAY_MS  # where the hospital does not say
+STATES = {OWED: "owed", IN_ORDER: "in_order", SETTLED: "settled", NOT_OWED: "withdrawn"}
+
+
+class NoticePrivate(Wire, frozen=True):
+    """What the ledger has a salted digest of."""
+
+    seed: bytes
+    payer: list[str]  # name, type, kind of document, number
+    titles: list[str]  # of the lines, in the order in which they were asked
+    bill: bytes  # NoticeBill as JSON; empty where none follows by itself
+
+    def root(self) -> bytes:
+        return digest(MONEY, ["notice_details", self.seed, encode([self.payer, self.titles, self.bill])])
+
+
+class Notices:
+    def __init__(self, filing: Filing) -> None:
+        self._filing = filing
+        self._organisation = filing.steps.organisation
+
+    async def issue(self, wish: NoticeWish, reader: Reader, target: str) -> Standing:
+        payer, names = wish.payer, self._filing.names
+        if not payer.id_number.strip():
+            raise ServiceRefused("invalid_value", "who owes it has a document", "/payer/id_number")
+        sums: dict[str, int] = {}
+        for line in wish.lines:
+            sums[line.kind] = sums.get(line.kind, 0) + line.amount_fen
+        if wish.bill is not None:
+            charged = sum(charge.amount_fen for charge in wish.bill.charges)
+            if charged != sum(sums.values()):
+                raise ServiceRefused("sum_mismatch", f"the bill's charges come to {charged} fen", "/bill/charges")
+        private = NoticePrivate(
+            os.urandom(SEED_BYTES),
+            [payer.name, payer.type, payer.id_type, payer.id_number],
+            [line.title for line in wish.lines],
+            msgspec.json.encode(wish.bill) if wish.bill is not None else b"",
+        )
+        due_ms = parse_moment(wish.due, "/due") if wish.due else self._filing.steps.now_ms() + DUE_MS
+        holder = names.holder(payer.id_type, payer.id_number)
+        lines = [LineSum(kind, sums[kind]) for kind in sorted(sums)]
+        return await self._filing.file(
+            "notice",
+            wish.notice_no,
+            wish,
+            lambda name: [IssueNotice(name, wish.kind, holder, lines, due_ms, private.root())],
+            holder=holder,
+            private=private,
+            due=["bill"] if wish.bill is not None else [],
+        )
+
+    async def withdraw(self, wish: WithdrawalWish, reader: Reader, target: str) -> Standing:
+        name = parse_name(target, "notice_unknown")
+        return await self._filing.steps.carry_out([WithdrawNotice(name, wish.reason)])
+
+    async def page(self, target: str, reader: Reader) -> dict[str, Any] | None:
+        name = parse_name(target, "notice_unknown")
+        row = self._filing.rows.get("notice", name)
+        if reader.role == "patient" and (row is None or not self._is_of(reader, row.holder)):
+            return None
+        return await self._page(name)
+
+    async def of_patient(self, reader: Reader, after: str | None, limit: int) -> Page:
+        """What the patient owes, or has owed, here."""
+        if reader.identity is None:
+            raise ServiceRefused("identity_missing")
+        holder = self._filing.names.holder(reader.identity.id_type, reader.identity.id_number)
+        found = self._filing.rows.of_holder(holder, "notice", int(after) if after else None, limit + 1)
+        pages = [await self._page(name) for _sequence, name in found[:limit]]
+        more = str(found[limit - 1][0]) if len(found) > limit else None
+        return Page([page for page in pages if page is not None], more)
+
+    def _is_of(self, reader: Reader, holder: bytes) -> bool:
+        identity = reader.identity
+        return identity is not None and self._filing.names.holder(identity.id_type, identity.id_number) == holder
+
+    async def _page(self, name: bytes) -> dict[str, Any] | None:
+        found = await self._filing.steps.body_at(keyspace.notice(self._organisation, name), NoticeBody)
+        row = self._filing.rows.get("notice", name)
+        if found is None:
+            if row is None:
+                return None
+            standing = self._filing.steps.standing(row.operations)
+            return {"notice": name.hex(), "notice_no": row.number, "state": standing.status, "code": standing.code}
+        body, height = found
+        page: dict[str, Any] = {
+            "notice": name.hex(),
+            "kind": body.kind,
+            "state": STATES[body.state],
+            "total_fen": body.total_fen,
+            "lines": [{"kind": line.kind, "amount_fen": line.amount_fen} for line in body.lines],
+            "due": utc_moment(body.due_ms),
+            "order": body.order[0].hex() if body.order else None,
+            "bill_id": body.bill[0] if body.bill else None,
+            "refunded_fen": body.refunded_fen,
+            "height": height,
+        }
+        if row is not None:
+            private = self._filing.rows.private("notice", name, row, NoticePrivate)
+            page |= {"notice_no": row.number, "titles": private.titles}
+        return page
+
+    # ── the bill that follows ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def bill_of(self, name: bytes) -> tuple[BillRequest | None, str]:
+        """The bill that a settled notice is to have; none and why where there is none yet, or never."""
+        rows = self._filing.rows
+        row = rows.get("notice", name)
+        found = await self._filing.steps.body(keyspace.notice(self._organisation, name), NoticeBody)
+        if row is None or found is None:
+            return None, "unknown"
+        if found.state == NOT_OWED or found.bill or found.refunded_fen:
+            return None, "never"
+        if found.state != SETTLED:
+            return None, "unsettled"
+        order = await self._filing.steps.body(keyspace.order(self._organisation, found.order[0]), OrderBody)
+        if order is None:
+            return None, "unsettled"
+        private = rows.private("notice", name, row, NoticePrivate)
+        wanted = msgspec.json.decode(private.bill, type=NoticeBill)
+        payer, kind, id_type, id_number = private.payer
+        return BillRequest(
+            kind=wanted.kind,
+            business_no=row.number[:50],
+            business_time=utc_moment(order.paid_ms),
+            place_code=wanted.place_code,
+            payer=Payer(payer, kind, id_type, id_number),  # type: ignore[arg-type]
+            total_fen=found.total_fen,
+            payments=payment_parts(order, found.total_fen),
+            charges=wanted.charges,
+            cashier=wanted.cashier,
+            items=wanted.items,
+            self_paid_fen=wanted.self_paid_fen,
+            self_funded_fen=wanted.self_funded_fen,
+            visit=wanted.visit,
+            checker=wanted.checker,
+            remark=wanted.remark,
+        ), ""
+
+    async def answer(self, bill: str, notices: list[bytes]) -> Standing:
+        """The bill answers them, once it is recorded itself."""
+        return await self._filing.steps.carry_out([AnswerNotices(bill, sorted(notices))], after=bill)
+
+
+def payment_parts(order: OrderBody, total_fen: int) -> PaymentParts:
+    """How the face of a bill tells an order's channels: the fund, the insured's account, others for the patient, the patient.
+
+    For one of an order's notices each channel counts in proportion, and the patient's own money takes what rounding leaves.
+    """
+    sums = {"fund": 0, "account": 0, "other": 0}
+    for part in order.parts:
+        if part.channel in sums:
+            sums[part.channel] += part.amount_fen * total_fen // order.total_fen
+    own = total_fen - sum(sums.values())
+    return PaymentParts(sums["fund"], sums["account"], sums["other"], own)
+
+
+def parse_moment(text: str, pointer: str) -> int:
+    """RFC 3339 with its zone, in ms since the epoch. Raises ServiceRefused `invalid_time`."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None or "T" not in text:
+            raise ValueError
+        return round(moment.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise ServiceRefused("invalid_time", "a moment as 2026-12-31T23:59:59+08:00", pointer) from None
+
+
+def utc_moment(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,117 @@
+"""Wishes: what may be asked of a hospital's gateway in matters of money, as REST and the command line write it.
+
+Money in fen, times RFC 3339 with their zone, names of the ledger 64 hexadecimal digits. Unknown fields are refused.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from chain.bill import LINES_MAX, Charge, Item, Payer, RequiredText, Text, Visit
+from chain.codec import PlaceCode
+
+Number = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]  # the hospital's own, or a channel's
+NameHex = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Code = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,47}\Z")]
+Amount = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+Moment = Annotated[str, msgspec.Meta(max_length=35)]
+
+
+class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of all."""
+
+
+class NoticeLine(Wish, frozen=True):
+    kind: Code  # consultation, drug, test …: rules of splitting go by it
+    amount_fen: Amount
+    title: Text = ""  # private
+
+
+class NoticeBill(Wish, frozen=True):
+    """The bill that is to follow by itself once the notice is paid; number, time, payer and payments come from there."""
+
+    kind: Literal["outpatient", "inpatient", "registration", "checkup"]
+    place_code: PlaceCode
+    cashier: RequiredText
+    charges: Annotated[list[Charge], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
+    items: Annotated[list[Item], msgspec.Meta(max_length=LINES_MAX)] = []
+    self_paid_fen: Annotated[int, msgspec.Meta(ge=0)] = 0
+    self_funded_fen: Annotated[int, msgspec.Meta(ge=0)] = 0
+    visit: Visit = msgspec.field(default_factory=Visit)
+    checker: Text = ""
+    remark: Text = ""
+
+
+class NoticeWish(Wish, frozen=True):
+    """Somebody owes the hospital."""
+
+    notice_no: Number
+    payer: Payer
+    lines: Annotated[list[NoticeLine], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
+    kind: Code = "medical"  # utility, non_tax …: other collections
+    due: Moment = ""  # else a week from now
+    bill: NoticeBill | None = None  # none: what follows is another one's business, as a visit's is
+
+
+class WithdrawalWish(Wish, frozen=True):
+    reason: Code
+
+
+class PartWish(Wish, frozen=True):
+    channel: Code
+    amount_fen: Amount
+
+
+class OrderWish(Wish, frozen=True):
+    """Notices are to be paid, by all parts together or not at all."""
+
+    order_no: Number
+    notices: Annotated[list[NameHex], msgspec.Meta(min_length=1, max_length=16)]
+    parts: Annotated[list[PartWish], msgspec.Meta(min_length=1, max_length=8)]
+    minutes: Annotated[int, msgspec.Meta(ge=1, le=259_200)] = 30
+
+
+class PaymentWish(Wish, frozen=True):
+    """The counter has a part's money: cash, a card at its terminal, a settlement with the insurance."""
+
+    part: Annotated[int, msgspec.Meta(ge=0, le=7)]
+    channel_no: Number  # of the receipt, the terminal's slip, the settlement
+    amount_fen: Amount
+
+
+class ClosureWish(Wish, frozen=True):
+    reason: Code
+
+
+class RefundWish(Wish, frozen=True):
+    """What a red bill leaves over goes back the way it came."""
+
+    policy: Literal["proportional", "credit_first", "last_first"] = "proportional"
+    amount_fen: Amount | None = None  # else all that was paid for it
+
+
+class DepositWish(Wish, frozen=True):
+    deposit_no: Number
+    payer: Payer
+    kind: Literal["inpatient", "balance"] = "inpatient"
+
+
+class DepositPaymentWish(Wish, frozen=True):
+    """A voucher."""
+
+    channel: Code
+    channel_no: Number
+    amount_fen: Amount
+
+
+class DepositUseWish(Wish, frozen=True):
+    """A deposit pays a part of an order."""
+
+    order: NameHex
+    part: Annotated[int, msgspec.Meta(ge=0, le=7)]
+
+
+class DepositSettlementWish(Wish, frozen=True):
+    """It pays for nothing more; what is left goes back the way it came."""

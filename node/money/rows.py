@@ -1,0 +1,100 @@
+"""What a gateway keeps of money and visits: one row for each name, private parts sealed, and indexes by patient and by what is due.
+
+Keys of the gateway's store, under `MONEY_ROWS`:
+  n kind name -> MoneyRow        kind is one byte of KINDS, name 32 bytes
+  h holder kind sequence name -> nothing      what is of a patient, in the order of its making
+  d task name -> nothing         what the gateway has still to do by itself; task is one byte of TASKS
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TypeVar
+
+from chain.codec import Count, Digest, Milliseconds, Wire
+from node.gateway_store import MONEY_ROWS, GatewayStore
+from node.money.private_box import PrivateBox
+
+T = TypeVar("T", bound=Wire)
+
+# kinds of rows
+KINDS = {
+    name: bytes([number])
+    for number, name in enumerate(
+        (
+            "notice",
+            "order",
+            "payment",
+            "refund",
+            "deposit",
+            "agreement",
+            "hold",
+            "payee",
+            "split",
+            "schedule",
+            "appointment",
+            "visit",
+        ),
+        1,
+    )
+}
+# what a gateway does by itself until it is done
+TASKS = {name: bytes([number]) for number, name in enumerate(("bill", "refund", "channel", "visit"), 1)}
+
+
+class MoneyRow(Wire, frozen=True):
+    """Something that was asked for here."""
+
+    number: str  # the hospital's own; nothing personal
+    content: Digest  # MAC of all that was asked: the same again is told by it
+    operations: list[Digest]  # of the chain that it became, in order
+    holder: bytes  # as the ledger calls the patient; empty if it is of nobody
+    asked_ms: Milliseconds
+    sequence: Count
+    private: bytes  # box of private_box.py; empty if nothing is private
+
+
+class MoneyRows:
+    def __init__(self, store: GatewayStore, box: PrivateBox) -> None:
+        self._store, self._box = store, box
+
+    def get(self, kind: str, name: bytes) -> MoneyRow | None:
+        return self._store.get(_row_key(kind, name), MoneyRow)
+
+    def put(self, kind: str, name: bytes, row: MoneyRow) -> None:
+        key = _row_key(kind, name)
+        self._store.put(key, row)
+        if row.holder:
+            self._store.put(_holder_key(row.holder, kind, row.sequence, name), b"")
+
+    def private(self, kind: str, name: bytes, row: MoneyRow, form: type[T]) -> T:
+        """Raises StorageDamaged."""
+        return self._box.open(_row_key(kind, name), row.private, form)
+
+    def sealed(self, kind: str, name: bytes, value: Wire) -> bytes:
+        return self._box.seal(_row_key(kind, name), value)
+
+    def of_holder(self, holder: bytes, kind: str, after: int | None, limit: int) -> list[tuple[int, bytes]]:
+        """(sequence, name) of a patient's rows of a kind, the oldest first, above `after`."""
+        prefix = MONEY_ROWS + b"h" + holder + KINDS[kind]
+        start = b"" if after is None else prefix + struct.pack(">Q", after) + b"\xff" * 33
+        keys = self._store.keys(prefix, start, limit)
+        return [(struct.unpack(">Q", key[len(prefix) : len(prefix) + 8])[0], key[len(prefix) + 8 :]) for key in keys]
+
+    def due(self, task: str, limit: int) -> list[bytes]:
+        prefix = MONEY_ROWS + b"d" + TASKS[task]
+        return [key[len(prefix) :] for key in self._store.keys(prefix, b"", limit)]
+
+    def put_due(self, task: str, name: bytes) -> None:
+        self._store.put(MONEY_ROWS + b"d" + TASKS[task] + name, b"")
+
+    def done(self, task: str, name: bytes) -> None:
+        self._store.delete(MONEY_ROWS + b"d" + TASKS[task] + name)
+
+
+def _row_key(kind: str, name: bytes) -> bytes:
+    return MONEY_ROWS + b"n" + KINDS[kind] + name
+
+
+def _holder_key(holder: bytes, kind: str, sequence: int, name: bytes) -> bytes:
+    return MONEY_ROWS + b"h" + holder + KINDS[kind] + struct.pack(">Q", sequence) + name

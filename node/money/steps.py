@@ -1,0 +1,157 @@
+"""Carrying a chain of operations out: foreseen with the rules themselves, kept in the outbox as one, sent until recorded.
+
+What the ledger would refuse now is refused here with its code, and nothing is kept. What is kept may still lose a race (the last
+number of a schedule): then its standing says so, with the code of the operation that was at fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from chain.block import RECORDED
+from chain.codec import Wire, decode, encode
+from chain.errors import Malformed, NotCanonical
+from chain.operation import Operation, operation_digest
+from chain.records import UNIT, ParametersBody
+from chain.rules import RULES, Context, View
+from chain.rules.context import Body
+from chain.state import body_of
+from node.disk_space import CODE as DISK_NEARLY_FULL
+from node.disk_space import DiskSpace
+from node.foresight import Foresight
+from node.gateway_follow import GatewayFollow
+from node.outbox import Outbox
+from node.service import ServiceRefused, Standing
+from node.standings import Standings
+
+LINKED_FAILED = "linked_failed"
+
+
+class _After:
+    """The state after the operations of a chain so far."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self.changes: dict[bytes, Wire] = {}
+        self.origins: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes, kind: type[Body]) -> Body | None:
+        if key in self.changes:
+            body = self.changes[key]
+            if not isinstance(body, kind):
+                raise TypeError(f"{key!r} is no {kind.__name__}")
+            return body
+        return self._view.get(key, kind)
+
+    def origin(self, key: bytes) -> bytes | None:
+        return self.origins.get(key) or self._view.origin(key)
+
+
+class MoneySteps:
+    def __init__(
+        self,
+        organisation: str,
+        parameters: ParametersBody,
+        outbox: Outbox,
+        standings: Standings,
+        follow: GatewayFollow,
+        now_ms: Callable[[], int],
+        space: DiskSpace,
+    ) -> None:
+        self.organisation, self.now_ms = organisation, now_ms
+        self._parameters, self._outbox, self._standings = parameters, outbox, standings
+        self._follow, self._space = follow, space
+        self._foresight = Foresight(follow.ask_record, lambda: follow.height)
+
+    async def carry_out(
+        self, operations: Sequence[Operation], beside: Callable[[], None] = lambda: None, after: str = ""
+    ) -> Standing:
+        """Keep a chain, all of it or nothing; the standing is the last one's. `beside` keeps what belongs to it in the same
+        change. `after`: a bill that has to be recorded first, so nothing is foreseen. Raises ServiceRefused with the code that
+        the ledger would give now."""
+        _verify_form(operations)
+        digests = [operation_digest(operation) for operation in operations]
+        known = self._standings.of_operation(digests[-1])
+        if known is not None and known.status != "refused":
+            return msgspec.structs.replace(self.standing(digests), repeated=True)
+        if not after:
+            try:
+                await self._foresight.look(lambda view: self._run(view, operations))
+            except ServiceRefused as refused:
+                if refused.code != "already_recorded" or len(operations) > 1:
+                    raise
+                return Standing(digests[-1].hex(), "recorded", repeated=True)  # by another gateway of the hospital
+        if self._space.is_low():
+            raise ServiceRefused(DISK_NEARLY_FULL, "no room for more on this node's disk")
+        if not self._outbox.has_room():
+            raise ServiceRefused("outbox_full", "too much waits for the ledger")
+        beside()
+        last = len(operations) - 1
+        for place, operation in enumerate(operations):
+            self._outbox.add(operation, after, linked=place < last)
+        return self.standing(digests)
+
+    async def verify(self, rule: Callable[[View, Context], object]) -> None:
+        """Ask the state something that is no operation. Raises ServiceRefused with what `rule` refuses."""
+        context = self._context(bytes(32))
+        await self._foresight.look(lambda view: rule(view, context))
+
+    async def body(self, key: bytes, kind: type[Body]) -> Body | None:
+        """A record as a validator proves it now; None if there is none, or none is told of in time."""
+        current = await self._follow.record(key)
+        return body_of(current.record, kind) if current is not None else None
+
+    async def body_at(self, key: bytes, kind: type[Body]) -> tuple[Body, int] | None:
+        """The same with the height of its last change."""
+        current = await self._follow.record(key)
+        return (body_of(current.record, kind), current.record.height) if current is not None else None
+
+    def standing(self, digests: Sequence[bytes], resource: str | None = None) -> Standing:
+        """Of a chain by what is known of its last operation; a refusal's code is the culprit's."""
+        found = self._standings.of_operation(digests[-1])
+        if found is None:
+            found = Standing(digests[-1].hex(), "queued")
+        chain = tuple(digest.hex() for digest in digests)
+        return self.told(msgspec.structs.replace(found, resource=resource, chain=chain))
+
+    def told(self, standing: Standing) -> Standing:
+        """With the code of the one operation of its chain that was at fault."""
+        if standing.code != LINKED_FAILED:
+            return standing
+        for digest in standing.chain:
+            other = self._standings.of_operation(bytes.fromhex(digest))
+            if other is not None and other.code not in (None, LINKED_FAILED, RECORDED):
+                return msgspec.structs.replace(standing, code=other.code)
+        return standing
+
+    def _run(self, view: View, operations: Sequence[Operation]) -> None:
+        after = _After(view)
+        for operation in operations:
+            digest = operation_digest(operation)
+            changes = RULES[type(operation)](after, operation, self._context(digest))
+            for key in changes:
+                if after.origin(key) is None:
+                    after.origins[key] = digest
+            after.changes.update(changes)
+
+    def _context(self, digest: bytes) -> Context:
+        return Context(
+            self.organisation,
+            UNIT,
+            self._follow.height + 1,
+            self.now_ms(),
+            digest,
+            self._parameters,
+            lambda _height: None,
+        )
+
+
+def _verify_form(operations: Sequence[Operation]) -> None:
+    """What reads it back must not stumble: neither the ledger nor this store. Raises ServiceRefused `invalid_value`."""
+    try:
+        for operation in operations:
+            decode(encode(operation), Operation)
+    except (Malformed, NotCanonical) as error:
+        raise ServiceRefused("invalid_value", f"a field has not its form: {error}") from None
