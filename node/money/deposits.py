@@ -67,8 +67,11 @@ class Deposits:
     async def settle(self, wish: DepositSettlementWish, reader: Reader, target: str) -> Standing:
         """In one step, with what is left going back: the newest voucher first."""
         name = parse_name(target, "deposit_unknown")
+        deposit = await self._body(name)
+        if deposit.settled:
+            raise ServiceRefused("deposit_settled")
         refunds: list[Operation] = []
-        for one, amount_fen in divide(await self._vouchers(name), await self._left(name), "last_first"):
+        for one, amount_fen in divide(await self._vouchers(name), await self._left(deposit), "last_first"):
             refund = self._filing.names.of("deposit_refund", name, one.payment)
             evidence = self._filing.names.of("refund_order", name, one.payment, amount_fen)
             refunds.append(RefundDeposit(refund, name, one.payment, amount_fen, evidence))
@@ -95,15 +98,18 @@ class Deposits:
                 }
                 for payment, voucher in vouchers
             ],
-            "balance_fen": await self._left(name),
+            "balance_fen": await self._left(body),
             "height": height,
         }
         return page | {"deposit_no": row.number} if row is not None else page
 
-    async def _left(self, name: bytes) -> int:
+    async def _body(self, name: bytes) -> DepositBody:
         deposit = await self._filing.steps.body(keyspace.deposit(self._organisation, name), DepositBody)
         if deposit is None:
             raise ServiceRefused("deposit_unknown")
+        return deposit
+
+    async def _left(self, deposit: DepositBody) -> int:
         account = await self._filing.steps.body(keyspace.account(deposit.account), AccountBody)
         return account.credits_fen - account.debits_fen if account is not None else 0
 

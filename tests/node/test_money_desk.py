@@ -1,0 +1,198 @@
+"""A hospital's money desk over a real ledger: notice, order, payment, the bill that follows; refunds; deposits; the same again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from chain.bill import Charge, Payer
+from node.gateway import Gateway
+from node.identity import Identity
+from node.money.requests import (
+    ClosureWish,
+    DepositPaymentWish,
+    DepositSettlementWish,
+    DepositUseWish,
+    DepositWish,
+    NoticeBill,
+    NoticeLine,
+    NoticeWish,
+    OrderWish,
+    PartWish,
+    PaymentWish,
+    RefundWish,
+    WithdrawalWish,
+)
+from node.service import Reader, ServiceRefused
+from tests.node.gateway_province import PATIENCE_S, STAFF, Province
+
+WEI = Payer("示例甲", "person", "other", "EXAMPLE-0001")
+LI = Payer("示例乙", "person", "other", "EXAMPLE-0002")
+
+
+def patient(payer: Payer) -> Reader:
+    identity = Identity(payer.id_type, payer.id_number, payer.name)
+    return Reader("p", "finance-city", "patient", identity=identity)
+
+
+def notice(number: str = "JF-1", payer: Payer = WEI, **lines: int) -> NoticeWish:
+    sums = lines or {"test": 10_000}
+    asked = [NoticeLine(kind, amount, f"{kind} in words") for kind, amount in sums.items()]
+    charge = Charge("05", "laboratory", sum(sums.values()))
+    return NoticeWish(number, payer, asked, bill=NoticeBill("outpatient", "A01", "machine 1", [charge]))
+
+
+def order(number: str, *notices: str, **parts: int) -> OrderWish:
+    return OrderWish(number, list(notices), [PartWish(channel, amount) for channel, amount in parts.items()])
+
+
+@pytest.fixture
+async def province(tmp_path: Path) -> AsyncIterator[Province]:
+    province = Province(tmp_path)
+    yield province
+    await province.stop()
+
+
+@pytest.fixture
+async def gateway(province: Province) -> Gateway:
+    return await province.start("hospital-a")
+
+
+async def done(gateway: Gateway, wish: Any, target: str = "", reader: Reader = STAFF) -> str:
+    """The name of what was made, once it is recorded."""
+    standing = await gateway.wait(await gateway.money.do(wish, reader, target), PATIENCE_S, "recorded")
+    assert standing.status == "recorded", standing
+    return (standing.resource or "").rpartition("/")[2]
+
+
+async def refused(gateway: Gateway, wish: Any, target: str = "", reader: Reader = STAFF) -> str:
+    with pytest.raises(ServiceRefused) as caught:
+        await gateway.money.do(wish, reader, target)
+    return caught.value.code
+
+
+async def shown(gateway: Gateway, kind: str, target: str, reader: Reader = STAFF) -> dict[str, Any]:
+    page = await gateway.money.show(kind, target, reader)
+    assert page is not None
+    return page
+
+
+async def billed(gateway: Gateway, name: str) -> str:
+    """The bill that follows by itself."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (page := await shown(gateway, "notice", name))["bill_id"]:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.01)
+    return str(page["bill_id"])
+
+
+async def test_notice_payment_and_bill_are_one_chain_of_records(gateway: Gateway) -> None:
+    """FEATURES 85."""
+    name = await done(gateway, notice())
+    mine = await gateway.money.rows("notice", patient(WEI), None, 10)
+    assert [(row["notice"], row["state"], row["titles"]) for row in mine.data] == [(name, "owed", ["test in words"])]
+    assert (await gateway.money.rows("notice", patient(LI), None, 10)).data == []
+    assert await gateway.money.show("notice", name, patient(LI)) is None
+    asked = await done(gateway, order("ZF-1", name, fund=4_000, account=1_000, cash=5_000))
+    for part, amount in enumerate((4_000, 1_000, 5_000)):
+        await done(gateway, PaymentWish(part, f"no {part}", amount), asked)
+    bill = await billed(gateway, name)
+    page = await shown(gateway, "notice", name, patient(WEI))
+    assert (page["state"], page["bill_id"]) == ("settled", bill)
+    shown_bill = await gateway.bill(bill, STAFF)
+    assert shown_bill is not None
+    assert shown_bill["total_fen"] == 10_000
+    assert shown_bill["payments"] == {
+        "insurance_fund_fen": 4_000,
+        "personal_account_fen": 1_000,
+        "other_fen": 0,
+        "cash_fen": 5_000,
+    }
+    assert await refused(gateway, order("ZF-2", name, cash=10_000)) == "already_settled"
+    assert await refused(gateway, PaymentWish(2, "once more", 5_000), asked) == "already_settled"
+    assert await refused(gateway, WithdrawalWish("mistake"), name) == "already_settled"
+
+
+async def test_the_same_number_is_the_same_thing(gateway: Gateway) -> None:
+    first = await gateway.money.do(notice(), STAFF)
+    again = await gateway.money.do(notice(), STAFF)
+    assert (again.repeated, again.operation, again.resource) == (True, first.operation, first.resource)
+    assert await refused(gateway, notice(test=9_999)) == "business_no_conflict"
+    await gateway.wait(first, PATIENCE_S, "recorded")
+    name = (first.resource or "").rpartition("/")[2]
+    asked = await done(gateway, order("ZF-1", name, cash=10_000))
+    payment = PaymentWish(0, "receipt 1", 10_000)
+    await done(gateway, payment, asked)
+    assert (await gateway.money.do(payment, STAFF, asked)).repeated
+
+
+async def test_what_the_ledger_would_refuse_is_refused_at_the_counter(gateway: Gateway) -> None:
+    assert await refused(gateway, notice(payer=replace(WEI, id_number=" "))) == "invalid_value"
+    wrong = notice()
+    assert wrong.bill is not None
+    wrong = replace(wrong, bill=replace(wrong.bill, charges=[Charge("05", "laboratory", 9_999)]))
+    assert await refused(gateway, wrong) == "sum_mismatch"
+    assert await refused(gateway, replace(notice(), due="tomorrow")) == "invalid_time"
+    name = await done(gateway, notice())
+    assert await refused(gateway, order("ZF-1", name, cash=9_999)) == "sum_mismatch"
+    assert await refused(gateway, order("ZF-1", "0" * 64, cash=1)) == "notice_unknown"
+    asked = await done(gateway, order("ZF-1", name, alipay=10_000))
+    assert await refused(gateway, PaymentWish(0, "no 1", 10_000), asked) == "channel_differs"
+    assert await refused(gateway, PaymentWish(1, "no 1", 10_000), asked) == "part_unknown"
+    assert await refused(gateway, PaymentWish(0, "no 1", 10_000), "x") == "order_unknown"
+    await done(gateway, ClosureWish("unpaid"), asked)
+    assert (await shown(gateway, "order", asked))["state"] == "closed"
+    await done(gateway, WithdrawalWish("mistake"), name)
+
+
+async def test_money_goes_back_the_way_it_came(gateway: Gateway) -> None:
+    """FEATURES 14."""
+    name = await done(gateway, notice())
+    asked = await done(gateway, order("ZF-1", name, card=6_000, cash=4_000))
+    await done(gateway, PaymentWish(0, "slip 1", 6_000), asked)
+    await done(gateway, PaymentWish(1, "receipt 1", 4_000), asked)
+    bill = await billed(gateway, name)
+    assert await refused(gateway, RefundWish(), bill) == "red_bill_differs"
+    red = await gateway.wait(await gateway.reverse(bill, "wrong payer", "cashier", None), PATIENCE_S, "recorded")
+    assert red.bill_id is not None
+    assert await refused(gateway, RefundWish(amount_fen=10_001), red.bill_id) == "exceeds_notice"
+    await done(gateway, RefundWish(amount_fen=5_000), red.bill_id)
+    page = await shown(gateway, "refund", red.bill_id)
+    assert {row["channel"]: row["amount_fen"] for row in page["refunds"]} == {"card": 3_000, "cash": 2_000}
+    assert (await gateway.money.do(RefundWish(amount_fen=5_000), STAFF, red.bill_id)).repeated
+    assert await refused(gateway, RefundWish(amount_fen=1), red.bill_id) == "business_no_conflict"
+
+
+async def test_a_deposit_from_voucher_to_bill_to_refund(gateway: Gateway) -> None:
+    """FEATURES 16."""
+    deposit = await done(gateway, DepositWish("YJ-1", WEI))
+    await done(gateway, DepositPaymentWish("card", "slip 1", 300_000), deposit)
+    await done(gateway, DepositPaymentWish("cash", "receipt 1", 200_000), deposit)
+    name = await done(gateway, notice(ward=320_000))
+    asked = await done(gateway, order("ZF-1", name, deposit=320_000))
+    await done(gateway, DepositUseWish(asked, 0), deposit)
+    await billed(gateway, name)
+    await done(gateway, DepositSettlementWish(), deposit)
+    page = await shown(gateway, "deposit", deposit)
+    assert (page["state"], page["balance_fen"]) == ("settled", 0)
+    assert [voucher["refunded_fen"] for voucher in page["vouchers"]] == [0, 180_000]
+    assert await refused(gateway, DepositSettlementWish(), deposit) == "deposit_settled"
+    assert await refused(gateway, DepositPaymentWish("cash", "receipt 2", 1), deposit) == "deposit_settled"
+
+
+async def test_a_gateway_that_was_gone_in_between_lets_the_bill_follow(province: Province) -> None:
+    """Another gateway of the hospital took the payment meanwhile."""
+    gateway = await province.start("hospital-a")
+    name = await done(gateway, notice())
+    asked = await done(gateway, order("ZF-1", name, cash=10_000))
+    again = await province.crash(gateway)
+    other = await province.start("hospital-a-2")
+    await done(other, PaymentWish(0, "receipt 1", 10_000), asked)
+    assert (await shown(other, "notice", name))["bill_id"] is None
+    again.begin()
+    bill = await billed(again, name)
+    assert [bill] == [operation.bill for operation in province.recorded_bills()]
