@@ -76,6 +76,7 @@ MONEY_PROBLEMS: dict[str, Problem] = {
         409, "Its bill stands: reverse it first and name the red bill", "原票据未冲红，不能退款"
     ),
     "red_bill_differs": Problem(409, "This is not the red bill of the notice's bill", "红票与缴费通知的票据不符"),
+    "bank_day_full": Problem(409, "Too many bank lines of one channel and day", "该渠道当日银行流水过多"),
     "bank_line_exists": Problem(409, "This bank line is recorded already", "银行流水已登记"),
     # deposits
     "deposit_exists": Problem(409, "This deposit's name is used", "预交金编号已使用"),

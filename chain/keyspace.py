@@ -301,6 +301,10 @@ def bank_line(organisation_name: str, name: bytes) -> bytes:
     return f"bankline/{organisation_name}/{name.hex()}".encode()
 
 
+def channel_day(organisation_name: str, channel: str, day: int) -> bytes:
+    return f"channelday/{organisation_name}/{channel}/{day:08d}".encode()
+
+
 def payee(organisation_name: str, name: bytes) -> bytes:
     return f"payee/{organisation_name}/{name.hex()}".encode()
 

@@ -92,6 +92,18 @@ class BankLineBody(Wire, frozen=True):
     time_ms: Milliseconds
 
 
+class ChannelDayBody(Wire, frozen=True):
+    """One channel's day: what it took and gave back for the organisation, and what of it came to the bank."""
+
+    taken: Count  # payments
+    taken_fen: Fen
+    refunded: Count  # refunds
+    refunded_fen: Fen
+    banked_fen: Fen
+    fee_fen: Fen
+    bank_lines: list[Digest]  # in the order of their recording
+
+
 class DepositBody(Wire, frozen=True):
     kind: Reason
     holder: Mac

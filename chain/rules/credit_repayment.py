@@ -31,6 +31,7 @@ from chain.records import (
 )
 from chain.rules import money_places
 from chain.rules.accounts import Books, verify_signer
+from chain.rules.channel_days import note_channel
 from chain.rules.context import DAY_MS, Changes, Context, Refused, View, refuse_repeated
 from chain.rules.credit import line_of, owed_fen, returned_fen, terms_of
 from chain.rules.payments import verify_amount
@@ -80,6 +81,7 @@ def repay_line(view: View, operation: RepayLine, context: Context) -> Changes:
         raise Refused("exceeds_debt")
     bearer, books = context.organisation, Books(view, context)
     source = money_places.channel(books, bearer, operation.channel)
+    note_channel(view, books, context, operation.channel, taken_fen=operation.amount_fen)
     if terms.bearer != LENDER:
         into = money_places.collected(books, bearer)
         books.post(source, into, operation.amount_fen, "repayment", operation.line.line)

@@ -22,6 +22,7 @@ from chain.operation import OpenDeposit, PayDeposit, PayFromDeposit, RefundDepos
 from chain.records import COUNTED, DEBITS_WITHIN_CREDITS, DepositBody, PaymentBody, ReasonBody, RefundBody
 from chain.rules import money_places
 from chain.rules.accounts import Books, room_fen, verify_signer
+from chain.rules.channel_days import note_channel
 from chain.rules.context import Changes, Context, Refused, View, refuse_repeated
 from chain.rules.orders import INSIDE, part_to_pay, pay_part, payment_of
 from chain.rules.payments import verify_amount, verify_left
@@ -51,6 +52,7 @@ def pay_deposit(view: View, operation: PayDeposit, context: Context) -> Changes:
     books = Books(view, context)
     source = money_places.channel(books, context.organisation, operation.channel)
     books.post(source, deposit.account, operation.amount_fen, "deposit", operation.deposit)
+    note_channel(view, books, context, operation.channel, taken_fen=operation.amount_fen)
     return books.changes | {
         own: PaymentBody(
             [],
@@ -107,6 +109,7 @@ def refund_deposit(view: View, operation: RefundDeposit, context: Context) -> Ch
     if operation.amount_fen > room_fen(books.account(deposit.account)):
         raise Refused("deposit_exceeded")
     books.post(deposit.account, payment.source, operation.amount_fen, "deposit_refund", operation.deposit)
+    note_channel(view, books, context, payment.channel, refunded_fen=operation.amount_fen)
     return books.changes | {
         keyspace.payment(context.organisation, operation.payment): replace(
             payment, refunded_fen=payment.refunded_fen + operation.amount_fen

@@ -7,7 +7,7 @@ Codes in their order of precedence:
   TakeStray       already_recorded, payment_exists, then the signer's, order_unknown, amount_not_positive, amount_too_large
   RefundPayment   already_recorded, refund_exists, then the signer's, payment_unknown, amount_not_positive, exceeds_payment,
                   notice_not_in_order, order_open, red_bill_missing, bill_unknown, red_bill_differs, exceeds_notice, exceeds_order
-  BankChannel     already_recorded, bank_line_exists, then the signer's, amount_not_positive, amount_too_large, date_unknown
+  BankChannel     already_recorded, bank_line_exists, then the signer's, amount_not_positive, amount_too_large, date_unknown, bank_day_full
   the part's      as in orders.py
 Source: DOMAIN sections 2.2, 5 and 6.
 """
@@ -35,6 +35,7 @@ from chain.records import (
 )
 from chain.rules import money_places
 from chain.rules.accounts import AMOUNT_FEN_MAX, Books, verify_signer
+from chain.rules.channel_days import note_bank, note_channel
 from chain.rules.context import Changes, Context, Refused, View, days_between, refuse_repeated
 from chain.rules.notices import notice_of
 from chain.rules.orders import order_of, part_to_pay, pay_part, payment_of
@@ -50,6 +51,7 @@ def take_payment(view: View, operation: TakePayment, context: Context) -> Change
     source = money_places.channel(books, context.organisation, part.channel)
     waiting = money_places.suspense(books, context.organisation)
     books.post(source, waiting, part.amount_fen, "payment", operation.order)
+    note_channel(view, books, context, part.channel, taken_fen=part.amount_fen)
     pay_part(view, books, context, operation.order, operation.part, operation.payment, source, operation.evidence)
     return books.changes
 
@@ -64,6 +66,7 @@ def take_stray(view: View, operation: TakeStray, context: Context) -> Changes:
     source = money_places.channel(books, context.organisation, operation.channel)
     into = money_places.refunds(books, context.organisation)
     books.post(source, into, operation.amount_fen, "stray", operation.order)
+    note_channel(view, books, context, operation.channel, taken_fen=operation.amount_fen)
     books.changes[key] = PaymentBody(
         [operation.order],
         operation.channel,
@@ -102,6 +105,7 @@ def refund_payment(view: View, operation: RefundPayment, context: Context) -> Ch
     else:
         _refund_order(view, books, context, operation, payment)
     books.post(payment.into, payment.source, operation.amount_fen, "refund", payment.order[0])
+    note_channel(view, books, context, payment.channel, refunded_fen=operation.amount_fen)
     books.changes[keyspace.payment(context.organisation, operation.payment)] = replace(
         payment, refunded_fen=payment.refunded_fen + operation.amount_fen
     )
@@ -179,6 +183,16 @@ def bank_channel(view: View, operation: BankChannel, context: Context) -> Change
     if operation.fee_fen:
         into = money_places.fees(books, context.organisation)
         books.post(into, source, operation.fee_fen, "fee", operation.settled)
+    note_bank(
+        view,
+        books,
+        context,
+        operation.channel,
+        operation.day,
+        operation.settled,
+        operation.amount_fen,
+        operation.fee_fen,
+    )
     return books.changes | {
         own: BankLineBody(operation.channel, operation.day, operation.amount_fen, operation.fee_fen, context.time_ms)
     }

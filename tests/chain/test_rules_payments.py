@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from chain import keyspace
 from chain.operation import (
     BankChannel,
     CloseOrder,
@@ -25,11 +26,13 @@ from chain.records import (
     SETTLED,
     STRAY,
     UNLIMITED,
+    ChannelDayBody,
 )
 from chain.rules import money_places
 from chain.rules.accounts import AMOUNT_FEN_MAX, Books
+from chain.rules.channel_days import BANK_LINES_MAX
 from chain.rules.orders import ORDER_MS_MAX
-from tests.chain.making import bill_id, issue_bill, key_of, mac, reverse_bill
+from tests.chain.making import TODAY, bill_id, issue_bill, key_of, mac, reverse_bill
 from tests.chain.paying import HOSPITAL, Story, answer, give_back, stray, take
 
 
@@ -198,6 +201,19 @@ def test_what_a_channel_owes_ends_at_the_bank(story: Story) -> None:
     assert story.code(replace(line, fee_fen=61)) == "bank_line_exists"
     assert [story.at(place) for place in ("bank", "fees", "collected")] == [-9_940, -60, 10_000]
     assert story.at("channel", about="alipay") == 0
+    for number in range(BANK_LINES_MAX - 1):
+        story.done(replace(line, settled=mac(f"bank {number + 2}"), amount_fen=1, fee_fen=0))
+    assert story.code(replace(line, settled=mac("bank 99"))) == "bank_day_full"
+
+
+def test_a_channels_day_says_what_it_took_and_what_came_to_the_bank(story: Story) -> None:
+    story.paid("n", test=10_000)
+    story.done(story.notice("m", test=70), story.order("o", "m", alipay=70), stray("s", "o", 30))
+    story.done(give_back("r", "s", 30))
+    line = BankChannel(mac("bank 1"), "alipay", TODAY, 9_940, 60)
+    story.done(line)
+    day: ChannelDayBody = story.chain.body(keyspace.channel_day(HOSPITAL, "alipay", TODAY), ChannelDayBody)
+    assert day == ChannelDayBody(2, 10_030, 1, 30, 9_940, 60, [mac("bank 1")])
 
 
 def test_no_other_operation_moves_this_money(story: Story) -> None:
