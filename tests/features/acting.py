@@ -91,4 +91,5 @@ class Patient:
 
     def at(self, network: Network, node: str = "archive") -> httpx2.Client:
         """The patient at a node, by a token of the finance bureau's sign-on."""
-        return network.api(node, "patient", network.nodes[node]["organisation"], self.number, self.identity)
+        bureau = network.nodes["archive" if network.nodes[node]["kind"] == "gateway" else node]["organisation"]
+        return network.api(node, "patient", bureau, self.number, self.identity)
