@@ -1,0 +1,70 @@
+"""Where a patient's money comes in: one interface, one file a channel, and simulators that stand in for the other side.
+
+Nothing here has ever spoken to a real gateway; see README.md for what was read and what was not.
+"""
+
+from node.channels.channel import (
+    ABSENT,
+    FORM,
+    NONE,
+    QR_CODE,
+    Acknowledgement,
+    Channel,
+    ChannelState,
+    Invitation,
+    Notice,
+    PaymentRequest,
+    RefundRequest,
+    RefundState,
+)
+from node.channels.errors import (
+    AnswerForged,
+    AnswerMalformed,
+    ChannelError,
+    ChannelRefused,
+    ChannelUnreachable,
+    NoticeForeign,
+    NoticeForged,
+    NoticeMalformed,
+    NoticeRefused,
+    NoticeStale,
+    StatementDigestDiffers,
+    StatementMalformed,
+    StatementNotReady,
+)
+from node.channels.statement_line import CLOSED, FAILED, PAYMENT, PENDING, REFUND, SUCCESS, StatementLine
+
+__all__ = [
+    "ABSENT",
+    "CLOSED",
+    "FAILED",
+    "FORM",
+    "NONE",
+    "PAYMENT",
+    "PENDING",
+    "QR_CODE",
+    "REFUND",
+    "SUCCESS",
+    "Acknowledgement",
+    "AnswerForged",
+    "AnswerMalformed",
+    "Channel",
+    "ChannelError",
+    "ChannelRefused",
+    "ChannelState",
+    "ChannelUnreachable",
+    "Invitation",
+    "Notice",
+    "NoticeForeign",
+    "NoticeForged",
+    "NoticeMalformed",
+    "NoticeRefused",
+    "NoticeStale",
+    "PaymentRequest",
+    "RefundRequest",
+    "RefundState",
+    "StatementDigestDiffers",
+    "StatementLine",
+    "StatementMalformed",
+    "StatementNotReady",
+]

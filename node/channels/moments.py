@@ -1,0 +1,72 @@
+"""Times as channels write them. All speak Beijing time, which has had no summer time since 1991."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta, timezone
+
+from node.channels.errors import WrongForm
+
+BEIJING = timezone(timedelta(hours=8))
+SECONDS, COMPACT, MONTH_DAY = "%Y-%m-%d %H:%M:%S", "%Y%m%d%H%M%S", "%m%d%H%M%S"
+
+_FORMS = {SECONDS: re.compile(r"[0-9]{4}(-[0-9]{2}){2} ([0-9]{2}:){2}[0-9]{2}"), COMPACT: re.compile(r"[0-9]{14}")}
+_OFFSET = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
+_TEN_DIGITS = re.compile(r"[0-9]{10}")
+
+
+def beijing_text(time_ms: int, form: str = SECONDS) -> str:
+    return _beijing(time_ms).strftime(form)
+
+
+def beijing_day(time_ms: int) -> date:
+    return _beijing(time_ms).date()
+
+
+def offset_text(time_ms: int) -> str:
+    """As RFC 3339 with +08:00, which WeChat Pay wants."""
+    return _beijing(time_ms).isoformat(timespec="seconds")
+
+
+def parse_beijing(text: str, name: str, form: str = SECONDS) -> int:
+    """Milliseconds since the epoch. Raises WrongForm; `strptime` alone would take digits of any script."""
+    if not _FORMS[form].fullmatch(text):
+        raise WrongForm(f"{name}: not a time")
+    try:
+        return _milliseconds(datetime.strptime(text, form).replace(tzinfo=BEIJING))
+    except (ValueError, OverflowError):
+        raise WrongForm(f"{name}: not a time") from None
+
+
+def parse_offset(text: str, name: str) -> int:
+    """Milliseconds since the epoch of RFC 3339. Raises WrongForm."""
+    if not _OFFSET.fullmatch(text):
+        raise WrongForm(f"{name}: not a time with its zone")
+    try:
+        return _milliseconds(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        raise WrongForm(f"{name}: not a time with its zone") from None
+
+
+def parse_without_year(text: str, name: str, near: date) -> int:
+    """Milliseconds of `MMDDhhmmss`, in the year that brings it nearest to `near`. Raises WrongForm."""
+    if not _TEN_DIGITS.fullmatch(text):
+        raise WrongForm(f"{name}: not a time")
+    candidates = []
+    for year in (near.year - 1, near.year, near.year + 1):
+        try:
+            moment = datetime.strptime(f"{year}{text}", COMPACT).replace(tzinfo=BEIJING)
+        except ValueError:
+            continue  # 29 February of a year that has none
+        candidates.append((abs(moment.date() - near), moment))
+    if not candidates:
+        raise WrongForm(f"{name}: not a time")
+    return _milliseconds(min(candidates)[1])
+
+
+def _beijing(time_ms: int) -> datetime:
+    return datetime.fromtimestamp(time_ms // 1000, UTC).astimezone(BEIJING)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
