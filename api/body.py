@@ -38,6 +38,11 @@ async def read_body(request: Request, media_types: tuple[str, ...], bytes_max: i
         raise ApiRefused(
             "media_type_unsupported", f"send {' or '.join(media_types)}", headers={"Accept": ", ".join(media_types)}
         )
+    return await read_bytes(request, bytes_max, timeout_s)
+
+
+async def read_bytes(request: Request, bytes_max: int, timeout_s: float) -> bytes:
+    """The same of any media type, where who sends it has a form of its own. Raises ApiRefused."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise ApiRefused("media_type_unsupported", "send the body without Content-Encoding")
     length = request.headers.get("content-length", "")

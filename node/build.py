@@ -184,6 +184,7 @@ def _open_mirror(
 
 
 def _open_gateway(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: Stop) -> GatewayNode:
+    from node.channels.opening import open_channels
     from node.gateway import Gateway
     from node.gateway_node import GatewayNode
     from node.paper_stock import read_paper_forms
@@ -199,6 +200,7 @@ def _open_gateway(place: NodeHome, config: NodeConfig, genesis: Genesis, stop: S
         peers=peers,
         on_failure=stop.ask,
         space=_space(config),
+        channels=open_channels(config.channels, place.channel_keys, config.data_dir / "channel_books"),
     )
     return GatewayNode(gateway, peers)
 

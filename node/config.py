@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from chain.codec import Name, PlaceCode
+from node.channels.configuration import ChannelConfig, read_channels
 from node.config_file import ConfigRefused, Problem, Section, compose_config, read_config_file
 from node.home import NodeHome
 from node.network_checks import check_network
@@ -104,6 +105,7 @@ class NodeConfig(msgspec.Struct, frozen=True):
         None  # the file that says which blank forms a gateway has (paper_stock.py); it need not be there
     )
     webhooks: list[WebhookConfig] = []  # whom a mirror tells of events
+    channels: list[ChannelConfig] = []  # by which a hospital takes money
 
     @property
     def office_name(self) -> str:
@@ -161,6 +163,7 @@ def parse_node_config(data: bytes, home: Path, path: str = "node.yaml") -> NodeC
         public_url=root.read_text("public_url", "", URL, URL_HINT).rstrip("/"),
         paper_forms=NodeHome(home).paper_forms,
         webhooks=read_webhooks(root),
+        channels=read_channels(root),
     )
     if config.api is not None and not config.public_url:
         config = msgspec.structs.replace(config, public_url=_own_url(config.api, config.api_tls))
@@ -222,6 +225,8 @@ def _check_node(config: NodeConfig, root: Section) -> None:
         root.problems.add(
             root.line_of("webhooks"), f"webhooks: only mirrors tell of events, this is a {config.kind}; remove it"
         )
+    if config.kind != GATEWAY and "channels" in root:
+        root.problems.add(root.line_of("channels"), "channels: only a hospital's gateway takes money; remove it")
     if config.kind == VALIDATOR and config.api is not None:
         root.problems.add(root.line_of("api"), "api: a validator serves nobody but nodes; remove it")
     if config.api is None and "public_url" in root:

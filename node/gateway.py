@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -34,6 +34,7 @@ from node.bill_life import BillLife
 from node.bill_pages import BillPages
 from node.block_pages import BlockPages
 from node.bound_bills import BoundBills
+from node.channels.channel import Channel
 from node.config import NodeConfig
 from node.details_post import DetailsPost
 from node.disk_space import CODE as DISK_NEARLY_FULL
@@ -105,6 +106,7 @@ class Gateway:
         on_failure: Callable[[str], None] = lambda reason: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         space: DiskSpace | None = None,
+        channels: Mapping[str, Channel] | None = None,
     ) -> None:
         """Opens the store below `config.data_dir`. Raises StorageDamaged, StorageLocked."""
         self.name, self.organisation = config.name, config.organisation
@@ -248,8 +250,9 @@ class Gateway:
         steps = MoneySteps(
             config.organisation, parameters, self._outbox, self._standings, self._follow, now_ms, self._space
         )
-        self.money = MoneyDesk(store, mac_key, storage_key, steps, self.issue)
-        self._settling.on_paid = self.money.follow.look_now
+        self.money = MoneyDesk(store, mac_key, storage_key, steps, self.issue, channels or {})
+        self._settling.on_paid = self.money.on_paid
+        self._settling.on_payment_refused = self.money.parts.on_payment_refused
         self._tasks: list[asyncio.Task[None]] = []
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -267,6 +270,7 @@ class Gateway:
             "catalogues": self._catalogues.run(self._follow.caught_up),
             "lookups": self._counts.run(),
             "bill-follow": self.money.follow.run(),
+            "channels": self.money.parts.run(),
         }
         self._tasks = [asyncio.create_task(self._guard(name, part), name=name) for name, part in parts.items()]
         self._tasks.append(asyncio.create_task(self._watch_store(), name="watch-store"))
@@ -278,6 +282,8 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._counts.write()
         await self.store.stop()
+        for channel in self.money.channels.values():
+            await channel.end()
         if self.store.failure is not None:  # of the last batch: nobody watched it any more
             self._stop_for_store()
 

@@ -59,6 +59,11 @@ class NodeHome(msgspec.Struct, frozen=True):
         return self.config_dir / "medical.json"
 
     @property
+    def channel_keys(self) -> Path:
+        """Directory of the keys and secrets by which a hospital's channels know it, and it knows them."""
+        return self.config_dir / "channels"
+
+    @property
     def paper_forms(self) -> Path:
         """Blank forms that lie at a gateway's issuing points; not there: none."""
         return self.config_dir / "paper-forms.json"

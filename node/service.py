@@ -5,7 +5,7 @@ The API knows these and nothing else of a node; `gateway.py` and `mirror.py` imp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -282,6 +282,14 @@ class Money(Protocol):
     async def do(self, wish: Any, reader: Reader, target: str = "") -> Standing:
         """Keep what becomes of a wish; `target` is what of the path it is about. Raises ServiceRefused with the code that the
         ledger would give now, or one of content."""
+        ...
+
+    async def invite(self, wish: Any, reader: Reader, target: str) -> dict[str, Any]:
+        """What the payer of a part of an order opens. Raises ServiceRefused."""
+        ...
+
+    async def hear(self, channel: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, bytes]:
+        """A channel's notice, from anybody: (status, media type, body) of the answer. Raises ServiceRefused `not_found`."""
         ...
 
     async def show(self, kind: str, target: str, reader: Reader) -> dict[str, Any] | None:

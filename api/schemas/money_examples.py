@@ -73,6 +73,15 @@ ORDER_PAGE: dict[str, Any] = {
     "height": 1042,
     "order_no": "ZF20260301000123",
 }
+INVITATION: dict[str, Any] = {
+    "order": ORDER,
+    "part": 2,
+    "channel": "alipay",
+    "order_no": "77aa4c1d77aa4c1d77aa4c1d77aa4c02",
+    "kind": "qr_code",
+    "text": "https://qr.alipay.example/bax00000",
+    "state": "invited",
+}
 PAYMENT_WISH: dict[str, Any] = {"part": 0, "channel_no": "YB20260301000001", "amount_fen": 8000}
 RED_ID = "330601260000000456"
 REFUND: dict[str, Any] = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from node.channels.channel import Channel
 from node.gateway_store import GatewayStore
 from node.money.bill_follow import BillFollow, Issue
+from node.money.channel_parts import ChannelParts
 from node.money.deposits import Deposits
 from node.money.filing import Filing
 from node.money.names import Names
@@ -20,6 +22,7 @@ from node.money.requests import (
     DepositSettlementWish,
     DepositUseWish,
     DepositWish,
+    InvitationWish,
     NoticeWish,
     OrderWish,
     PaymentWish,
@@ -39,14 +42,21 @@ class MoneyDesk:
     """`do` takes a wish, `show` one thing, `rows` a list of a patient's own."""
 
     def __init__(
-        self, store: GatewayStore, mac_key: bytes, storage_key: bytes, steps: MoneySteps, issue: Issue
+        self,
+        store: GatewayStore,
+        mac_key: bytes,
+        storage_key: bytes,
+        steps: MoneySteps,
+        issue: Issue,
+        channels: Mapping[str, Channel],
     ) -> None:
-        self._store = store
         self.rows_kept = MoneyRows(store, PrivateBox(storage_key))
         self.steps = steps
         self.filing = Filing(Names(mac_key), self.rows_kept, steps)
         notices, orders = Notices(self.filing), Orders(self.filing)
         refunds, deposits = Refunds(self.filing), Deposits(self.filing)
+        self.channels = channels
+        self.parts = ChannelParts(self.filing, channels)
         self.follow = BillFollow(self.rows_kept, notices, issue)
         self._do: dict[type, Do] = {
             NoticeWish: notices.issue,
@@ -72,8 +82,21 @@ class MoneyDesk:
         """Keep what becomes of a wish; `target` is what of the path it is about. Raises ServiceRefused with the code that the
         ledger would give now, or one of content."""
         standing = await self._do[type(wish)](wish, reader, target)
-        await self._store.flushed()
+        await self.rows_kept.flushed()
         return standing
+
+    async def invite(self, wish: InvitationWish, reader: Reader, target: str) -> dict[str, Any]:
+        """What the payer of a part opens. Raises ServiceRefused."""
+        return await self.parts.invite(wish, reader, target)
+
+    async def hear(self, channel: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, bytes]:
+        """A channel's notice: (status, media type, body) of the answer. Raises ServiceRefused `not_found`."""
+        return await self.parts.hear(channel, headers, body)
+
+    def on_paid(self) -> None:
+        """A block has recorded payments."""
+        self.follow.look_now()
+        self.parts.look_now()
 
     async def show(self, kind: str, target: str, reader: Reader) -> dict[str, Any] | None:
         """None where there is nothing, or nothing for the reader. Raises ServiceRefused with the kind's `…_unknown`."""

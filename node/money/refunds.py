@@ -59,8 +59,13 @@ class Refunds:
         if not refunds:
             raise ServiceRefused("nothing_to_refund")
         names = [refund.refund for refund in refunds]
+
+        def beside() -> None:
+            for name in names:
+                self._filing.rows.put_due("back", name)
+
         return await self._filing.file(
-            "refund", target, wish, lambda name: refunds, private=RefundsPrivate(names), due=["refund"]
+            "refund", target, wish, lambda name: refunds, private=RefundsPrivate(names), beside=beside
         )
 
     async def page(self, target: str, reader: Reader) -> dict[str, Any] | None:

@@ -81,6 +81,16 @@ class PaymentWish(Wish, frozen=True):
     amount_fen: Amount
 
 
+class InvitationWish(Wish, frozen=True):
+    """The payer of a part is to be shown what to open; a channel that answers at once is asked at once."""
+
+    part: Annotated[int, msgspec.Meta(ge=0, le=7)]
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] = (
+        "医疗费用"  # the payer reads it: nothing about a patient
+    )
+    details: dict[str, Annotated[str, msgspec.Meta(max_length=128)]] = {}  # what one channel alone wants to know
+
+
 class ClosureWish(Wish, frozen=True):
     reason: Code
 

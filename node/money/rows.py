@@ -12,8 +12,10 @@ import struct
 from typing import TypeVar
 
 from chain.codec import Count, Digest, Milliseconds, Wire
+from chain.errors import StorageFailed
 from node.gateway_store import MONEY_ROWS, GatewayStore
 from node.money.private_box import PrivateBox
+from node.service import ServiceRefused
 
 T = TypeVar("T", bound=Wire)
 
@@ -34,12 +36,13 @@ KINDS = {
             "schedule",
             "appointment",
             "visit",
+            "part",
         ),
         1,
     )
 }
 # what a gateway does by itself until it is done
-TASKS = {name: bytes([number]) for number, name in enumerate(("bill", "refund", "channel", "visit"), 1)}
+TASKS = {name: bytes([number]) for number, name in enumerate(("bill", "part", "stray", "back", "visit"), 1)}
 
 
 class MoneyRow(Wire, frozen=True):
@@ -87,6 +90,13 @@ class MoneyRows:
 
     def put_due(self, task: str, name: bytes) -> None:
         self._store.put(MONEY_ROWS + b"d" + TASKS[task] + name, b"")
+
+    async def flushed(self) -> None:
+        """Return when everything put so far is on the disk. Raises ServiceRefused."""
+        try:
+            await self._store.flushed()
+        except StorageFailed as failed:
+            raise ServiceRefused(failed.code) from None
 
     def done(self, task: str, name: bytes) -> None:
         self._store.delete(MONEY_ROWS + b"d" + TASKS[task] + name)

@@ -93,6 +93,10 @@ class MoneySteps:
             self._outbox.add(operation, after, linked=place < last)
         return self.standing(digests)
 
+    def keep(self, operation: Operation) -> None:
+        """Keep one that has to be recorded whatever is foreseen."""
+        self._outbox.add(operation)
+
     async def verify(self, rule: Callable[[View, Context], object]) -> None:
         """Ask the state something that is no operation. Raises ServiceRefused with what `rule` refuses."""
         context = self._context(bytes(32))

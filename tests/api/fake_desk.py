@@ -10,7 +10,7 @@ import functools
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -353,6 +353,16 @@ class FakeMoney:
         self.desk.calls.append(("do", wish, target))
         standing = self.desk._keep(repr((wish, target)).encode(), None)
         return msgspec.structs.replace(standing, resource=f"/v1/fee-notices/{money_examples.NAME}")
+
+    async def invite(self, wish: Any, reader: Reader, target: str) -> dict[str, Any]:
+        self.desk.calls.append(("invite", wish, target))
+        return money_examples.INVITATION
+
+    async def hear(self, channel: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, bytes]:
+        self.desk.calls.append(("hear", channel, body))
+        if channel != "alipay":
+            raise ServiceRefused("not_found")
+        return (200, "text/plain", b"success") if body else (400, "text/plain", b"failure")
 
     async def show(self, kind: str, target: str, reader: Reader) -> dict[str, Any] | None:
         self.desk.calls.append(("show", kind, target))

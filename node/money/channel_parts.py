@@ -1,0 +1,334 @@
+"""Parts of orders that come over a channel: invitations, the channel's notices, questions where none came, closing, giving back.
+
+A part is kept before the channel hears of it. A notice, which may come late, twice or never, becomes one payment by the channel's own
+number; what the ledger refuses as payment of the part it takes as stray, and that goes back by itself. Everything that is still to be
+done lies in the store (tasks `part`, `stray`, `back`), so it goes on after a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from chain import keyspace
+from chain.codec import Count, Digest, Fen, Milliseconds, Wire
+from chain.operation import CloseOrder, RefundPayment, TakePayment, TakeStray, operation_digest
+from chain.records import ORDER_OPEN, STRAY, OrderBody, PaymentBody, RefundBody
+from node.channels.channel import Channel, ChannelState, PaymentRequest, RefundRequest
+from node.channels.errors import ChannelError, NoticeRefused
+from node.channels.statement_line import CLOSED, PAYMENT, SUCCESS
+from node.money.filing import Filing, parse_name
+from node.money.requests import InvitationWish
+from node.money.rows import MoneyRow
+from node.service import Reader, ServiceRefused
+
+LOOK_S = 1.0
+ASKED_AGAIN_MS = 15_000  # of a part whose notice has not come
+AT_ONCE = 200
+# a payment that is refused for these goes back; for others a person has to look
+GOES_BACK = frozenset(
+    {"already_settled", "order_closed", "order_expired", "part_paid", "amount_differs", "channel_differs"}
+)
+
+log = structlog.get_logger("gateway")
+
+
+class PartPrivate(Wire, frozen=True):
+    """What a channel was told of a part."""
+
+    order: Digest
+    part: Count
+    channel: str
+    order_no: str  # as the channel has it
+    amount_fen: Fen
+    placed_ms: Milliseconds
+    expires_ms: Milliseconds
+    subject: str
+    details: list[list[str]]
+
+    def request(self) -> PaymentRequest:
+        return PaymentRequest(
+            self.order_no,
+            self.amount_fen,
+            self.placed_ms,
+            self.expires_ms,
+            self.subject,
+            {entry[0]: entry[1] for entry in self.details},
+        )
+
+
+class PaidPrivate(Wire, frozen=True):
+    """A payment that a channel told of."""
+
+    part: Digest  # name of the part's row
+    trade_no: str
+    amount_fen: Fen
+    evidence: Digest
+
+
+class ChannelParts:
+    def __init__(self, filing: Filing, channels: Mapping[str, Channel]) -> None:
+        self._filing, self._channels = filing, channels
+        self._organisation = filing.steps.organisation
+        self._asked_ms: dict[bytes, int] = {}  # part -> when the channel was asked last; those that are due alone
+        self._wake = asyncio.Event()
+        self.failed: dict[bytes, str] = {}  # task's name -> code; at most AT_ONCE
+        self.refused_notices = 0
+
+    # ── inviting ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def invite(self, wish: InvitationWish, reader: Reader, target: str) -> dict[str, Any]:
+        """Ask the channel for what the payer opens; one that answers at once has paid at once. Asked again, the same.
+
+        Raises ServiceRefused: `order_unknown`, `part_unknown`, `already_settled`, `channel_unknown`, `channel_unreachable`,
+        `channel_refused`.
+        """
+        order = parse_name(target, "order_unknown")
+        body = await self._filing.steps.body(keyspace.order(self._organisation, order), OrderBody)
+        if body is None:
+            raise ServiceRefused("order_unknown")
+        if body.state != ORDER_OPEN:
+            raise ServiceRefused("already_settled" if body.paid_ms else "order_closed")
+        if wish.part >= len(body.parts):
+            raise ServiceRefused("part_unknown", "the order has no such part", "/part")
+        part = body.parts[wish.part]
+        channel = self._channels.get(part.channel)
+        if channel is None:
+            raise ServiceRefused("channel_unknown", f"this gateway has no channel {part.channel}")
+        order_no = f"{order.hex()[:30]}{wish.part:02d}"
+        name = self._filing.names.of("part", order_no)
+        private = self._private(name)
+        if private is None:
+            private = PartPrivate(
+                order,
+                wish.part,
+                part.channel,
+                order_no,
+                part.amount_fen,
+                self._filing.steps.now_ms(),
+                body.until_ms,
+                wish.subject,
+                sorted([key, value] for key, value in wish.details.items()),
+            )
+            try:
+                private.request()
+            except ValueError as error:
+                raise ServiceRefused("invalid_value", str(error), "/subject") from None
+            self._put("part", name, private)
+            self._filing.rows.put_due("part", name)
+            await self._filing.rows.flushed()
+        try:
+            invitation = await channel.pay(private.request())
+        except ChannelError as error:
+            raise _refused(error) from None
+        page: dict[str, Any] = {
+            "order": target,
+            "part": wish.part,
+            "channel": part.channel,
+            "order_no": order_no,
+            "kind": invitation.kind,
+            "text": invitation.text,
+            "state": "invited",
+        }
+        if invitation.state is not None and invitation.state.state == SUCCESS:
+            await self._paid(name, private, invitation.state, self._filing.names.of("answer", order_no))
+            page["state"] = "paid"
+        return page
+
+    # ── hearing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def hear(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, bytes]:
+        """A channel's own word, from anybody who can reach the path: (status, media type, body) of the answer.
+
+        It is accepted once what follows from it is on the disk. Raises ServiceRefused `not_found` for no channel of ours.
+        """
+        channel = self._channels.get(name)
+        if channel is None:
+            raise ServiceRefused("not_found")
+        is_accepted = False
+        try:
+            notice = channel.read_notice(headers, body)
+            if notice.kind == PAYMENT and notice.state == SUCCESS:
+                part = self._filing.names.of("part", notice.order_no)
+                private = self._private(part)
+                if private is None or private.channel != name:
+                    raise ServiceRefused("notice_unknown_order")
+                state = ChannelState(SUCCESS, notice.trade_no, notice.amount_fen, notice.time_ms)
+                await self._paid(part, private, state, notice.evidence)
+            is_accepted = True
+        except NoticeRefused as refused:
+            self.refused_notices += 1
+            log.warning("notice_refused", channel=name, code=refused.code)
+        except ServiceRefused as refused:
+            self.refused_notices += 1
+            log.warning("notice_refused", channel=name, code=refused.code)
+        answer = channel.acknowledgement(is_accepted)
+        return answer.status, answer.content_type, answer.body
+
+    async def _paid(self, part: bytes, private: PartPrivate, state: ChannelState, evidence: bytes) -> None:
+        """Once for each of the channel's numbers. Raises ServiceRefused where nothing could be kept."""
+        rows, names = self._filing.rows, self._filing.names
+        payment = names.of("payment", private.channel, state.trade_no)
+        if rows.get("payment", payment) is not None:
+            return
+        paid = PaidPrivate(part, state.trade_no, state.amount_fen, evidence)
+        operation = TakePayment(payment, private.order, private.part, state.amount_fen, evidence)
+
+        def keep() -> None:
+            self._put("payment", payment, paid, operation_digest(operation))
+            rows.done("part", part)
+
+        try:
+            await self._filing.steps.carry_out([operation], keep)
+        except ServiceRefused as refused:
+            if refused.code not in GOES_BACK:
+                raise
+            self._take_stray(payment, private, paid)
+        await rows.flushed()
+
+    def on_payment_refused(self, operation: TakePayment, code: str) -> None:
+        """The ledger has refused, of two that came at once, the later one."""
+        row = self._filing.rows.get("payment", operation.payment)
+        if row is None or code not in GOES_BACK:
+            return
+        paid = self._filing.rows.private("payment", operation.payment, row, PaidPrivate)
+        private = self._private(paid.part)
+        if private is not None:
+            self._take_stray(operation.payment, private, paid)
+
+    def _take_stray(self, payment: bytes, private: PartPrivate, paid: PaidPrivate) -> None:
+        operation = TakeStray(payment, private.order, private.channel, paid.amount_fen, paid.evidence)
+        self._put("payment", payment, paid, operation_digest(operation))
+        self._filing.rows.done("part", paid.part)
+        self._filing.rows.put_due("stray", payment)
+        self._filing.steps.keep(operation)
+        log.warning("payment_goes_back", channel=private.channel)
+        self._wake.set()
+
+    # ── what is still to be done ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            for task, do in (("part", self._watch), ("stray", self._give_back), ("back", self._refund)):
+                for name in self._filing.rows.due(task, AT_ONCE):
+                    await self._try(do, name)
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+
+    def look_now(self) -> None:
+        self._wake.set()
+
+    async def _try(self, do: Any, name: bytes) -> None:
+        try:
+            await do(name)
+        except (ChannelError, ServiceRefused) as error:
+            if self.failed.get(name) != error.code:
+                log.error("channel_task_waits", code=error.code)
+                if len(self.failed) < AT_ONCE:
+                    self.failed[name] = error.code
+        else:
+            self.failed.pop(name, None)
+
+    async def _watch(self, name: bytes) -> None:
+        """A part whose notice has not come: asked for now and then, closed with its order when the time is over."""
+        private = self._private(name)
+        channel = self._channels.get(private.channel) if private is not None else None
+        if private is None or channel is None:
+            return
+        now_ms = self._filing.steps.now_ms()
+        is_over = now_ms >= private.expires_ms
+        if not is_over and now_ms - self._asked_ms.setdefault(name, private.placed_ms) < ASKED_AGAIN_MS:
+            return
+        self._asked_ms[name] = now_ms
+        state = await (channel.close(private.request()) if is_over else channel.query(private.request()))
+        if state.state == SUCCESS:
+            await self._paid(name, private, state, self._filing.names.of("answer", private.order_no))
+        elif is_over and state.state == CLOSED:
+            await self._close(private.order)
+            self._filing.rows.done("part", name)
+        else:
+            return
+        self._asked_ms.pop(name, None)
+
+    async def _close(self, order: bytes) -> None:
+        """When unpaid: its notices are owed again."""
+        body = await self._filing.steps.body(keyspace.order(self._organisation, order), OrderBody)
+        if body is None or body.state != ORDER_OPEN:
+            return
+        strays = [payment for part in body.parts for payment in part.payment]
+        rows = self._filing.rows
+        kept = [payment for payment in strays if rows.get("payment", payment) is not None]
+
+        def keep() -> None:
+            for payment in kept:
+                rows.put_due("stray", payment)
+
+        await self._filing.steps.carry_out([CloseOrder(order, "unpaid")], keep)
+
+    async def _give_back(self, payment: bytes) -> None:
+        """A stray payment: the ledger first, then the channel."""
+        body = await self._filing.steps.body(keyspace.payment(self._organisation, payment), PaymentBody)
+        if body is None or body.state != STRAY:
+            return  # not recorded yet
+        rows, names = self._filing.rows, self._filing.names
+        refund = names.of("refund", "stray", payment)
+        left_fen = body.amount_fen - body.refunded_fen
+        if left_fen == 0:
+            rows.done("stray", payment)
+            return
+
+        def keep() -> None:
+            rows.put_due("back", refund)
+            rows.done("stray", payment)
+
+        operation = RefundPayment(refund, payment, left_fen, [], [], names.of("refund_order", "stray", payment))
+        await self._filing.steps.carry_out([operation], keep)
+
+    async def _refund(self, name: bytes) -> None:
+        """A refund that is recorded is asked of the channel until it is done; taken once, whatever comes in between."""
+        body = await self._filing.steps.body(keyspace.refund(self._organisation, name), RefundBody)
+        if body is None:
+            return
+        row = self._filing.rows.get("payment", body.payment)
+        if row is None:  # it came over the counter, and goes back there
+            self._filing.rows.done("back", name)
+            return
+        paid = self._filing.rows.private("payment", body.payment, row, PaidPrivate)
+        private = self._private(paid.part)
+        channel = self._channels.get(private.channel) if private is not None else None
+        if private is None or channel is None:
+            return
+        asked = RefundRequest(name.hex()[:32], paid.trade_no, body.amount_fen, body.time_ms)
+        state = await channel.refund(private.request(), asked)
+        if state.state != SUCCESS:
+            state = await channel.query_refund(private.request(), asked)
+        if state.state == SUCCESS:
+            self._filing.rows.done("back", name)
+
+    # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _private(self, name: bytes) -> PartPrivate | None:
+        row = self._filing.rows.get("part", name)
+        return self._filing.rows.private("part", name, row, PartPrivate) if row is not None else None
+
+    def _put(self, kind: str, name: bytes, private: Wire, *operations: bytes) -> None:
+        rows, steps = self._filing.rows, self._filing.steps
+        sealed = rows.sealed(kind, name, private)
+        rows.put(
+            kind,
+            name,
+            MoneyRow("", bytes(32), list(operations), b"", steps.now_ms(), self._filing.next_sequence(), sealed),
+        )
+
+
+def _refused(error: ChannelError) -> ServiceRefused:
+    code = "channel_refused" if error.code == "channel_refused" else "channel_unreachable"
+    return ServiceRefused(code, str(error))
