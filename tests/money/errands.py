@@ -190,7 +190,7 @@ class Errands(Asking):
         )
 
     def _bank(self) -> Asked:
-        org, day = self.hospital(), self.draw.choice([20260601] * 20 + [20260230])
+        org, day = self.hospital(), self.draw.choice([self.draw.randrange(20260601, 20260631), 20260601, 20260230])
         amount = self.draw.choice([0, self.of(self.amount())])
         fee = self.draw.choice([0, amount // 100, 7])
         return org, BankChannel(self.named("bank"), self.draw.choice([*CHANNELS * 3, "deposit"]), day, amount, fee)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from chain import keyspace
 from chain.operation import Operation, operation_digest
-from chain.records import UNIT, AccountBody, OrganisationBody
+from chain.records import UNIT, AccountBody, ChannelDayBody, OrganisationBody
 from chain.rules import RULES, Context, Refused
 from chain.rules.accounts import room_fen, verify_conserved
 from tests.chain.making import NOON_MS, PLACES, parameters
@@ -144,6 +144,17 @@ class Lives:
             credits += said[1]
         assert debits == credits
         self.model.verify_sums()
+        for (owner, channel), owes in self._channel_days().items():
+            assert owes == -self.model.moves.at((owner, "channel", channel.encode())), (owner, channel)
+
+    def _channel_days(self) -> Counter[tuple[str, str]]:
+        """What each channel owes by the day books of channels."""
+        found: Counter[tuple[str, str]] = Counter()
+        for key, body in self.records.bodies.items():
+            if isinstance(body, ChannelDayBody):
+                _kind, owner, channel, _day = key.decode().split("/")
+                found[owner, channel] += body.taken_fen - body.refunded_fen - body.banked_fen - body.fee_fen
+        return found
 
     def _run(self, signer: str, operation: Operation, undo: list[tuple[bytes, Any, bytes | None]]) -> str:
         digest = operation_digest(operation)

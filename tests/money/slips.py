@@ -38,6 +38,7 @@ class Slips(Facts):
         self.notice_back: dict[Named, int] = {}
         self.refunds: dict[Named, bool] = {}
         self.bank_lines: dict[Named, bool] = {}
+        self.bank_days: dict[tuple[str, str, int], int] = {}  # organisation, channel, day -> lines
         self.deposits: dict[Named, OpenDeposit] = {}
         self.settled_deposits: dict[Named, bool] = {}
         self.bills: dict[str, Billed] = {}  # normal and red ones; those it is told of

@@ -33,6 +33,7 @@ from tests.money.slips import Billed, Paid, Slips
 
 MOST = 10**12  # of one move
 LONGEST_MS = 180 * 86_400_000  # that an order may wait
+BANK_LINES_MOST = 64  # of a channel and day
 INSIDE = ("deposit", "credit")
 
 
@@ -126,6 +127,8 @@ class Till(Slips):
     def _may_bank(self, org: str, said: BankChannel) -> bool:
         both = said.amount_fen, said.fee_fen
         is_new = (org, said.settled) not in self.bank_lines and said.channel not in INSIDE
+        if self.bank_days.get((org, said.channel, said.day), 0) >= BANK_LINES_MOST:
+            return False
         return is_new and min(both) >= 0 and 0 < sum(both) <= MOST and _is_day(said.day)
 
     def _may_pay_deposit(self, org: str, said: PayDeposit) -> bool:
@@ -181,6 +184,8 @@ class Till(Slips):
                     self.notice_back[org, name] = self.notice_back.get((org, name), 0) + said.amount_fen
             case BankChannel():
                 self.bank_lines[org, said.settled] = True
+                day = org, said.channel, said.day
+                self.bank_days[day] = self.bank_days.get(day, 0) + 1
                 source = (org, "channel", said.channel.encode())
                 self.moves.move((org, "bank", b""), source, said.amount_fen)
                 self.moves.move((org, "fees", b""), source, said.fee_fen)
