@@ -3,8 +3,8 @@
 Codes in their order of precedence:
   StateLine         already_recorded, statement_exists, then the signer's, the bearer's, owed_differs, nothing_owed, due_too_soon,
                     too_many_dues
-  RepayLine         already_recorded, repayment_exists, then the signer's, the bearer's, amount_not_positive, amount_too_large,
-                    exceeds_debt
+  RepayLine         already_recorded, repayment_exists, then the signer's, the bearer's, channel_differs, amount_not_positive,
+                    amount_too_large, exceeds_debt
   AgreeInstalments  already_recorded, plan_exists, then the signer's, the bearer's, nothing_owed, instalments_malformed
   the bearer's      line_unknown, not_the_bearer
 Source: DOMAIN section 5.
@@ -34,6 +34,7 @@ from chain.rules.accounts import Books, verify_signer
 from chain.rules.channel_days import note_channel
 from chain.rules.context import DAY_MS, Changes, Context, Refused, View, refuse_repeated
 from chain.rules.credit import line_of, owed_fen, returned_fen, terms_of
+from chain.rules.orders import verify_outside
 from chain.rules.payments import verify_amount
 
 DUES_MAX = 64  # dates of one line that still count
@@ -46,7 +47,7 @@ def state_line(view: View, operation: StateLine, context: Context) -> Changes:
     owed = owed_fen(view, line)
     if operation.owed_fen != owed:
         raise Refused("owed_differs")
-    if owed == 0:
+    if owed <= 0:  # below nothing: what was repaid went back to the line
         raise Refused("nothing_owed")
     if operation.due_ms < context.time_ms + terms.due_days * DAY_MS:
         raise Refused("due_too_soon")
@@ -76,6 +77,7 @@ def repay_line(view: View, operation: RepayLine, context: Context) -> Changes:
     own = keyspace.repayment(context.organisation, operation.repayment)
     refuse_repeated(view, own, context, "repayment_exists")
     line, terms = _borne(view, context, operation.line)
+    verify_outside(operation.channel)
     verify_amount(operation.amount_fen)
     if operation.amount_fen > owed_fen(view, line):
         raise Refused("exceeds_debt")
@@ -105,7 +107,7 @@ def agree_instalments(view: View, operation: AgreeInstalments, context: Context)
     refuse_repeated(view, own, context, "plan_exists")
     line, terms = _borne(view, context, operation.line)
     owed = owed_fen(view, line)
-    if owed == 0:
+    if owed <= 0:  # below nothing: what was repaid went back to the line
         raise Refused("nothing_owed")
     dates = [instalment.due_ms for instalment in operation.instalments]
     amounts = [instalment.amount_fen for instalment in operation.instalments]

@@ -24,7 +24,7 @@ from chain.rules import money_places
 from chain.rules.accounts import Books, room_fen, verify_signer
 from chain.rules.channel_days import note_channel
 from chain.rules.context import Changes, Context, Refused, View, refuse_repeated
-from chain.rules.orders import INSIDE, part_to_pay, pay_part, payment_of
+from chain.rules.orders import part_to_pay, pay_part, payment_of, verify_outside
 from chain.rules.payments import verify_amount, verify_left
 
 INPATIENT = "inpatient"  # it is settled before anything of it goes back
@@ -46,8 +46,7 @@ def pay_deposit(view: View, operation: PayDeposit, context: Context) -> Changes:
     refuse_repeated(view, own, context, "payment_exists")
     verify_signer(view, context)
     deposit = _unsettled(view, context, operation.deposit)
-    if operation.channel in INSIDE:
-        raise Refused("channel_differs")
+    verify_outside(operation.channel)
     verify_amount(operation.amount_fen)
     books = Books(view, context)
     source = money_places.channel(books, context.organisation, operation.channel)

@@ -1,8 +1,9 @@
 """Where the money of an organisation's orders lies: accounts that payments, splits, deposits and credit alone move.
 
 A channel's account says what the channel owes; `suspense` holds the parts of orders that are not complete; `collected` is what
-the organisation's bank supervises; `refunds` is to go back; `receivable` was promised by a line at the hospital's risk and is
-no money yet; `bank` and `fees` are where a channel's takings end.
+the organisation's bank supervises; `refunds` is to go back; `receivable` was promised by lines at the hospital's risk and is
+no money yet: always what is owed on all of them together, so it is below nothing where refunds came after a repayment; `bank`
+and `fees` are where a channel's takings end.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def refunds(books: Books, organisation: str) -> AccountRef:
 
 
 def receivable(books: Books, organisation: str) -> AccountRef:
-    return books.own(organisation, PAYMENTS, "receivable", DEBITS_WITHIN_CREDITS)
+    return books.own(organisation, PAYMENTS, "receivable", UNLIMITED)
 
 
 def bank(books: Books, organisation: str) -> AccountRef:

@@ -115,6 +115,12 @@ def payment_of(view: View, organisation: str, name: bytes) -> PaymentBody:
     return payment
 
 
+def verify_outside(channel: str) -> None:
+    """Money comes from outside the ledger. Raises Refused `channel_differs`."""
+    if channel in INSIDE:
+        raise Refused("channel_differs")
+
+
 def part_to_pay(view: View, context: Context, name: bytes, place: int, channel: str = "") -> tuple[OrderBody, PartBody]:
     """An order of the signer's that still waits for this part; `channel` names the only one that may pay it, none: any outside
     the ledger. Raises Refused, the part's codes."""

@@ -4,10 +4,12 @@ What comes too late, twice or with another sum is refused as payment of the part
 So a channel's notice may come late or any number of times.
 Codes in their order of precedence:
   TakePayment     already_recorded, payment_exists, then the signer's, then the part's, amount_differs
-  TakeStray       already_recorded, payment_exists, then the signer's, order_unknown, amount_not_positive, amount_too_large
+  TakeStray       already_recorded, payment_exists, then the signer's, order_unknown, channel_differs, amount_not_positive,
+                  amount_too_large
   RefundPayment   already_recorded, refund_exists, then the signer's, payment_unknown, amount_not_positive, exceeds_payment,
                   notice_not_in_order, order_open, red_bill_missing, bill_unknown, red_bill_differs, exceeds_notice, exceeds_order
-  BankChannel     already_recorded, bank_line_exists, then the signer's, amount_not_positive, amount_too_large, date_unknown, bank_day_full
+  BankChannel     already_recorded, bank_line_exists, then the signer's, channel_differs, amount_not_positive, amount_too_large,
+                  date_unknown, bank_day_full
   the part's      as in orders.py
 Source: DOMAIN sections 2.2, 5 and 6.
 """
@@ -38,7 +40,7 @@ from chain.rules.accounts import AMOUNT_FEN_MAX, Books, verify_signer
 from chain.rules.channel_days import note_bank, note_channel
 from chain.rules.context import Changes, Context, Refused, View, days_between, refuse_repeated
 from chain.rules.notices import notice_of
-from chain.rules.orders import order_of, part_to_pay, pay_part, payment_of
+from chain.rules.orders import order_of, part_to_pay, pay_part, payment_of, verify_outside
 
 
 def take_payment(view: View, operation: TakePayment, context: Context) -> Changes:
@@ -61,6 +63,7 @@ def take_stray(view: View, operation: TakeStray, context: Context) -> Changes:
     refuse_repeated(view, key, context, "payment_exists")
     verify_signer(view, context)
     order_of(view, context.organisation, operation.order)
+    verify_outside(operation.channel)
     verify_amount(operation.amount_fen)
     books = Books(view, context)
     source = money_places.channel(books, context.organisation, operation.channel)
@@ -171,6 +174,7 @@ def bank_channel(view: View, operation: BankChannel, context: Context) -> Change
     own = keyspace.bank_line(context.organisation, operation.settled)
     refuse_repeated(view, own, context, "bank_line_exists")
     verify_signer(view, context)
+    verify_outside(operation.channel)
     if min(operation.amount_fen, operation.fee_fen) < 0:
         raise Refused("amount_not_positive")
     verify_amount(operation.amount_fen + operation.fee_fen)

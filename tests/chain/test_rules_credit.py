@@ -273,6 +273,21 @@ def test_at_the_hospitals_risk_there_is_a_receivable_until_the_patient_pays(stor
     assert is_holder_overdue(story.chain.ledger.state, HOSPITAL, WEI, story.chain.time_ms)  # type: ignore[arg-type]
 
 
+def test_nobodys_refund_stands_in_the_way_of_anothers_repayment(story: Story) -> None:
+    """What is owed to the hospital on all lines together is its receivable, and it may be below nothing: who has repaid and is
+    refunded has more on the line than it was granted."""
+    wei = owing(story, 10_000, bearer=HOSPITAL_BEARS)
+    story.done(repay(wei, "wei repaid", 10_000), give_back("wei back", "c captured", 10_000, "c"))
+    assert (story.at("receivable"), owed(story, wei), left(story, wei)) == (-10_000, -10_000, 110_000)
+    li = story.lent("second", bearer=HOSPITAL_BEARS, holder=LI)
+    story.done(story.held("l", li, holder=LI))
+    assert set(story.charge("d", "l", 15_000, holder=LI)) == {"recorded"}
+    story.done(repay(li, "li repaid", 15_000))
+    assert (story.at("receivable"), story.at("collected"), owed(story, li)) == (-10_000, 25_000, 0)
+    assert set(story.charge("e", "h", 10_000)) == {"recorded"}  # what was given back pays what comes next
+    assert (story.at("receivable"), owed(story, wei), left(story, wei)) == (0, 0, 100_000)
+
+
 # ── refunds ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -330,6 +345,20 @@ def test_overdue_stops_what_is_new_and_never_an_emergency(story: Story) -> None:
     assert owed(story, line) == 70_000
     story.done(repay(line, "r", 10_000), by=LENDING)
     assert story.code(story.held("new", line, 1)) == "recorded"
+
+
+def test_nothing_is_asked_for_where_more_came_back_than_was_used(story: Story) -> None:
+    line = owing(story, 10_000)
+    story.done(repay(line, "r", 10_000), by=LENDING)
+    story.done(give_back("back", "c captured", 10_000, "c"))
+    assert owed(story, line) == -10_000
+    assert story.code(state(line, "s", -10_000, story.in_ms(11 * DAY_MS)), LENDING) == "nothing_owed"
+
+
+def test_no_account_of_the_ledger_is_a_channel_that_repays(story: Story) -> None:
+    line = owing(story, 10_000)
+    for channel in ("credit", "deposit"):
+        assert story.code(replace(repay(line, "r", 10_000), channel=channel), LENDING) == "channel_differs"
 
 
 def test_what_comes_pays_the_line_first_and_then_the_emergency(story: Story) -> None:

@@ -169,6 +169,7 @@ def test_what_pays_no_part_is_refused_and_goes_back_as_stray(story: Story) -> No
     assert story.code(take("p", "o", 1, 40)) == "channel_differs"  # a deposit pays by its own operation
     assert story.code(take("p", "o", 0, 59)) == "amount_differs"
     assert story.code(stray("p", "none", 59)) == "order_unknown"
+    assert story.code(stray("p", "o", 0, "deposit")) == "channel_differs"  # nothing strays inside the ledger
     assert story.code(stray("p", "o", 0)) == "amount_not_positive"
     assert story.code(stray("p", "o", AMOUNT_FEN_MAX + 1)) == "amount_too_large"
     wrong = stray("p", "o", 59)
@@ -192,6 +193,7 @@ def test_what_pays_no_part_is_refused_and_goes_back_as_stray(story: Story) -> No
 def test_what_a_channel_owes_ends_at_the_bank(story: Story) -> None:
     story.paid("n", test=10_000)
     line = BankChannel(mac("bank 1"), "alipay", 20260601, 9_940, 60)
+    assert story.code(replace(line, channel="credit", amount_fen=0)) == "channel_differs"
     assert story.code(replace(line, amount_fen=0, fee_fen=0)) == "amount_not_positive"
     assert story.code(replace(line, fee_fen=-1)) == "amount_not_positive"
     assert story.code(replace(line, amount_fen=AMOUNT_FEN_MAX)) == "amount_too_large"
