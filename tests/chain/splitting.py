@@ -103,6 +103,11 @@ def own_of(owner: str) -> AccountRef:
     return money_places.own(Books(NOTHING, None), owner)  # type: ignore[arg-type]
 
 
+def kept_of(owner: str, payee: str) -> AccountRef:
+    """The account that an organisation keeps a payee in."""
+    return money_places.payee(Books(NOTHING, None), owner, mac(payee))  # type: ignore[arg-type]
+
+
 class _Nothing:
     """A state without records."""
 
