@@ -123,6 +123,48 @@ MONEY_PROBLEMS: dict[str, Problem] = {
     "instalments_malformed": Problem(
         422, "Instalments are by date, positive, and come to what is owed", "分期方案无效"
     ),
+    # payees, rules of splitting, splits, the bank that supervises
+    "payee_exists": Problem(409, "This payee's name is used", "分账方编号已使用"),
+    "payee_not_bound": Problem(409, "No such payee is bound", "分账方未绑定"),
+    "payee_suspended": Problem(409, "The payee is suspended", "分账方已停用"),
+    "payee_kind_unknown": Problem(422, "No such kind of payee", "分账方类型无效"),
+    "payee_kind_differs": Problem(409, "The payee is of another kind", "分账方类型不符"),
+    "consent_missing": Problem(422, "A payee has to consent", "缺少分账方授权"),
+    "account_not_the_payees": Problem(
+        403, "An account of one's own is nobody else's: bind the payee without one", "不得以本单位账户作为他人分账账户"
+    ),
+    "payout_exists": Problem(409, "This payout's name is used", "提现编号已使用"),
+    "too_many_debts": Problem(409, "The payee owes to too many orders", "分账方待补回订单过多"),
+    "rules_malformed": Problem(422, "The rules do not divide all of each line, in one way", "分账规则无效"),
+    "rules_unknown": Problem(404, "No such version of rules", "分账规则版本不存在"),
+    "share_forbidden": Problem(
+        409, "A doctor shares in services of his own, never in drugs or tests", "医生不得参与药品、检查检验等费用分成"
+    ),
+    "split_above_cap": Problem(409, "More than the rule's cap", "超过分账比例上限"),
+    "window_malformed": Problem(422, "Orders are split within 30 seconds to 180 days", "分账时限须在30秒至180天之间"),
+    "split_exists": Problem(409, "This split's name is used", "分账编号已使用"),
+    "split_unknown": Problem(404, "No such split, or not yours", "分账不存在"),
+    "split_too_early": Problem(409, "The order was paid only just now", "未到可分账时间"),
+    "split_too_late": Problem(409, "The time to split this order is over", "已超过分账时限"),
+    "split_differs": Problem(409, "The rules give other sums", "分账金额与规则计算不符"),
+    "order_finished": Problem(409, "The order is finished: no more of it is split", "订单已完结分账"),
+    "line_not_in_order": Problem(422, "The order has no such line", "订单没有该收费分类"),
+    "line_split": Problem(409, "This line is split already", "该收费分类已分账"),
+    "line_without_rule": Problem(409, "No rule divides this line", "该收费分类没有分账规则"),
+    "line_too_small": Problem(409, "The line is less than what its rules give", "收费金额不足以按规则分账"),
+    "shares_malformed": Problem(422, "Shares stand by line and rule, one for each rule", "分账明细格式错误"),
+    "rest_not_yours": Problem(
+        403, "What is not split belongs to payees or to the patient", "未分账余额不归本单位，只能分账或退款"
+    ),
+    "back_exists": Problem(409, "This return's name is used", "回退编号已使用"),
+    "share_unknown": Problem(422, "The split has no such share", "分账没有该明细"),
+    "exceeds_share": Problem(409, "More than is left of the share", "超过该笔分账可回退金额"),
+    "custody_moved": Problem(409, "The supervising bank has changed: look again", "监管银行已变更，请重新查询"),
+    "bank_not_entitled": Problem(422, "No such bank in force", "监管银行不存在或已停用"),
+    "not_the_bank": Problem(403, "Another bank supervises this money", "非该资金监管银行"),
+    "already_attested": Problem(409, "This day was attested otherwise already", "该日余额已确认"),
+    "day_not_over": Problem(409, "The day is not over yet", "当日尚未结束"),
+    "day_unknown": Problem(409, "The ledger has no balance of that day", "账本没有该日余额"),
     "account_guarded": Problem(
         403, "This money is moved by payments, splits, deposits or credit alone", "监管账户资金不得自行划转"
     ),

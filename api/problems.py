@@ -142,7 +142,7 @@ PROBLEMS: dict[str, Problem] = {
         403, "Only an active finance office takes organisations in", "仅财政部门可准入单位"
     ),
     "kind_not_admissible": Problem(
-        422, "Only hospitals, insurers and employers are taken in on a running ledger", "该类单位不可中途准入"
+        422, "An organisation of this kind is not taken in on a running ledger", "该类单位不可中途准入"
     ),
     "authority_unusable": Problem(
         422, "Not a certificate that the organisation's nodes could be issued under", "节点证书颁发者证书不可用"

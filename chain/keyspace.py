@@ -317,8 +317,23 @@ def split(organisation_name: str, name: bytes) -> bytes:
     return f"split/{organisation_name}/{name.hex()}".encode()
 
 
+def order_split(organisation_name: str, name: bytes) -> bytes:
+    """What became of an order's money."""
+    return f"ordersplit/{organisation_name}/{name.hex()}".encode()
+
+
 def taken_back(organisation_name: str, name: bytes) -> bytes:
     return f"takenback/{organisation_name}/{name.hex()}".encode()
+
+
+def returned(organisation_name: str, name: bytes) -> bytes:
+    """What an organisation gave back to an order."""
+    return f"returned/{organisation_name}/{name.hex()}".encode()
+
+
+def owed_paid(organisation_name: str, name: bytes) -> bytes:
+    """What was paid of a payee's debt, under a name of who signed it."""
+    return f"owedpaid/{organisation_name}/{name.hex()}".encode()
 
 
 def payout(organisation_name: str, name: bytes) -> bytes:

@@ -270,7 +270,8 @@ OF_A_BILL = frozenset(
 
 # of one organisation, the second part of the key, and nobody else's affair
 OF_AN_ORGANISATION = frozenset(
-    b"accountend letgo notice noticeend order payment refund bankline channelday payee splitrules split takenback payout custody attested"
+    b"accountend letgo notice noticeend order payment refund bankline channelday"
+    b" payee splitrules split ordersplit takenback returned owedpaid payout custody attested"
     b" deposit depositend lineend agreement credithold statement repayment instalments schedule appointment missed visit".split()
 )
 

@@ -66,6 +66,7 @@ from chain.operation import (
     PayFromDeposit,
     PayFund,
     PayOut,
+    PayOwed,
     PlaceOrder,
     PrintPaper,
     ProposeChange,
@@ -83,6 +84,7 @@ from chain.operation import (
     ReportUnused,
     ResumeOrganisation,
     ResumePayee,
+    ReturnToOrder,
     ReverseBill,
     ReviewEmergency,
     RevokeGrant,
@@ -179,6 +181,8 @@ EVENT_TYPES: dict[type, str] = {
     SplitOrder: "split.made",
     FinishOrder: "split.finished",
     TakeBackShare: "split.taken_back",
+    ReturnToOrder: "split.returned",
+    PayOwed: "split.owed_paid",
     PayOut: "split.paid_out",
     SuperviseMoney: "supervision.begun",
     AttestBalance: "supervision.attested",
@@ -240,6 +244,8 @@ SUBJECTS: frozenset[type] = frozenset(
         StateLine,
         RepayLine,
         AgreeInstalments,
+        BindPayee,
+        PayOwed,
         SuperviseMoney,
         AttestBalance,
     }
@@ -302,7 +308,9 @@ def subject_of(operation: Operation) -> str:
             return operation.lender
         case SuperviseMoney():
             return operation.bank
-        case AttestBalance():
+        case BindPayee():
+            return operation.account[0].owner if operation.account else ""
+        case AttestBalance() | PayOwed():
             return operation.organisation
         case _:
             return ""

@@ -66,7 +66,7 @@ class AdmissionRequest(Body, frozen=True):
 
     organisation: Organisation
     name: Text
-    kind: Literal["hospital", "insurer", "employer"]
+    kind: Literal["hospital", "insurer", "employer", "bank", "lender", "platform", "channel"]
     region: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{6}\Z")]  # GB/T 2260
     key: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]  # Ed25519, of its unit
     authority: Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{2})*\Z", max_length=2 * AUTHORITY_BYTES_MAX)] = ""

@@ -138,8 +138,10 @@ from chain.operation.splits import (
     FinishOrder,
     LineRule,
     PayOut,
+    PayOwed,
     PublishSplitRules,
     ResumePayee,
+    ReturnToOrder,
     Share,
     ShareRule,
     SplitOrder,
@@ -214,6 +216,8 @@ Operation: TypeAlias = (
     | SplitOrder
     | FinishOrder
     | TakeBackShare
+    | ReturnToOrder
+    | PayOwed
     | PayOut
     | SuperviseMoney
     | AttestBalance
@@ -345,6 +349,7 @@ __all__ = [
     "PayFromDeposit",
     "PayFund",
     "PayOut",
+    "PayOwed",
     "Payments",
     "Persons",
     "PlaceOrder",
@@ -368,6 +373,7 @@ __all__ = [
     "ReportUnused",
     "ResumeOrganisation",
     "ResumePayee",
+    "ReturnToOrder",
     "ReverseBill",
     "ReviewEmergency",
     "RevokeGrant",

@@ -19,8 +19,9 @@ class BindPayee(Wire, frozen=True, tag=1200):
     """Somebody may share in the signer's orders. Who it is, is a private detail."""
 
     payee: Digest  # its name: random, or a MAC of the signer's own number
-    kind: Reason  # doctor, supplier, platform, courier, hospital
-    account: Annotated[list[AccountRef], msgspec.Meta(max_length=1)]  # of an organisation; none: kept by the signer
+    kind: Reason  # doctor, supplier, platform, courier, hospital …: one of `rules.division.PAYEE_KINDS`
+    # another organisation's, or the signer's own money, where the signer itself is meant; none: kept by the signer
+    account: Annotated[list[AccountRef], msgspec.Meta(max_length=1)]
     consent: Digest  # of what the payee signed
 
 
@@ -74,7 +75,8 @@ class Share(Wire, frozen=True):
     rule: Count  # place of the rule among the line's
     payee: Digest
     amount_fen: Fen  # as the rule gives it
-    paper: Annotated[str, msgspec.Meta(max_length=64)]  # number of the payee's own bill or invoice for it; may be empty
+    # number of the payee's own bill (of a hospital) or tax invoice (of a supplier, a platform) for it; may be empty
+    paper: Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Za-z-]{0,64}\Z")]
 
 
 class SplitOrder(Wire, frozen=True, tag=1220):
@@ -99,6 +101,25 @@ class TakeBackShare(Wire, frozen=True, tag=1230):
     back: Digest
     split: Digest
     share: Count  # its place in the split
+    amount_fen: Fen
+
+
+class ReturnToOrder(Wire, frozen=True, tag=1231):
+    """The signer's money comes to an order again, to be refunded: of the rest that it had, or for what payees still owe it."""
+
+    back: Digest
+    order: Digest
+    source: AccountRef  # the signer's own money, or an account that is no part's
+    amount_fen: Fen
+
+
+class PayOwed(Wire, frozen=True, tag=1232):
+    """What a payee owed is paid by its organisation, or by the one that it owes, to which it came."""
+
+    repayment: Digest
+    organisation: Name  # that the payee is bound by
+    payee: Digest
+    source: AccountRef  # of the signer's
     amount_fen: Fen
 
 

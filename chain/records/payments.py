@@ -51,6 +51,7 @@ class OrderBody(Wire, frozen=True):
     state: State
     paid_ms: Milliseconds  # 0 until it is paid
     free_fen: Fen  # of its money: neither split nor gone back
+    back_fen: Fen  # of that: came back of what was split, and goes to the patient alone
     finished: bool  # nothing more of it is split
     visit: list[Digest]  # that it was paid for
 

@@ -12,6 +12,13 @@ FIXED = 2  # a sum
 REMAINDER = 3  # what the others leave
 
 
+class Debt(Wire, frozen=True):
+    """What a payee owes to an order's money: it could not give it back."""
+
+    order: Digest
+    amount_fen: Fen
+
+
 class PayeeBody(Wire, frozen=True):
     kind: Reason
     account: AccountRef
@@ -19,7 +26,7 @@ class PayeeBody(Wire, frozen=True):
     state: State  # records.ACTIVE or SUSPENDED
     reason: str  # why it is not active, or empty
     changes: Count  # of its standing so far
-    owed_fen: Fen  # to the organisation, of shares that it could not give back
+    owed: list[Debt]  # the oldest first, each order once; further shares pay it off
 
 
 class SplitRulesBody(Wire, frozen=True):
@@ -39,11 +46,40 @@ class SplitBody(Wire, frozen=True):
     time_ms: Milliseconds
 
 
+class OrderSplitBody(Wire, frozen=True):
+    """What became of an order's money."""
+
+    lines: list[Reason]  # kinds of charges that are split, ascending
+    rest_fen: Fen  # with the signer since it was finished
+    owed_fen: Fen  # by payees, together
+    advanced_fen: Fen  # so much of it the signer has put in for them
+
+
+class FinishedBody(Wire, frozen=True):
+    rest_fen: Fen  # that the signer got
+
+
 class TakenBackBody(Wire, frozen=True):
     split: Digest
     share: Count
     amount_fen: Fen
     owed_fen: Fen  # so much of it the payee had not got any more
+    time_ms: Milliseconds
+
+
+class ReturnedBody(Wire, frozen=True):
+    order: Digest
+    source: AccountRef
+    amount_fen: Fen
+    advanced_fen: Fen  # so much of it for what payees owe
+    time_ms: Milliseconds
+
+
+class OwedPaidBody(Wire, frozen=True):
+    payee: Digest
+    source: AccountRef
+    amount_fen: Fen
+    time_ms: Milliseconds
 
 
 class PayOutBody(Wire, frozen=True):
@@ -73,5 +109,5 @@ class AttestedBody(Wire, frozen=True):
 
     bank: Name
     balance_fen: Fen
-    ledger_fen: Fen
+    ledger_fen: Fen  # another sum: `supervised_balance_mismatch`
     statement: Digest

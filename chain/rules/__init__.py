@@ -14,8 +14,10 @@ from chain.operation import (
     AnchorAccesses,
     AnswerNotices,
     ApproveChange,
+    AttestBalance,
     BankChannel,
     BindHolder,
+    BindPayee,
     BindPayer,
     BookBill,
     CaptureCredit,
@@ -31,6 +33,7 @@ from chain.operation import (
     EndKey,
     EndLine,
     EndProxy,
+    FinishOrder,
     GrantProxy,
     GrantRead,
     HoldBill,
@@ -48,11 +51,14 @@ from chain.operation import (
     PayDeposit,
     PayFromDeposit,
     PayFund,
+    PayOut,
+    PayOwed,
     PlaceOrder,
     PrintPaper,
     ProposeChange,
     PublishCatalogue,
     PublishProduct,
+    PublishSplitRules,
     RefundDeposit,
     RefundPayment,
     ReleaseClaim,
@@ -62,6 +68,8 @@ from chain.operation import (
     RepayLine,
     ReportUnused,
     ResumeOrganisation,
+    ResumePayee,
+    ReturnToOrder,
     ReverseBill,
     ReviewEmergency,
     RevokeGrant,
@@ -69,9 +77,13 @@ from chain.operation import (
     SettleDeposit,
     SettleDispute,
     SignAgreement,
+    SplitOrder,
     StateLine,
+    SuperviseMoney,
     SuspendOrganisation,
+    SuspendPayee,
     TakeBackPaper,
+    TakeBackShare,
     TakeLease,
     TakePayment,
     TakeStray,
@@ -112,11 +124,15 @@ from chain.rules.numbers import allot_range, report_unused, take_lease
 from chain.rules.orders import close_order, place_order
 from chain.rules.organisations import close_organisation, resume_organisation, suspend_organisation
 from chain.rules.paper import print_paper, take_back_paper, void_blanks
+from chain.rules.payees import bind_payee, pay_out, pay_owed, resume_payee, suspend_payee
 from chain.rules.payer import bind_payer
 from chain.rules.payments import bank_channel, refund_payment, take_payment, take_stray
 from chain.rules.proxies import end_proxy, grant_proxy
+from chain.rules.returns import return_to_order, take_back_share
 from chain.rules.seals import seal_bills
 from chain.rules.settlements import join_settlement, pay_fund, withdraw_settlement
+from chain.rules.splits import finish_order, publish_split_rules, split_order
+from chain.rules.supervision import attest_balance, supervise_money
 
 RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     ProposeChange: propose_change,
@@ -176,6 +192,18 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     CloseOrder: close_order,
     RefundPayment: refund_payment,
     BankChannel: bank_channel,
+    BindPayee: bind_payee,
+    SuspendPayee: suspend_payee,
+    ResumePayee: resume_payee,
+    PublishSplitRules: publish_split_rules,
+    SplitOrder: split_order,
+    FinishOrder: finish_order,
+    TakeBackShare: take_back_share,
+    ReturnToOrder: return_to_order,
+    PayOwed: pay_owed,
+    PayOut: pay_out,
+    SuperviseMoney: supervise_money,
+    AttestBalance: attest_balance,
     OpenDeposit: open_deposit,
     PayDeposit: pay_deposit,
     PayFromDeposit: pay_from_deposit,

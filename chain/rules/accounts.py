@@ -335,7 +335,7 @@ def close_account(view: View, operation: CloseAccount, context: Context) -> Chan
     refuse_repeated(view, end, context, "account_closed")
     verify_signer(view, context)
     account = Books(view, context).account(ref)
-    _verify_free(view, ref)
+    verify_free(view, ref)
     if account.debits_fen != account.credits_fen:
         raise Refused("account_not_even")
     return {keyspace.account(ref): replace(account, closed=True), end: ReasonBody("")}
@@ -347,7 +347,7 @@ def transfer(view: View, operation: Transfer, context: Context) -> Changes:
     refuse_repeated(view, keyspace.transfer(name.organisation, name.transfer), context, "transfer_exists")
     verify_signer(view, context)
     _verify_owner(operation.debit, context)
-    _verify_free(view, operation.debit, operation.credit)
+    verify_free(view, operation.debit, operation.credit)
     books = Books(view, context)
     books.transfer(
         name,
@@ -366,7 +366,7 @@ def hold_money(view: View, operation: HoldMoney, context: Context) -> Changes:
     refuse_repeated(view, keyspace.held(context.organisation, operation.hold), context, "hold_exists")
     verify_signer(view, context)
     _verify_owner(operation.debit, context)
-    _verify_free(view, operation.debit, operation.credit)
+    verify_free(view, operation.debit, operation.credit)
     books = Books(view, context)
     books.hold(operation.hold, operation)
     return books.changes
@@ -379,7 +379,7 @@ def capture_hold(view: View, operation: CaptureHold, context: Context) -> Change
     verify_signer(view, context)
     books = Books(view, context)
     held = books.held(operation.hold)
-    _verify_free(view, held.debit, held.credit)
+    verify_free(view, held.debit, held.credit)
     books.capture(operation.hold, name, operation.amount_fen)
     return books.changes
 
@@ -391,7 +391,7 @@ def release_hold(view: View, operation: ReleaseHold, context: Context) -> Change
     verify_signer(view, context)
     books = Books(view, context)
     held = books.held(operation.hold)
-    _verify_free(view, held.debit, held.credit)
+    verify_free(view, held.debit, held.credit)
     books.release(operation.hold)
     return books.changes | {step: ReasonBody(operation.reason)}
 
@@ -405,7 +405,7 @@ def verify_signer(view: View, context: Context) -> None:
         raise Refused("organisation_suspended" if body.state == SUSPENDED else "organisation_closed")
 
 
-def _verify_free(view: View, *refs: AccountRef) -> None:
+def verify_free(view: View, *refs: AccountRef) -> None:
     """What credit, payments, splits or deposits keep is moved by their own operations alone: no withdrawal passes by them."""
     for ref in refs:
         body = view.get(keyspace.account(ref), AccountBody)

@@ -1,8 +1,9 @@
 """Admission: an office takes in an organisation that genesis does not know, below itself, with its first key.
 
-Hospitals, and units that pay or refund bills, come this way; agencies stand in genesis, since whoever may vote is agreed on by
-the members alone. What nodes need to know a new organisation's links, the certificate that its own nodes are issued under, is
-kept as it came: the ledger does not read it, nodes do (`node/admissions.py`).
+Hospitals, units that pay or refund bills, and those that money goes through (banks, lenders, platforms, channels) come this
+way; agencies stand in genesis, since whoever may vote is agreed on by the members alone. What nodes need to know a new
+organisation's links, the certificate that its own nodes are issued under, is kept as it came: the ledger does not read it,
+nodes do (`node/admissions.py`).
 
 Codes in their order of precedence: already_recorded, organisation_known, wrong_key, second_person_missing, persons_malformed,
 same_person, not_a_finance_office, kind_not_admissible, region_foreign, places_malformed,
@@ -33,7 +34,7 @@ from chain.rules.second_person import verify_persons
 from chain.signature import ED25519, verify_public_key
 from chain.transaction import key_id
 
-KINDS = (HOSPITAL, "insurer", "employer")
+KINDS = (HOSPITAL, "insurer", "employer", "bank", "lender", "platform", "channel")
 INSTITUTION_LEVEL = 4
 ADMITTED_MAX = 10_000  # organisations of one ledger that came after genesis: each admission walks the list
 REGION_DIGITS_BY_LEVEL = {1: 2, 2: 4, 3: 6}  # of GB/T 2260: what an office's level shares with all below it

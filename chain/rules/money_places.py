@@ -3,7 +3,8 @@
 A channel's account says what the channel owes; `suspense` holds the parts of orders that are not complete; `collected` is what
 the organisation's bank supervises; `refunds` is to go back; `receivable` was promised by lines at the hospital's risk and is
 no money yet: always what is owed on all of them together, so it is below nothing where refunds came after a repayment; `bank`
-and `fees` are where a channel's takings end.
+and `fees` are where a channel's takings end. `own` is the organisation's own part of it all, and each payee that it keeps has an
+account. What a payee owes stands as a debt of its name against `claims`, and is no money either.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 
 from chain import keyspace
 from chain.operation import AccountRef
-from chain.records import DEBITS_WITHIN_CREDITS, UNLIMITED, Closing, CustodyBody
+from chain.records import CREDITS_WITHIN_DEBITS, DEBITS_WITHIN_CREDITS, UNLIMITED, Closing, CustodyBody
 from chain.rules.accounts import Books
 from chain.rules.context import Context, View, local_date
 
@@ -48,11 +49,27 @@ def fees(books: Books, organisation: str) -> AccountRef:
     return books.own(organisation, PAYMENTS, "fees", UNLIMITED)
 
 
+def own(books: Books, organisation: str) -> AccountRef:
+    return books.own(organisation, SPLITS, "own", DEBITS_WITHIN_CREDITS)
+
+
+def payee(books: Books, organisation: str, name: bytes) -> AccountRef:
+    return books.own(organisation, SPLITS, "payee", DEBITS_WITHIN_CREDITS, name)
+
+
+def owed(books: Books, organisation: str, payee_name: bytes) -> AccountRef:
+    return books.own(organisation, SPLITS, "owed", CREDITS_WITHIN_DEBITS, payee_name)
+
+
+def claims(books: Books, organisation: str) -> AccountRef:
+    return books.own(organisation, SPLITS, "claims", UNLIMITED)
+
+
 def note_closing(view: View, books: Books, context: Context, organisation: str) -> None:
     """What lies in `collected` now, if a bank supervises it: the last of a day is what the bank's word is compared with."""
     key = keyspace.custody(organisation)
-    custody = view.get(key, CustodyBody)
-    if custody is None:
+    custody = books.changes.get(key) or view.get(key, CustodyBody)
+    if not isinstance(custody, CustodyBody):
         return
     account = books.account(collected(books, organisation))
     day = local_date(context.time_ms, context.parameters.utc_offset_minutes)

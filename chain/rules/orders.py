@@ -67,7 +67,7 @@ def place_order(view: View, operation: PlaceOrder, context: Context) -> Changes:
         raise Refused("order_too_long")
     parts = [PartBody(part.channel, part.amount_fen, []) for part in operation.parts]
     changes[own] = OrderBody(
-        operation.notices, parts, total_fen, operation.until_ms, ORDER_OPEN, 0, total_fen, False, []
+        operation.notices, parts, total_fen, operation.until_ms, ORDER_OPEN, 0, total_fen, 0, False, []
     )
     return changes
 

@@ -149,7 +149,11 @@ def _refund_order(view: View, books: Books, context: Context, operation: RefundP
     if payment.into == money_places.collected(books, context.organisation):
         if operation.amount_fen > order.free_fen:
             raise Refused("exceeds_order")  # shares have to be taken back first
-        order = replace(order, free_fen=order.free_fen - operation.amount_fen)
+        order = replace(
+            order,
+            free_fen=order.free_fen - operation.amount_fen,
+            back_fen=max(0, order.back_fen - operation.amount_fen),  # what came back goes first
+        )
         books.changes[keyspace.order(context.organisation, payment.order[0])] = order
     books.changes[keyspace.notice(context.organisation, name)] = replace(notice, refunded_fen=refunded_fen)
 

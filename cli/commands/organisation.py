@@ -26,7 +26,7 @@ Region = Annotated[str, typer.Option("--region", metavar="CODE", help="GB/T 2260
 Places = Annotated[
     list[str] | None, typer.Option("--place", metavar="CODE", help="An issuing point of a hospital; may stand again.")
 ]
-Kind = Annotated[str, typer.Option("--kind", help="hospital, insurer or employer.")]
+Kind = Annotated[str, typer.Option("--kind", help="hospital, insurer, employer, bank, lender, platform or channel.")]
 Request = Annotated[Path, typer.Argument(metavar="FILE", help="The request that 'organisation init' made.")]
 
 
