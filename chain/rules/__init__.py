@@ -18,12 +18,17 @@ from chain.operation import (
     BindHolder,
     BindPayer,
     BookBill,
+    CancelAppointment,
     CaptureCredit,
     CaptureHold,
+    ChargeVisit,
+    CheckIn,
     ClearLease,
     CloseAccount,
     CloseOrder,
     CloseOrganisation,
+    CloseVisit,
+    ConfirmAppointment,
     DecideClaim,
     DeliverBill,
     DisputeBill,
@@ -36,14 +41,17 @@ from chain.operation import (
     HoldBill,
     HoldCredit,
     HoldMoney,
+    HoldNumber,
     IssueBill,
     IssueNotice,
     JoinSettlement,
     LockClaim,
     MakeUpPayment,
+    MissAppointment,
     OpenAccount,
     OpenDeposit,
     OpenLine,
+    OpenVisit,
     PayClaim,
     PayDeposit,
     PayFromDeposit,
@@ -53,6 +61,7 @@ from chain.operation import (
     ProposeChange,
     PublishCatalogue,
     PublishProduct,
+    PublishSchedule,
     RefundDeposit,
     RefundPayment,
     ReleaseClaim,
@@ -69,7 +78,10 @@ from chain.operation import (
     SettleDeposit,
     SettleDispute,
     SignAgreement,
+    StampVisit,
     StateLine,
+    StopSchedule,
+    SubstituteStaff,
     SuspendOrganisation,
     TakeBackPaper,
     TakeLease,
@@ -92,6 +104,13 @@ from chain.rules.accounts import (
     transfer,
 )
 from chain.rules.admission import admit_organisation
+from chain.rules.appointments import (
+    cancel_appointment,
+    check_in,
+    confirm_appointment,
+    hold_number,
+    miss_appointment,
+)
 from chain.rules.bills import issue_bill, reverse_bill
 from chain.rules.catalogues import publish_catalogue
 from chain.rules.circulation import deliver_bill, hold_bill, make_up_payment, void_bill
@@ -115,8 +134,19 @@ from chain.rules.paper import print_paper, take_back_paper, void_blanks
 from chain.rules.payer import bind_payer
 from chain.rules.payments import bank_channel, refund_payment, take_payment, take_stray
 from chain.rules.proxies import end_proxy, grant_proxy
+from chain.rules.schedules import (
+    publish_schedule,
+    stop_schedule,
+    substitute_staff,
+)
 from chain.rules.seals import seal_bills
 from chain.rules.settlements import join_settlement, pay_fund, withdraw_settlement
+from chain.rules.visits import (
+    charge_visit,
+    close_visit,
+    open_visit,
+    stamp_visit,
+)
 
 RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     ProposeChange: propose_change,
@@ -193,6 +223,18 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     StateLine: state_line,
     RepayLine: repay_line,
     AgreeInstalments: agree_instalments,
+    PublishSchedule: publish_schedule,
+    StopSchedule: stop_schedule,
+    SubstituteStaff: substitute_staff,
+    HoldNumber: hold_number,
+    ConfirmAppointment: confirm_appointment,
+    CancelAppointment: cancel_appointment,
+    CheckIn: check_in,
+    MissAppointment: miss_appointment,
+    OpenVisit: open_visit,
+    StampVisit: stamp_visit,
+    ChargeVisit: charge_visit,
+    CloseVisit: close_visit,
 }
 
 __all__ = ["RULES", "Changes", "Context", "Refused", "View"]
