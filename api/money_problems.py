@@ -31,7 +31,7 @@ MONEY_PROBLEMS: dict[str, Problem] = {
     "exceeds_transfer": Problem(409, "More than is left of the transfer", "超过原转账可更正金额"),
     "hold_exists": Problem(409, "This hold's name is used", "冻结编号已使用"),
     "hold_unknown": Problem(404, "No such hold, or not yours", "冻结不存在"),
-    "hold_too_long": Problem(422, "A hold ends later than now, and within 180 days", "冻结期限须在180天内"),
+    "hold_too_long": Problem(422, "A hold ends later than now, and no later than allowed", "冻结或留号期限无效"),
     "hold_expired": Problem(409, "The hold ran out", "冻结已过期"),
     "too_many_holds": Problem(409, "Too many holds on one account", "账户冻结笔数过多"),
     "already_captured": Problem(409, "The hold was captured already", "冻结已扣款"),

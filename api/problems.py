@@ -15,6 +15,7 @@ import structlog
 from api.errors import FieldError
 from api.money_problems import MONEY_PROBLEMS
 from api.problem import Problem
+from api.visit_problems import VISIT_PROBLEMS
 
 log = structlog.get_logger("api")
 
@@ -280,7 +281,8 @@ PROBLEMS: dict[str, Problem] = {
     "storage_damaged": Problem(503, "The node's disk is damaged", "节点存储损坏"),
     "storage_locked": Problem(503, "The node's store is in use", "节点存储被占用"),
     "internal_error": Problem(500, "The node failed", "节点内部错误"),
-} | MONEY_PROBLEMS
+}
+PROBLEMS |= MONEY_PROBLEMS | VISIT_PROBLEMS
 
 
 class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -423,6 +423,11 @@ def appointment_step(hospital: str, name: bytes, step: str) -> bytes:
     return f"appointment/{hospital}/{name.hex()}/{step}".encode()
 
 
+def appointed(hospital: str, order: bytes) -> bytes:
+    """The appointment that an order paid the fee of."""
+    return order_step(hospital, order, "appointment")
+
+
 def missed(hospital: str, holder: bytes) -> bytes:
     """How often somebody did not come."""
     return f"missed/{hospital}/{holder.hex()}".encode()

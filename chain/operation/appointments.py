@@ -19,7 +19,7 @@ class Pool(Wire, frozen=True):
     channel: Reason  # window, app, city …
     first: Annotated[int, msgspec.Meta(ge=1, le=NUMBERS_MAX)]
     count: Annotated[int, msgspec.Meta(ge=1, le=NUMBERS_MAX)]
-    opens_to_all_ms: Milliseconds  # from then on every channel gives them out
+    opens_to_all_ms: Milliseconds  # from then on every channel gives them out; later than the schedule's end: none does
 
 
 class PublishSchedule(Wire, frozen=True, tag=1500):
@@ -35,7 +35,10 @@ class PublishSchedule(Wire, frozen=True, tag=1500):
     pools: Annotated[list[Pool], msgspec.Meta(min_length=1, max_length=POOLS_MAX)]  # by number, without gaps from 1
     fee_fen: Fen
     pay_within_ms: Milliseconds  # at most so long a number waits for its fee
-    cancel_until_ms: Milliseconds  # the last moment to give a number back
+    book_until_ms: (
+        Milliseconds  # numbers are given out until then: before it begins or, at the window, while it goes on
+    )
+    cancel_until_ms: Milliseconds  # until then a confirmed number may be given back
 
 
 class StopSchedule(Wire, frozen=True, tag=1501):
@@ -68,7 +71,7 @@ class ConfirmAppointment(Wire, frozen=True, tag=1511):
     """Its fee is paid, or there is none."""
 
     appointment: Digest
-    order: Annotated[list[Digest], msgspec.Meta(max_length=1)]
+    order: Annotated[list[Digest], msgspec.Meta(max_length=1)]  # that has paid the fee
 
 
 class CancelAppointment(Wire, frozen=True, tag=1512):

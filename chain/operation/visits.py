@@ -18,7 +18,7 @@ class OpenVisit(Wire, frozen=True, tag=1600):
     holder: Mac  # as the hospital knows the patient
     appointment: Annotated[list[Digest], msgspec.Meta(max_length=1)]
     cap_fen: Fen  # what the patient has agreed to at most
-    emergency: Annotated[list[Mac], msgspec.Meta(max_length=1)]  # who declared it
+    emergency: Annotated[list[Mac], msgspec.Meta(max_length=1)]  # who declared it, as the hospital knows its staff
     at_ms: Milliseconds
 
 
@@ -27,7 +27,7 @@ class StampVisit(Wire, frozen=True, tag=1601):
 
     visit: Digest
     number: Count  # of its steps, from 1
-    step: Reason  # queued, called, seen, tested, dispensed …
+    step: Reason  # queued, called, treated, tested, dispensed …
     at_ms: Milliseconds
 
 

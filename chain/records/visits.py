@@ -16,13 +16,15 @@ CONFIRMED = 2
 CANCELLED = 3
 CHECKED_IN = 4
 MISSED = 5
+LAPSED = 6  # its fee was not paid in time, and its number or its holder has another appointment now
 
 
 class Taken(Wire, frozen=True):
-    """A number that is not free."""
+    """A number that somebody has. One whose time is over is free again, and stands here until it is taken over."""
 
     number: Count
     appointment: Digest
+    holder: Mac
     until_ms: Milliseconds  # while its fee is waited for; 0 once it is confirmed
 
 
@@ -36,12 +38,13 @@ class ScheduleBody(Wire, frozen=True):
     pools: list[Pool]
     fee_fen: Fen
     pay_within_ms: Milliseconds
+    book_until_ms: Milliseconds
     cancel_until_ms: Milliseconds
     state: State
     reason: str
     changes: Count  # of who sees the patients
     taken: list[Taken]  # by number, ascending
-    returned: Count  # how many numbers went back into a pool so far
+    returned: Count  # how often a number went back into a pool: cancelled, or its fee not paid in time
 
 
 class AppointmentBody(Wire, frozen=True):
@@ -51,16 +54,23 @@ class AppointmentBody(Wire, frozen=True):
     holder: Mac
     until_ms: Milliseconds
     state: State
-    order: list[Digest]
+    order: list[Digest]  # that paid its fee
+    visit: list[Digest]  # that it became
     reason: str
     time_ms: Milliseconds  # of the block of its newest step
+
+
+class AppointedBody(Wire, frozen=True):
+    """What an order paid the fee of: once."""
+
+    appointment: Digest
 
 
 class MissedBody(Wire, frozen=True):
     """How often somebody did not come to a hospital."""
 
-    times_ms: list[Milliseconds]  # the newest ones
-    blocked_until_ms: Milliseconds
+    times_ms: list[Milliseconds]  # ends of the schedules that count, ascending; none once they have led to a block
+    blocked_until_ms: Milliseconds  # 0 if never
 
 
 class Stamp(Wire, frozen=True):
@@ -74,7 +84,7 @@ class VisitBody(Wire, frozen=True):
     appointment: list[Digest]
     cap_fen: Fen
     emergency: list[Mac]
-    stamps: list[Stamp]
-    orders: list[Digest]
+    stamps: list[Stamp]  # the first is `registered`, when it was opened
+    orders: list[Digest]  # that were paid for its steps
     charged_fen: Fen
     closed_ms: Milliseconds  # 0 until it is over

@@ -20,12 +20,17 @@ from chain.operation import (
     BindPayee,
     BindPayer,
     BookBill,
+    CancelAppointment,
     CaptureCredit,
     CaptureHold,
+    ChargeVisit,
+    CheckIn,
     ClearLease,
     CloseAccount,
     CloseOrder,
     CloseOrganisation,
+    CloseVisit,
+    ConfirmAppointment,
     DecideClaim,
     DeliverBill,
     DisputeBill,
@@ -39,14 +44,17 @@ from chain.operation import (
     HoldBill,
     HoldCredit,
     HoldMoney,
+    HoldNumber,
     IssueBill,
     IssueNotice,
     JoinSettlement,
     LockClaim,
     MakeUpPayment,
+    MissAppointment,
     OpenAccount,
     OpenDeposit,
     OpenLine,
+    OpenVisit,
     PayClaim,
     PayDeposit,
     PayFromDeposit,
@@ -58,6 +66,7 @@ from chain.operation import (
     ProposeChange,
     PublishCatalogue,
     PublishProduct,
+    PublishSchedule,
     PublishSplitRules,
     RefundDeposit,
     RefundPayment,
@@ -78,7 +87,10 @@ from chain.operation import (
     SettleDispute,
     SignAgreement,
     SplitOrder,
+    StampVisit,
     StateLine,
+    StopSchedule,
+    SubstituteStaff,
     SuperviseMoney,
     SuspendOrganisation,
     SuspendPayee,
@@ -104,6 +116,13 @@ from chain.rules.accounts import (
     transfer,
 )
 from chain.rules.admission import admit_organisation
+from chain.rules.appointments import (
+    cancel_appointment,
+    check_in,
+    confirm_appointment,
+    hold_number,
+    miss_appointment,
+)
 from chain.rules.bills import issue_bill, reverse_bill
 from chain.rules.catalogues import publish_catalogue
 from chain.rules.circulation import deliver_bill, hold_bill, make_up_payment, void_bill
@@ -129,10 +148,21 @@ from chain.rules.payer import bind_payer
 from chain.rules.payments import bank_channel, refund_payment, take_payment, take_stray
 from chain.rules.proxies import end_proxy, grant_proxy
 from chain.rules.returns import return_to_order, take_back_share
+from chain.rules.schedules import (
+    publish_schedule,
+    stop_schedule,
+    substitute_staff,
+)
 from chain.rules.seals import seal_bills
 from chain.rules.settlements import join_settlement, pay_fund, withdraw_settlement
 from chain.rules.splits import finish_order, publish_split_rules, split_order
 from chain.rules.supervision import attest_balance, supervise_money
+from chain.rules.visits import (
+    charge_visit,
+    close_visit,
+    open_visit,
+    stamp_visit,
+)
 
 RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     ProposeChange: propose_change,
@@ -221,6 +251,18 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     StateLine: state_line,
     RepayLine: repay_line,
     AgreeInstalments: agree_instalments,
+    PublishSchedule: publish_schedule,
+    StopSchedule: stop_schedule,
+    SubstituteStaff: substitute_staff,
+    HoldNumber: hold_number,
+    ConfirmAppointment: confirm_appointment,
+    CancelAppointment: cancel_appointment,
+    CheckIn: check_in,
+    MissAppointment: miss_appointment,
+    OpenVisit: open_visit,
+    StampVisit: stamp_visit,
+    ChargeVisit: charge_visit,
+    CloseVisit: close_visit,
 }
 
 __all__ = ["RULES", "Changes", "Context", "Refused", "View"]
