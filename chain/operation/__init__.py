@@ -105,7 +105,7 @@ from chain.operation.organisations import (
 )
 from chain.operation.payments import (
     ANSWERED_MAX,
-    LINES_MAX,
+    NOTICE_LINES_MAX,
     NOTICES_MAX,
     PARTS_MAX,
     AnswerNotices,
@@ -273,7 +273,7 @@ __all__ = [
     "ANSWERED_MAX",
     "AUTHORITY_BYTES_MAX",
     "INSTALMENTS_MAX",
-    "LINES_MAX",
+    "NOTICE_LINES_MAX",
     "NOTICES_MAX",
     "NUMBERS_MAX",
     "PAPERS_MAX",

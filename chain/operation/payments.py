@@ -9,7 +9,7 @@ import msgspec
 from chain.codec import BillId, Count, Digest, Fen, LocalDate, Milliseconds, Wire
 from chain.operation.fields import Mac, Reason
 
-LINES_MAX = 32  # kinds of charges on one notice
+NOTICE_LINES_MAX = 32  # kinds of charges on one notice
 NOTICES_MAX = 16  # paid by one order
 PARTS_MAX = 8  # channels of one order
 ANSWERED_MAX = 64  # notices that one bill answers
@@ -28,7 +28,7 @@ class IssueNotice(Wire, frozen=True, tag=1100):
     notice: Digest  # its name: random, or a MAC of the signer's own number
     kind: Reason  # medical; utility, non_tax …: other collections
     holder: Mac  # stands for who owes it, another one to each organisation
-    lines: Annotated[list[LineSum], msgspec.Meta(min_length=1, max_length=LINES_MAX)]  # by kind, ascending
+    lines: Annotated[list[LineSum], msgspec.Meta(min_length=1, max_length=NOTICE_LINES_MAX)]  # by kind, ascending
     due_ms: Milliseconds
     details_root: Digest  # over salted fields, kept by the signer
 

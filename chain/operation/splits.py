@@ -9,7 +9,7 @@ import msgspec
 from chain.codec import Count, Digest, Fen, LocalDate, Milliseconds, Name, Wire
 from chain.operation.accounts import AccountRef
 from chain.operation.fields import Mac, Reason
-from chain.operation.payments import LINES_MAX
+from chain.operation.payments import NOTICE_LINES_MAX
 
 SHARES_MAX = 50  # of one split
 SHARE_RULES_MAX = 16  # of one kind of charge
@@ -63,7 +63,7 @@ class PublishSplitRules(Wire, frozen=True, tag=1210):
 
     rules: Name
     version: Count  # one more than the former has
-    lines: Annotated[list[LineRule], msgspec.Meta(min_length=1, max_length=LINES_MAX)]  # by kind, ascending
+    lines: Annotated[list[LineRule], msgspec.Meta(min_length=1, max_length=NOTICE_LINES_MAX)]  # by kind, ascending
     earliest_ms: Milliseconds  # after the order was paid
     latest_ms: Milliseconds
 

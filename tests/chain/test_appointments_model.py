@@ -154,7 +154,7 @@ class Lives:
         notice = NoticeBody("medical", mac(holder), [], fen, 0, mac("r"), SETTLED if paid else OWED, [name], [], 0)
         self.records.bodies[keyspace.notice(HOSPITAL, name)] = notice
         self.records.bodies[keyspace.order(HOSPITAL, name)] = OrderBody(
-            [name], [], fen, 0, ORDER_PAID if paid else ORDER_OPEN, 0, fen, False, []
+            [name], [], fen, 0, ORDER_PAID if paid else ORDER_OPEN, 0, fen, 0, False, []
         )
         self.model.orders[name] = (holder, fen, paid)
         return [name]
