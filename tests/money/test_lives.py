@@ -77,7 +77,6 @@ EXPECTED = {  # of all that a life can meet
     "part_unknown",
     "payment_exists",
     "payment_unknown",
-    "red_bill_differs",
     "red_bill_missing",
     "refund_exists",
     "sum_mismatch",
@@ -157,4 +156,5 @@ def test_a_refund_that_is_not_counted_is_noticed_here(monkeypatch: pytest.Monkey
 
     monkeypatch.setitem(RULES, RefundPayment, wrong)
     with pytest.raises(AssertionError, match=r"recorded, the model says False: hospital-[ab] Refund"):
-        lived(3)
+        for seed in (1, 6, 8, 10):  # not every life has two refunds of one payment that are too much together
+            lived(seed)
