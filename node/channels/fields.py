@@ -35,6 +35,11 @@ class Fields:
             raise WrongForm(f"{name}: missing, or no text")
         return value
 
+    def same(self, name: str, expected: str) -> None:
+        """An answer must be about what was asked: a recorded one, about another order, is signed as well."""
+        if self.values.get(name) != expected:
+            raise WrongForm(f"{name}: not what was asked about")
+
     def number(self, name: str) -> int:
         value = self.values.get(name)
         if type(value) is not int:

@@ -175,6 +175,8 @@ class UnionPay(Channel):
             raise StatementNotReady(f"{self.name} has none yet")
         if code not in DONE:
             raise ChannelRefused(self.name, code)
+        with reading_answer():
+            fields.same("settleDate", more["settleDate"])
         try:
             inflate = zlib.decompressobj()
             packed = base64.b64decode(fields.values.get("fileContent", ""), validate=True)
@@ -215,8 +217,8 @@ class UnionPay(Channel):
             return None
         if code not in DONE:
             raise ChannelRefused(self.name, code)
-        if fields.text("orderId", "") != order_no:
-            raise AnswerMalformed("orderId: an answer about another order")
+        with reading_answer():
+            fields.same("orderId", order_no)
         return fields
 
     def _message(
