@@ -111,7 +111,10 @@ def is_safe_address(url: str) -> bool:
     """https, or http on this machine: a channel's answer may name where a file lies, but not any service inside."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host, _port = (
+            parts.hostname or "",
+            parts.port,
+        )  # looked at, since one above 65535 raises here, and not ours later
     except ValueError:
         return False
     if parts.scheme == "https":
