@@ -45,7 +45,7 @@ from node.channels.errors import (
     reading_answer,
     reading_notice,
 )
-from node.channels.fields import Fields, read_form, read_json, signed_text
+from node.channels.fields import Fields, read_form, read_json, signed_text, verify_one_reading
 from node.channels.moments import beijing_text, parse_beijing
 from node.channels.rsa_keys import sign, verify
 from node.channels.statement_line import CLOSED, PAYMENT, PENDING, REFUND, SUCCESS, StatementLine
@@ -147,6 +147,7 @@ class Alipay(Channel):
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice:
         with reading_notice():
             fields = read_form(body)
+            verify_one_reading(fields.values)
             if fields.text("charset").lower() != "utf-8":
                 raise WrongForm("charset: not utf-8")
             if fields.text("sign_type") != "RSA2":

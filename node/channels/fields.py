@@ -104,6 +104,16 @@ def signed_text(values: Mapping[str, str], without: tuple[str, ...]) -> bytes:
     return "&".join(f"{name}={values[name]}" for name in sorted(values) if name not in without).encode()
 
 
+def verify_one_reading(values: Mapping[str, str]) -> None:
+    """Raises WrongForm if a value has `&` in it: cut at another place, the same signed text would be other fields.
+
+    Whoever can choose a subject such as `x&total_amount=999.00&total_b=` gets it signed along with the true amount.
+    """
+    for name, value in values.items():
+        if "&" in value or "&" in name or "=" in name:
+            raise WrongForm(f"{name[:32]}: could be read in two ways")
+
+
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) != len(pairs):

@@ -111,7 +111,7 @@ async def test_a_key_file_that_holds_something_else(
     "wrong",
     [
         {"order_no": "short"}, {"order_no": "ORDER-000001"}, {"order_no": "O" * 33}, {"order_no": "ＯRDER00001"},
-        {"amount_fen": 0}, {"amount_fen": -1}, {"amount_fen": 10**12 + 1}, {"expires_ms": 1}, {"subject": ""}, {"subject": "a\nb"},
+        {"amount_fen": 0}, {"amount_fen": -1}, {"amount_fen": 10**12 + 1}, {"expires_ms": 1}, {"subject": ""}, {"subject": "a\nb"}, {"subject": "a&b"},
     ],
     ids=str,
 )  # fmt: skip

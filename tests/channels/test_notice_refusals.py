@@ -6,7 +6,7 @@ import base64
 import json
 import random
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -184,6 +184,25 @@ async def test_a_signed_notice_without_sense(counter: Counter, name: str, change
     sale = await paid(counter, name)
     refuse(counter, name, notice_of(counter, name, sale, **changes), NoticeMalformed)
     take(counter, name, notice_of(counter, name, sale))
+
+
+async def test_the_signed_text_cut_at_another_place(counter: Counter) -> None:
+    """Whoever may choose a subject gets another amount signed along; the text is the very same, and its fields are not."""
+    sale, simulator = await paid(counter, "alipay"), counter.sides.alipay
+    sale.subject = "x&total_amount=999.00&total_b=y"
+    values = dict(parse_qsl(simulator.notice(sale, "a" * 34).decode()))
+    cut = values | {"subject": "x", "total_amount": "999.00", "total_b": f"y&total_amount={values['total_amount']}"}
+    covered = [
+        "&".join(f"{k}={v}" for k, v in sorted(one.items()) if k not in ("sign", "sign_type")) for one in (values, cut)
+    ]
+    assert covered[0] == covered[1]
+    assert keys.is_signed(simulator.key.public_key(), covered[1].encode(), cut["sign"])
+    refuse(counter, "alipay", (FORM_HEADERS, urlencode(cut).encode()), NoticeMalformed)
+    refuse(counter, "alipay", (FORM_HEADERS, urlencode(values).encode()), NoticeMalformed)
+    union = await paid(counter, "quickpass")
+    refuse(
+        counter, "quickpass", notice_of(counter, "quickpass", union, respMsg="x&txnAmt=99900&txnB=y"), NoticeMalformed
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
