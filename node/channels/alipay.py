@@ -45,7 +45,7 @@ from node.channels.errors import (
     reading_answer,
     reading_notice,
 )
-from node.channels.fields import Fields, read_form, read_json, signed_text
+from node.channels.fields import Fields, read_form, read_json, signed_text, verify_one_reading
 from node.channels.moments import beijing_text, parse_beijing
 from node.channels.rsa_keys import sign, verify
 from node.channels.statement_line import CLOSED, PAYMENT, PENDING, REFUND, SUCCESS, StatementLine
@@ -85,6 +85,7 @@ class Alipay(Channel):
             },
         )
         with reading_answer():
+            answer.same("out_trade_no", request.order_no)
             return Invitation(QR_CODE, answer.text("qr_code"))
 
     async def query(self, request: PaymentRequest) -> ChannelState:
@@ -95,6 +96,7 @@ class Alipay(Channel):
                 raise
             return ChannelState(CLOSED if self._clock_ms() > request.expires_ms else ABSENT)
         with reading_answer():
+            answer.same("out_trade_no", request.order_no)
             state = _state(answer)
             if state == CLOSED and "send_pay_date" in answer:
                 state = SUCCESS  # paid, and all of it given back since
@@ -109,7 +111,9 @@ class Alipay(Channel):
 
     async def close(self, request: PaymentRequest) -> ChannelState:
         try:
-            await self._ask("alipay.trade.close", {"out_trade_no": request.order_no})
+            answer = await self._ask("alipay.trade.close", {"out_trade_no": request.order_no})
+            with reading_answer():
+                answer.same("out_trade_no", request.order_no)
             return ChannelState(CLOSED)
         except ChannelRefused:
             found = await self.query(request)
@@ -125,6 +129,7 @@ class Alipay(Channel):
             },
         )
         with reading_answer():
+            answer.same("out_trade_no", request.order_no)
             if answer.text("fund_change", "N") == "Y":
                 return RefundState(SUCCESS, refund.refund_no, refund.amount_fen)
         return await self.query_refund(request, refund)  # N: nothing moved just now, it may have before
@@ -135,12 +140,14 @@ class Alipay(Channel):
         with reading_answer():
             if answer.text("refund_status", "") != "REFUND_SUCCESS":
                 return RefundState(ABSENT, refund.refund_no)
+            answer.same("out_request_no", refund.refund_no)
             amount_fen = parse_yuan(answer.text("refund_amount"), "refund_amount")
             return RefundState(SUCCESS, refund.refund_no, amount_fen)
 
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice:
         with reading_notice():
             fields = read_form(body)
+            verify_one_reading(fields.values)
             if fields.text("charset").lower() != "utf-8":
                 raise WrongForm("charset: not utf-8")
             if fields.text("sign_type") != "RSA2":

@@ -49,6 +49,8 @@ class PaymentRequest(msgspec.Struct, frozen=True):
             raise ValueError("an order expires after it was placed")
         if not 1 <= len(self.subject) <= SUBJECT_CHARACTERS_MAX or not self.subject.isprintable():
             raise ValueError("a subject has 1 to 40 printable characters")
+        if set(self.subject) & set("&={}"):
+            raise ValueError("a subject without '&', '=', '{' and '}': some channels sign them as if they were ours")
 
 
 class RefundRequest(msgspec.Struct, frozen=True):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import ssl
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import BinaryIO, Protocol
 from urllib.parse import urlsplit
 
@@ -35,7 +37,7 @@ class ChannelClient:
 
     def __init__(self, channel: str, timeout_s: float = TIMEOUT_S) -> None:
         self._channel = channel
-        self._http = httpx2.AsyncClient(follow_redirects=False, trust_env=False, timeout=timeout_s)
+        self._http = httpx2.AsyncClient(verify=_trust(), follow_redirects=False, trust_env=False, timeout=timeout_s)
 
     async def ask(
         self,
@@ -99,11 +101,20 @@ class ChannelClient:
         await self._http.aclose()
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    """The system's authorities, read once for all channels."""
+    return ssl.create_default_context()
+
+
 def is_safe_address(url: str) -> bool:
     """https, or http on this machine: a channel's answer may name where a file lies, but not any service inside."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host, _port = (
+            parts.hostname or "",
+            parts.port,
+        )  # looked at, since one above 65535 raises here, and not ours later
     except ValueError:
         return False
     if parts.scheme == "https":

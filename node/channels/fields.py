@@ -35,6 +35,11 @@ class Fields:
             raise WrongForm(f"{name}: missing, or no text")
         return value
 
+    def same(self, name: str, expected: str) -> None:
+        """An answer must be about what was asked: a recorded one, about another order, is signed as well."""
+        if self.values.get(name) != expected:
+            raise WrongForm(f"{name}: not what was asked about")
+
     def number(self, name: str) -> int:
         value = self.values.get(name)
         if type(value) is not int:
@@ -97,6 +102,16 @@ def read_plain_form(body: bytes, bytes_max: int = MESSAGE_BYTES_MAX) -> Fields:
 def signed_text(values: Mapping[str, str], without: tuple[str, ...]) -> bytes:
     """`name=value` in the order of names, joined by `&`: what both Alipay and UnionPay sign."""
     return "&".join(f"{name}={values[name]}" for name in sorted(values) if name not in without).encode()
+
+
+def verify_one_reading(values: Mapping[str, str]) -> None:
+    """Raises WrongForm if a value has `&` in it: cut at another place, the same signed text would be other fields.
+
+    Whoever can choose a subject such as `x&total_amount=999.00&total_b=` gets it signed along with the true amount.
+    """
+    for name, value in values.items():
+        if "&" in value or "&" in name or "=" in name:
+            raise WrongForm(f"{name[:32]}: could be read in two ways")
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

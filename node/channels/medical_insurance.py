@@ -30,7 +30,7 @@ from node.channels.channel import (
     RefundState,
 )
 from node.channels.channel_client import ANSWER_BYTES_MAX, ChannelClient
-from node.channels.errors import AnswerMalformed, ChannelRefused, StatementNotReady, reading_answer
+from node.channels.errors import ChannelRefused, StatementNotReady, reading_answer
 from node.channels.fields import Fields, read_json
 from node.channels.insurance_signing import REPLY, REQUEST, body_code, caller_headers, verify_code
 from node.channels.insurance_statement import read_insurance_statement
@@ -139,8 +139,7 @@ class MedicalInsurance(Channel):
             return None
         with reading_answer():
             settled = found.section("setlinfo")
-            if settled.text("medins_setl_id") != number:
-                raise AnswerMalformed("medins_setl_id: another settlement")
+            settled.same("medins_setl_id", number)
             return settled
 
     async def _ask(self, transaction: str, number: str, content: Mapping[str, Any]) -> Fields:

@@ -20,4 +20,5 @@ class QuickPass(UnionPay):
         if code not in DONE:
             raise ChannelRefused(self.name, code)
         with reading_answer():
+            fields.same("orderId", request.order_no)
             return Invitation(QR_CODE, fields.text("qrCode"))

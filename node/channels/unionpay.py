@@ -42,7 +42,7 @@ from node.channels.errors import (
     reading_answer,
     reading_notice,
 )
-from node.channels.fields import Fields, read_form, read_plain_form
+from node.channels.fields import Fields, read_form, read_plain_form, verify_one_reading
 from node.channels.moments import COMPACT, beijing_day, beijing_text, parse_beijing, parse_without_year
 from node.channels.statement_line import CLOSED, FAILED, PAYMENT, PENDING, REFUND, SUCCESS, StatementLine
 from node.channels.unionpay_signing import SIGNER, sign_message, verify_message
@@ -142,6 +142,7 @@ class UnionPay(Channel):
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice:
         with reading_notice():
             fields = read_form(body)
+            verify_one_reading(fields.values)
             verify_message(fields, self._authorities, self._clock_ms(), self._signer)
             if fields.text("merId") != self._merchant_no or fields.text("bizType") != self.business:
                 raise NoticeForeign("for another merchant or product")
@@ -175,6 +176,8 @@ class UnionPay(Channel):
             raise StatementNotReady(f"{self.name} has none yet")
         if code not in DONE:
             raise ChannelRefused(self.name, code)
+        with reading_answer():
+            fields.same("settleDate", more["settleDate"])
         try:
             inflate = zlib.decompressobj()
             packed = base64.b64decode(fields.values.get("fileContent", ""), validate=True)
@@ -215,8 +218,8 @@ class UnionPay(Channel):
             return None
         if code not in DONE:
             raise ChannelRefused(self.name, code)
-        if fields.text("orderId", "") != order_no:
-            raise AnswerMalformed("orderId: an answer about another order")
+        with reading_answer():
+            fields.same("orderId", order_no)
         return fields
 
     def _message(

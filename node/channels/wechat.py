@@ -109,6 +109,7 @@ class WeChat(Channel):
                 return ChannelState(ABSENT)
             raise
         with reading_answer():
+            answer.same("out_trade_no", request.order_no)
             state = _state(answer, "trade_state", STATES)
             if state != SUCCESS:
                 return ChannelState(state)
@@ -265,5 +266,6 @@ def _state(fields: Fields, name: str, states: Mapping[str, str]) -> str:
 
 def _refund_state(answer: Fields, refund: RefundRequest) -> RefundState:
     with reading_answer():
+        answer.same("out_refund_no", refund.refund_no)
         amount_fen = check_fen(answer.section("amount").number("refund"))
         return RefundState(_state(answer, "status", REFUND_STATES), refund.refund_no, amount_fen)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -108,9 +109,4 @@ async def open_counter(
     finally:
         for channel in counter.channels.values():
             await channel.end()
-        await sides.stop()
-        await web.stop()
-
-
-def days_from(first: date, count: int) -> list[date]:
-    return [first + timedelta(days=number) for number in range(count)]
+        await asyncio.gather(sides.stop(), web.stop())

@@ -121,7 +121,8 @@ class AlipaySimulator(Simulator):
                 found = self._scanned(order_no).refunds.get(asked["out_request_no"])
                 if found is None:
                     return {}
-                return {"refund_amount": yuan(found.amount_fen), "refund_status": "REFUND_SUCCESS"}
+                return {"out_trade_no": order_no, "out_request_no": found.refund_no,
+                        "refund_amount": yuan(found.amount_fen), "refund_status": "REFUND_SUCCESS"}  # fmt: skip
             case "alipay.data.dataservice.bill.downloadurl.query":
                 return self._link(date.fromisoformat(asked["bill_date"]))
         raise TillRefused("isv.method-invalid")

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import httpx2
 
 TIMEOUT_S = 5.0  # WeChat Pay's; the others wait longer
 DELIVERIES_MAX = 10_000  # remembered
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    return ssl.create_default_context()
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Notifier:
 
     def __init__(self, schedule_s: Sequence[float]) -> None:
         self._schedule_s = schedule_s
-        self._http = httpx2.AsyncClient(trust_env=False, timeout=TIMEOUT_S, follow_redirects=False)
+        self._http = httpx2.AsyncClient(verify=_trust(), trust_env=False, timeout=TIMEOUT_S)
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_silent = False  # notices get lost
         self.deliveries: list[Delivery] = []  # at most DELIVERIES_MAX

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
 
+from node.channels.simulators import keys as own_keys
 from node.channels.simulators.alipay import AlipaySimulator
 from node.channels.simulators.insurance import InsuranceSimulator
-from node.channels.simulators.keys import make_key, private_pem, write_private
 from node.channels.simulators.simulator import Simulator, now_ms
 from node.channels.simulators.unionpay import UnionPaySimulator
 from node.channels.simulators.wechat import WeChatSimulator
@@ -26,8 +27,8 @@ class OtherSides:
     ) -> None:
         keys.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.keys, self._notify_base = keys, notify_base.rstrip("/")
-        self.merchant_key = make_key()
-        write_private(keys / MERCHANT_KEY, private_pem(self.merchant_key))
+        self.merchant_key = own_keys.make_key()
+        own_keys.write_private(keys / MERCHANT_KEY, own_keys.private_pem(self.merchant_key))
         public = self.merchant_key.public_key()
         self.alipay = AlipaySimulator(public, schedule_s=schedule_s, clock_ms=clock_ms)
         self.wechat = WeChatSimulator(public, schedule_s=schedule_s, clock_ms=clock_ms)
@@ -44,8 +45,7 @@ class OtherSides:
             await simulator.start(first_port + place if first_port else 0)
 
     async def stop(self) -> None:
-        for simulator in self.all:
-            await simulator.stop()
+        await asyncio.gather(*(simulator.stop() for simulator in self.all))
 
     def write_configuration(self) -> str:
         """The list `channels` as YAML, cash and deposit included; key files go to `keys`."""

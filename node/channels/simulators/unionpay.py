@@ -100,7 +100,7 @@ class UnionPaySimulator(Simulator):
     def _answer(self, sent: Mapping[str, str] | None, code: str, more: Mapping[str, str] | None = None) -> Response:
         if sent is None:
             return PlainTextResponse("Signature verification failed", 400)
-        names = ("bizType", "txnType", "txnSubType", "merId", "orderId", "txnTime", "accessType")
+        names = ("bizType", "txnType", "txnSubType", "merId", "orderId", "txnTime", "accessType", "settleDate")
         values = {name: sent[name] for name in names if name in sent} | {"respCode": code, "respMsg": "simulated"}
         return PlainTextResponse("&".join(f"{k}={v}" for k, v in self.signed(values | dict(more or {})).items()))
 
