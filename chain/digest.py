@@ -34,6 +34,7 @@ ACCESS = _prefix("access")
 VERIFICATION_ROWS = _prefix("verification-rows")
 VERIFICATION_RESULTS = _prefix("verification-results")
 VERIFICATION = _prefix("verification")
+RECONCILIATION = _prefix("reconciliation")
 
 
 def digest(prefix: bytes, parts: Wire | list[Any] | tuple[Any, ...]) -> bytes:
