@@ -26,7 +26,7 @@ from node.reconciliation.business_day import BusinessDay
 from node.reconciliation.errors import CarriedRefused, FileRefused, ResultExists
 from node.reconciliation.item import Item
 from node.reconciliation.reconcile import Figures
-from node.reconciliation.rows_file import RowsWriter, read_rows, rows_path, verify_rows
+from node.reconciliation.rows_file import RowsWriter, read_rows, rows_path
 
 ROWS_CHECK = "rows"
 
@@ -146,7 +146,6 @@ def load_carried(
 def _carried_items(path: Path, statement: ReconciliationStatement) -> Iterator[tuple[str, Item]]:
     beside = rows_path(path)
     try:
-        verify_rows(beside, statement)
         for row in read_rows(beside, statement.rows_sha256):
             if row.name == classes.SUSPENSE and row.item is not None:
                 yield row.side, row.item

@@ -6,7 +6,7 @@ Writes both files, then runs `medbill reconciliation run` as a process of its ow
 from __future__ import annotations
 
 import json
-import resource
+import os
 import subprocess
 import sys
 import time
@@ -77,12 +77,16 @@ def measured(count: int, folder: Path) -> dict[str, Any]:
         "--temporary", str(folder), "--out", str(folder / f"{count}.reconciliation"), "--json",
     ]  # fmt: skip
     begun = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=600)
+    with (folder / "out.json").open("wb") as out, (folder / "err.txt").open("wb") as err:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=err)
+        _pid, status, usage = os.wait4(process.pid, 0)  # its own peak, not that of any process before it
+        process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - begun
-    if done.returncode not in (0, 1) or done.stderr:
-        raise RuntimeError(done.stderr.decode() or done.stdout.decode())
-    peak_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    found = json.loads(done.stdout)
+    said = (folder / "err.txt").read_text("utf-8")
+    if process.returncode not in (0, 1) or said:
+        raise RuntimeError(said)
+    found = json.loads((folder / "out.json").read_bytes())
+    peak_mib = usage.ru_maxrss // 1024
     size = ours.stat().st_size + statement.stat().st_size
     matched = found["matched"]
     return {

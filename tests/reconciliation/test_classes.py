@@ -317,6 +317,17 @@ def test_what_is_carried_and_met_by_another_amount_is_a_difference_and_not_clear
     assert figures.cleared == 0
 
 
+def test_the_bill_of_what_is_carried_was_looked_up_the_day_before() -> None:
+    monday, tuesday = good_day(), Day(TUESDAY)
+    monday.pay(60, 500, "23:59:58", "ours", bill_id="", bill_total_fen=0)
+    rows, _ = monday.run()
+    assert names(rows) == [("suspense", "P-60"), ("bill_missing", "P-60")]
+    tuesday.pay(60, 500, "00:00:01", "theirs")
+    found, figures = tuesday.run(carried_from(rows))
+    assert found == []
+    assert figures.bills == 0
+
+
 def test_nothing_is_carried_that_was_not_near_midnight() -> None:
     day = good_day()
     day.pay(60, 500, "23:29:59", "ours")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -18,9 +19,11 @@ from chain.reconciliation_result import (
     ReconciliationResult,
     ReconciliationStatement,
     sign_result,
-    verify_sums,
 )
 from cli.signing import organisation_key
+from node.reconciliation.errors import ResultExists
+from node.reconciliation.results import keep_result
+from node.reconciliation.rows_file import RowsWriter, rows_path
 from tests.reconciliation.conftest import Desk
 from tests.reconciliation.making import MONDAY, TUESDAY, Day
 
@@ -154,30 +157,61 @@ def test_a_key_that_genesis_does_not_name_signs_nothing(desk: Desk) -> None:
     assert not desk.result("x").exists()
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"matched": 0, "rows": 3},
-        {"classes": []},
-        {"fees_fen": 0, "bank": []},
-        {"opening": None},
-    ],
-)
-def test_figures_that_do_not_add_up_are_refused_even_if_signed(desk: Desk, changes: dict[str, object]) -> None:
+WRONG: dict[str, Callable[[ReconciliationStatement], ReconciliationStatement]] = {
+    "a row more": lambda stated: replace(stated, rows=stated.rows + 1),
+    "no classes": lambda stated: replace(stated, classes=[]),
+    "classes turned": lambda stated: replace(stated, classes=stated.classes[::-1]),
+    "a class twice": lambda stated: replace(stated, classes=[*stated.classes, replace(stated.classes[-1], count=0)]),
+    "a class that is none": lambda stated: replace(
+        stated, classes=[*stated.classes[:-1], replace(stated.classes[-1], name="lost")]
+    ),
+    "a fen of ours more": lambda stated: replace(
+        stated, ours=replace(stated.ours, payments_fen=stated.ours.payments_fen + 1)
+    ),
+    "a fen carried here": lambda stated: replace(stated, opening=replace(stated.opening, ours=1, ours_fen=1)),
+    "a fen carried on": lambda stated: replace(
+        stated, closing=replace(stated.closing, ours_fen=stated.closing.ours_fen + 1)
+    ),
+    "a fen at the bank": lambda stated: replace(
+        stated, bank=[replace(stated.bank[0], credited_fen=stated.bank[0].credited_fen + 1)]
+    ),
+    "a row not shown": lambda stated: replace(stated, shown=stated.shown[:-1]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_figures_that_do_not_add_up_are_refused_even_if_signed(desk: Desk, name: str) -> None:
     desk.run(monday())
-    statement = stated(desk, MONDAY.number)
-    if "opening" in changes:
-        changes = {"opening": replace(statement.opening, ours=1, ours_fen=1)}
-    if changes.pop("fees_fen", None) == 0:
-        changes = {"bank": [replace(statement.bank[0], credited_fen=statement.bank[0].credited_fen + 1)]}
-    wrong = replace(statement, **changes)
-    with pytest.raises(ProofMismatch):
-        verify_sums(wrong)
+    wrong = WRONG[name](stated(desk, MONDAY.number))
     key = organisation_key(desk.home, "hospital-a")
     desk.result(MONDAY.number).write_bytes(encode(sign_result(wrong, key, [], [])))
     told = desk.verify(MONDAY.number)
     assert told.code == 3
     assert "FAILED  sums" in told.out
+
+
+def test_figures_that_do_not_add_up_are_not_signed(desk: Desk) -> None:
+    """Were the comparison itself at fault, no result would come of it."""
+    desk.run(monday())
+    wrong = WRONG["a fen of ours more"](stated(desk, MONDAY.number))
+    path = desk.result("wrong")
+    with RowsWriter(rows_path(path)) as rows, pytest.raises(ProofMismatch):
+        keep_result(path, wrong, rows, organisation_key(desk.home, "hospital-a"), [], [])
+    assert not path.exists()
+    assert not rows_path(path).exists()
+
+
+def test_a_result_that_cannot_be_written_leaves_no_rows_either(desk: Desk) -> None:
+    """A folder of that name came meanwhile: the system refuses the file."""
+    desk.run(monday())
+    good = stated(desk, MONDAY.number)
+    path = desk.folder / "gone" / "x.reconciliation"
+    path.parent.mkdir()
+    with RowsWriter(rows_path(path)) as rows:
+        path.mkdir()
+        with pytest.raises(ResultExists):
+            keep_result(path, good, rows, organisation_key(desk.home, "hospital-a"), [], [])
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_result_is_never_written_over(desk: Desk) -> None:
