@@ -5,6 +5,7 @@ from __future__ import annotations
 from chain.certified import Checking
 from chain.claim_evidence import CLAIM_EVIDENCE, EvidenceChecking
 from chain.genesis import Genesis
+from chain.key_proof import KEY_PROOF, KeyChecking
 from chain.operation_proof import OPERATION_PROOF, OperationChecking
 from chain.payer_proof import PAYER_PROOF, PayerChecking
 from chain.proof import PROOF_VERSION, BillChecking
@@ -21,6 +22,7 @@ KINDS: dict[int, type[Checking]] = {
     VERIFICATION_MANIFEST: ManifestChecking,
     PAYER_PROOF: PayerChecking,
     RECONCILIATION_RESULT: ReconciliationChecking,
+    KEY_PROOF: KeyChecking,
 }
 
 

@@ -13,6 +13,7 @@ from cli import output
 from cli.output import yuan
 
 NOTHING = "–"
+FOLDED = ("order", "refund", "number")  # columns of long numbers
 
 
 def describe(stated: ReconciliationStatement, rows: int) -> dict[str, Any]:
@@ -99,8 +100,10 @@ def _print(columns: Sequence[str], rows: Iterator[Sequence[Any]] | Any) -> None:
     kept = [[str(cell) for cell in row] for row in rows]
     for index, column in enumerate(columns):
         is_figure = all(row[index] == NOTHING or row[index].lstrip("-")[:1].isdigit() for row in kept)
-        is_number = is_figure and column not in ("order", "refund", "number")
-        table.add_column(column, justify="right" if is_number else "left", no_wrap=True)
+        if column in FOLDED:  # where there is little room they break, and figures stay whole
+            table.add_column(column, overflow="fold")
+        else:
+            table.add_column(column, justify="right" if is_figure else "left", no_wrap=True)
     for row in kept:
         table.add_row(*row)
     output.console().print(table)

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from chain.genesis import Genesis
+from chain.key_proof import KeyProof
 from chain.proof_file import PROOF_BYTES_MAX
 from chain.reconciliation_result import InputFile, ReconciliationStatement
 from chain.signature import SigningKey
@@ -56,10 +57,13 @@ def reconcile_files(
     key: SigningKey,
     made_ms: int,
     *,
+    proof: KeyProof | None = None,
     temporary: Path | None = None,
     told: Told = lambda _steps, _text: None,
 ) -> ReconciliationStatement:
-    """Compare and write result and rows; what was signed. Raises ReconciliationError, FormatRefused, ChannelError, OSError."""
+    """Compare and write result and rows; what was signed. `proof` of the key goes into the result; without one, genesis names it.
+
+    Raises ReconciliationError, FormatRefused, ChannelError, OSError."""
     if files.out.exists():
         raise ResultExists(files.out)
     inputs: list[InputFile] = []
@@ -92,7 +96,7 @@ def reconcile_files(
         )
         inputs = [source.described() for source in sources]
         stated = state_day(genesis.digest(), organisation, channel, day, made_ms, inputs, figures, rows)
-        keep_result(files.out, stated, rows, key, [], [])
+        keep_result(files.out, stated, rows, key, [proof.key] if proof else [], proof.set_changes if proof else [])
     return stated
 
 

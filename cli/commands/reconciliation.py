@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,10 @@ from cli import output
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
 from cli.options import Home, Json, Organisation
+
+if TYPE_CHECKING:
+    from chain.genesis import Genesis
+    from chain.key_proof import KeyProof
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,6 +51,14 @@ Temporary = Annotated[
         "--temporary", metavar="DIR", help="Where lines are sorted, as much as both files; the system's if left out."
     ),
 ]
+Via = Annotated[
+    str | None,
+    typer.Option(
+        "--via",
+        metavar="NODE",
+        help="A mirror that proves the unit key's record; without it genesis must name the key.",
+    ),
+]
 OursAgain = Annotated[Path | None, typer.Option("--ours", metavar="FILE", help="Is it the file that was compared?")]
 StatementAgain = Annotated[Path | None, typer.Option("--statement", metavar="FILE", help="The same of the statement.")]
 BankAgain = Annotated[Path | None, typer.Option("--bank", metavar="FILE", help="The same of the bank's file.")]
@@ -67,6 +79,7 @@ def run(
     carried: Carried = None,
     near_midnight: Near = "30m",
     temporary: Temporary = None,
+    via: Via = None,
     rows: RowsLimit = 20,
     as_json: Json = False,
 ) -> ExitCode:
@@ -100,9 +113,11 @@ def run(
         raise CommandFailed("argument_refused", f"--near-midnight: {NEAR_MIDNIGHT_MS_MAX // 3_600_000}h at most")
     genesis = genesis_from_json(NetworkHome(home).genesis.read_bytes())
     key = signing.organisation_key(home, organisation)
-    if not is_genesis_key(genesis, organisation, key.public):
+    proof = None if via is None else _key_proof(home, via, organisation, key.public, genesis)
+    if proof is None and not is_genesis_key(genesis, organisation, key.public):
         raise CommandFailed(
-            "key_file_refused", f"genesis names no such unit key of {organisation}: nobody could check what it signs"
+            "key_file_refused",
+            f"genesis names no such unit key of {organisation}: --via a mirror has its record proven",
         )
     business_day = _day(day, genesis.parameters.utc_offset_minutes, near_ms)
     files = Files(ours, statement, form, bank, carried, out)
@@ -110,7 +125,16 @@ def run(
     with output.progress(f"{channel} {day}", count_lines(files)) as bar:
         try:
             stated = reconcile_files(
-                files, organisation, channel, business_day, genesis, key, made_ms, temporary=temporary, told=bar
+                files,
+                organisation,
+                channel,
+                business_day,
+                genesis,
+                key,
+                made_ms,
+                proof=proof,
+                temporary=temporary,
+                told=bar,
             )
         except FormatRefused as refusal:
             raise CommandFailed(refusal.code, str(refusal), ExitCode.USAGE) from None
@@ -190,6 +214,28 @@ def show(file: ResultFile, rows: RowsLimit = 20, as_json: Json = False) -> None:
         output.print_json(describe(stated, rows))
     else:
         print_result(stated, rows)
+
+
+def _key_proof(home: Path, via: str, organisation: str, public: bytes, genesis: Genesis) -> KeyProof:
+    """The record of the key, asked of a mirror and checked here. Raises CommandFailed."""
+    from chain.codec import decode
+    from chain.key_proof import KeyProof
+    from chain.proof_kinds import check_any
+    from chain.transaction import key_id
+    from cli import signing
+    from cli.client import open_client
+
+    name = key_id(public).hex()
+    with open_client(home, via, signing.ROLE) as client:
+        data = client.get_bytes(f"/v1/keys/{name}/proof", organisation=organisation)
+    verdict = check_any(data, genesis)
+    facts = verdict.bill
+    if (facts.get("organisation"), facts.get("key_id"), facts.get("purpose")) != (organisation, name, "unit"):
+        last = verdict.checks[-1]
+        raise CommandFailed("proof_refused", f"{via} proves no unit key of {organisation}: {last.name}: {last.detail}")
+    if not facts["in_force"]:
+        raise CommandFailed("key_file_refused", f"the key of {organisation} that lies here is not in force")
+    return decode(data, KeyProof)
 
 
 def _day(text: str, utc_offset_minutes: int, near_ms: int) -> Any:

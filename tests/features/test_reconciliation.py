@@ -14,6 +14,7 @@ import pytest
 from node.config import load_network_config
 from node.provision import provision
 from tests.house.project import ROOT
+from tests.network.running import Network
 from tests.reconciliation.making import TUESDAY, Day
 
 NOW_MS = 1_776_700_000_000
@@ -100,3 +101,19 @@ def test_92_exactly_the_five_planted_differences_and_midnight_is_cleared_the_nex
     first.write_bytes(altered)
     code, told = medbill("verify", first, "--genesis", genesis)
     assert (code, told["valid"]) == (3, False)
+
+
+def test_92_a_mirror_proves_the_key_that_signed(network: Network, tmp_path: Path) -> None:
+    """Real nodes: the result holds the key's record, and is checked without them."""
+    path = tmp_path / "monday.reconciliation"
+    home = ("--home", str(network.home))
+    who = ("--organisation", "hospital-a", "--via", "archive")
+    network.json(
+        "reconciliation", "run", *home, *who, *monday().write(tmp_path / "files"), "--out", str(path), expect=1
+    )
+    genesis = ("--genesis", str(network.home / "genesis.json"))
+    told = network.json("reconciliation", "verify", str(path), *genesis)
+    key = next(check for check in told["checks"] if check["name"] == "key")
+    assert "signed by" in key["detail"]
+    assert told["result"]["as_of"]["height"] > 0
+    assert network.json("proof", "verify", str(path), *genesis)["valid"] is True

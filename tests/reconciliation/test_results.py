@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,10 +21,14 @@ from chain.reconciliation_result import (
     ReconciliationStatement,
     sign_result,
 )
+from chain.transaction import key_id
 from cli.signing import organisation_key
+from node.home import NetworkHome
 from node.reconciliation.errors import ResultExists
 from node.reconciliation.results import keep_result
 from node.reconciliation.rows_file import RowsWriter, rows_path
+from tests.cli.nodes import FakeNode, lead_to
+from tests.house.project import ROOT
 from tests.reconciliation.conftest import Desk
 from tests.reconciliation.making import MONDAY, TUESDAY, Day
 
@@ -147,14 +152,27 @@ def test_another_organisations_key_cannot_sign_for_the_hospital(desk: Desk) -> N
         assert "FAILED  key" in told.out
 
 
-def test_a_key_that_genesis_does_not_name_signs_nothing(desk: Desk) -> None:
-    """Nobody could check it."""
-    files = monday().write(desk.folder / "day")
-    told = desk.medbill(
-        "run", "--home", desk.home, "--organisation", "archive", *files, "--out", desk.result("x"), "--json"
+def test_a_key_that_genesis_does_not_name_signs_nothing_unless_a_mirror_proves_it(desk: Desk, tmp_path: Path) -> None:
+    """Nobody could check it. What a mirror answers is checked here before anything is signed."""
+    home = Path(shutil.copytree(desk.home, tmp_path / "copy", ignore=shutil.ignore_patterns("data")))
+    NetworkHome(home).organisation("hospital-a").unit_key.unlink()
+    shutil.copy(
+        NetworkHome(home).organisation("hospital-b").unit_key, NetworkHome(home).organisation("hospital-a").unit_key
     )
-    assert told.code != 0
-    assert not desk.result("x").exists()
+    own = Desk(home, desk.folder)
+    told = own.run(monday(), "--json")
+    assert (told.code, told.document["code"]) == (6, "key_file_refused")
+
+    public = organisation_key(home, "hospital-a").public
+    node = FakeNode()
+    lead_to(home, node, "archive")
+    with node.serving():
+        for answer in (b"", b"\x94\x0a\xc0\xc0\xc0", (ROOT / "README.md").read_bytes()):
+            node.answers["GET", f"/v1/keys/{key_id(public).hex()}/proof"] = lambda _asked, said=answer: (200, said)
+            told = own.run(monday(), "--via", "archive", "--json")
+            assert (told.code, told.document["code"]) == (3, "proof_refused")
+    assert not desk.result(MONDAY.number).exists()
+    assert not desk.rows(MONDAY.number).exists()
 
 
 WRONG: dict[str, Callable[[ReconciliationStatement], ReconciliationStatement]] = {
