@@ -57,7 +57,7 @@ def page() -> str:
         "    --ours ours.jsonl --statement alipay.csv --format medbill --bank bank.csv --out alipay-0420.reconciliation",
         "medbill reconciliation run --home DIR --organisation hospital-a --channel alipay --day 2026-04-21 \\",
         "    --ours ours.jsonl --statement alipay.csv --carried alipay-0420.reconciliation --out alipay-0421.reconciliation",
-        "medbill reconciliation show alipay-0420.reconciliation",
+        "medbill reconciliation show alipay-0420.reconciliation --csv differences.csv",
         "medbill reconciliation verify alipay-0420.reconciliation --genesis genesis.json --statement alipay.csv",
         "```",
         "",

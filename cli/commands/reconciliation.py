@@ -51,6 +51,10 @@ Temporary = Annotated[
         "--temporary", metavar="DIR", help="Where lines are sorted, as much as both files; the system's if left out."
     ),
 ]
+Csv = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="Every difference, from the rows beside it, for a spreadsheet."),
+]
 Via = Annotated[
     str | None,
     typer.Option(
@@ -204,16 +208,25 @@ def verify(
 
 @app.command()
 @output.reported
-def show(file: ResultFile, rows: RowsLimit = 20, as_json: Json = False) -> None:
+def show(file: ResultFile, rows: RowsLimit = 20, csv: Csv = None, as_json: Json = False) -> None:
     """Show what a result says. Whether it holds, 'reconciliation verify' tells."""
+    from cli.formats.differences_csv import write_differences_csv
     from cli.reconciliation_table import describe, print_result
     from node.reconciliation.results import read_result
+    from node.reconciliation.rows_file import read_rows, rows_path
 
     stated = read_result(file)[0].statement
+    if csv is not None:
+        try:
+            write_differences_csv(csv, read_rows(rows_path(file), stated.rows_sha256))
+        except FileExistsError:
+            raise CommandFailed("result_exists", f"{csv}: is there already") from None
     if as_json:
         output.print_json(describe(stated, rows))
     else:
         print_result(stated, rows)
+        if csv is not None:
+            output.print_line(f"{csv}: {stated.rows} rows")
 
 
 def _key_proof(home: Path, via: str, organisation: str, public: bytes, genesis: Genesis) -> KeyProof:

@@ -39,3 +39,8 @@ def fen_of_yuan(text: str) -> int:
         raise ValueError("not yuan with whole fen, such as 12.30")
     fen = int(found[2]) * 100 + int((found[3] or "").ljust(2, "0"))
     return -fen if found[1] else fen
+
+
+def yuan_of(fen: int) -> str:
+    """12.30, -0.05."""
+    return f"{'-' if fen < 0 else ''}{abs(fen) // 100}.{abs(fen) % 100:02d}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +18,7 @@ import msgspec
 
 from cli.formats.bounded_lines import bounded_lines
 from cli.formats.csv_file import parse_csv
-from cli.formats.reconciliation_columns import END, STATEMENT_COLUMNS, fen_of_yuan
+from cli.formats.reconciliation_columns import END, STATEMENT_COLUMNS, fen_of_yuan, yuan_of
 from node.channels.statement_line import PAYMENT, StatementLine
 from node.reconciliation.errors import FileRefused, LineRefused
 
@@ -72,6 +72,22 @@ def read_statement_csv(stream: BinaryIO, utc_offset_minutes: int) -> Iterator[St
         raise FileRefused(SOURCE, f"breaks off after {totals.lines} lines: the last row, with the sums, is missing")
     if end != totals:
         raise FileRefused(SOURCE, "its last row tells of other lines than it has")
+
+
+def write_statement_csv(stream: BinaryIO, lines: Iterable[StatementLine], utc_offset_minutes: int) -> None:
+    """The same file from lines; times to the second."""
+    totals = Totals()
+    stream.write(",".join(column.name for column in STATEMENT_COLUMNS).encode() + b"\r\n")
+    for line in lines:
+        totals.count(line)
+        moment = EPOCH + timedelta(seconds=line.time_ms // 1000, minutes=utc_offset_minutes)
+        cells = [
+            line.channel, line.kind, line.order_no, line.trade_no, line.refund_no, yuan_of(line.amount_fen),
+            yuan_of(line.fee_fen), line.state, moment.isoformat(sep=" "),
+        ]  # fmt: skip
+        stream.write(",".join(cells).encode() + b"\r\n")
+    sums = map(yuan_of, (totals.payments_fen, totals.refunds_fen, totals.fees_fen))
+    stream.write(",".join([END, str(totals.lines), *sums]).encode() + b"\r\n")
 
 
 def _columns(heading: bytes) -> Callable[[list[str]], list[str]]:

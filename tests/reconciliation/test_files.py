@@ -15,7 +15,7 @@ from api.intake.errors import FormatRefused
 from cli.formats.bank_csv import read_bank_csv
 from cli.formats.our_lines import read_our_lines, write_our_lines
 from cli.formats.reconciliation_columns import LINE_BYTES_MAX, STATEMENT_COLUMNS, fen_of_yuan
-from cli.formats.statement_csv import read_statement_csv
+from cli.formats.statement_csv import read_statement_csv, write_statement_csv
 from node.reconciliation.errors import FileRefused, LineRefused, TemporaryFailed
 from node.reconciliation.external_sort import ExternalSort
 from node.reconciliation.reconcile import GROUP_LINES_MAX
@@ -55,6 +55,15 @@ def test_a_statement_is_read_with_either_language_in_any_order_of_columns() -> N
     lines = list(read_statement_csv(io.BytesIO(b"\xef\xbb\xbf" + turned), 480))
     assert lines == list(read_statement_csv(io.BytesIO(statement(HEADING, LINE, END)), 480))
     assert (lines[0].amount_fen, lines[0].fee_fen, lines[0].time_ms) == (1_230, 5, at(MONDAY, "10:00:00"))
+
+
+def test_a_statement_that_is_written_reads_the_same() -> None:
+    day = day_of()
+    day.give_back(1, 300)
+    stream = io.BytesIO()
+    write_statement_csv(stream, day.theirs, 480)
+    assert list(read_statement_csv(io.BytesIO(stream.getvalue()), 480)) == day.theirs
+    assert stream.getvalue() == statement_csv(day.theirs)
 
 
 @pytest.mark.parametrize(

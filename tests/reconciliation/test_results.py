@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import random
 import shutil
@@ -22,10 +23,12 @@ from chain.reconciliation_result import (
     sign_result,
 )
 from chain.transaction import key_id
+from cli.formats.differences_csv import write_differences_csv
 from cli.signing import organisation_key
 from node.home import NetworkHome
 from node.reconciliation.errors import ResultExists
 from node.reconciliation.results import keep_result
+from node.reconciliation.row import Row
 from node.reconciliation.rows_file import RowsWriter, rows_path
 from tests.cli.nodes import FakeNode, lead_to
 from tests.house.project import ROOT
@@ -278,6 +281,36 @@ def test_a_result_is_shown_as_a_table(desk: Desk) -> None:
     assert "carried on" in told.out
     document = desk.medbill("show", desk.result(MONDAY.number), "--json").document
     assert [row["theirs_fen"] for row in document["shown"]] == [None, 300]
+
+
+def test_every_row_goes_into_a_spreadsheet(desk: Desk, tmp_path: Path) -> None:
+    desk.run(monday())
+    path = tmp_path / "differences.csv"
+    assert desk.medbill("show", desk.result(MONDAY.number), "--csv", path).code == 0
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["class"], row["order_no"], row["theirs"], row["entry"]) for row in rows] == [
+        ("suspense", "P-60", "", "carry"),
+        ("only_theirs", "P-61", "3.00", "book_payment"),
+    ]
+    again = desk.medbill("show", desk.result(MONDAY.number), "--csv", path, "--json")
+    assert (again.code, again.document["code"]) == (6, "result_exists")
+
+
+def test_rows_of_a_stranger_are_no_formulas_to_a_spreadsheet_and_altered_ones_are_not_written(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.run(monday())
+    stranger = Row("only_ours", "payment", "=HYPERLINK(1)", number="@x", entry="-1", ours_fen=-5)
+    write_differences_csv(tmp_path / "one.csv", [stranger])
+    cells = (tmp_path / "one.csv").read_text("utf-8-sig").splitlines()[1].split(",")
+    assert cells[:7] == ["only_ours", "payment", "'=HYPERLINK(1)", "", "'@x", "-0.05", ""]
+    assert cells[-2] == "'-1"
+    rows = desk.rows(MONDAY.number)
+    rows.write_bytes(rows.read_bytes().replace(b'"P-61"', b'"P-62"'))
+    told = desk.medbill("show", desk.result(MONDAY.number), "--csv", tmp_path / "two.csv", "--json")
+    assert (told.code, told.document["code"]) == (2, "file_refused")
+    assert not (tmp_path / "two.csv").exists()
 
 
 # ── the next day ─────────────────────────────────────────────────────────────────────────────────────────────────────
