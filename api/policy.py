@@ -189,6 +189,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/genesis"): PUBLIC,
     # public keys, which no secret depends on: the token keeps strangers from having the whole list made again and again
     ("GET", "/v1/keys"): Policy(anyone=_roles("hospital_admin", "finance_clerk", "auditor", "operator")),
+    ("GET", "/v1/keys/{key}/proof"): Policy(anyone=_roles("hospital_admin", "finance_clerk", "auditor", "operator")),
     ("GET", "/v1/operations/{digest}"): Policy(
         anyone=_roles("cashier", "hospital_admin", "finance_clerk", "auditor", "operator")
     ),

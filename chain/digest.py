@@ -37,6 +37,7 @@ TRANSFER = _prefix("transfer")  # names of transfers that rules make
 VERIFICATION_ROWS = _prefix("verification-rows")
 VERIFICATION_RESULTS = _prefix("verification-results")
 VERIFICATION = _prefix("verification")
+RECONCILIATION = _prefix("reconciliation")
 
 
 def digest(prefix: bytes, parts: Wire | list[Any] | tuple[Any, ...]) -> bytes:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from chain.certified import Checking
 from chain.claim_evidence import CLAIM_EVIDENCE, EvidenceChecking
 from chain.genesis import Genesis
+from chain.key_proof import KEY_PROOF, KeyChecking
 from chain.operation_proof import OPERATION_PROOF, OperationChecking
 from chain.payer_proof import PAYER_PROOF, PayerChecking
 from chain.proof import PROOF_VERSION, BillChecking
+from chain.reconciliation_result import RECONCILIATION_RESULT, ReconciliationChecking
 from chain.record_version import VERSION_PROOF, VersionChecking
 from chain.verdict import Verdict, Wanted
 from chain.verification_manifest import VERIFICATION_MANIFEST, ManifestChecking
@@ -19,6 +21,8 @@ KINDS: dict[int, type[Checking]] = {
     CLAIM_EVIDENCE: EvidenceChecking,
     VERIFICATION_MANIFEST: ManifestChecking,
     PAYER_PROOF: PayerChecking,
+    RECONCILIATION_RESULT: ReconciliationChecking,
+    KEY_PROOF: KeyChecking,
 }
 
 

@@ -13,8 +13,9 @@ from typing import Any
 from chain import keyspace
 from chain.block import RECORDED, FinalBlock
 from chain.certified import CurrentRecord, SetChange
-from chain.codec import decode
+from chain.codec import decode, encode
 from chain.genesis import genesis_to_json
+from chain.key_proof import KEY_PROOF, KeyProof
 from chain.ledger import Ledger
 from chain.operation import AdmitOrganisation, IssueBill, Operation, PublishCatalogue, operation_digest
 from chain.records import BillBody, BusinessBody, CatalogueBody, CataloguesBody, OrganisationBody, WatermarkBody
@@ -175,6 +176,13 @@ class Mirror:
 
     def keys(self, organisation: str | None) -> list[dict[str, Any]]:
         return key_page(self._ledger, organisation)
+
+    async def key_proof(self, organisation: str, key: str) -> bytes | None:
+        entry = self._ledger.state.entry(keyspace.key(organisation, bytes.fromhex(key)))
+        if entry is None:
+            return None
+        current = self._proofs.current(entry[0], record_of(entry[1]))
+        return encode(KeyProof(KEY_PROOF, self._proofs.changes_of_sets(), organisation, current))
 
     async def blocks(self, before: int | None, limit: int) -> Page:
         head = self._ledger.head.height

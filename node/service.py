@@ -512,6 +512,10 @@ class Archive(Desk, Protocol):
         """Those that have not ended, with the blocks from and until which they may sign."""
         ...
 
+    async def key_proof(self, organisation: str, key: str) -> bytes | None:
+        """The file that proves a key's record; `key` is the id in hex."""
+        ...
+
     async def number_ranges(self, holder: str | None) -> list[dict[str, Any]]: ...
 
     async def allot_range(

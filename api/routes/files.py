@@ -1,4 +1,4 @@
-"""Files that prove what happened: one operation, an earlier version of a bill's record, a claim's decision.
+"""Files that prove what happened: one operation, an earlier version of a bill's record, a claim's decision; and whose key it is.
 
 Each is checked as a bill's own proof is: `POST /v1/proofs:check`, or `medbill proof verify` without a network.
 """
@@ -41,6 +41,15 @@ async def prove_decision(call: Call) -> Response:
     return _file(call, data, f"{claim[:16]}.proof")
 
 
+async def prove_key(call: Call) -> Response:
+    key = _hexadecimal(call.request.path_params["key"], "not_found")
+    organisation = call.parameters("organisation").get("organisation")
+    if organisation is None:
+        raise ApiRefused("parameter_missing", "organisation")
+    data = found(await call.archive.key_proof(organisation, key), "not_found")
+    return _file(call, data, f"{key[:16]}.proof")
+
+
 def parse_moment_ms(text: str) -> int:
     """RFC 3339 with its zone, in ms since the epoch. Raises `parameter_invalid`."""
     try:
@@ -69,6 +78,19 @@ def _digest(name: str) -> Parameter:
 
 
 ROUTES = (
+    Route(
+        "GET",
+        "/v1/keys/{key}/proof",
+        "proveKey",
+        "ledger",
+        "A file that proves whose key it is, what for, and from and until which block it signs",
+        prove_key,
+        {200: Given("The file", media_type=OCTETS)},
+        (MIRROR,),
+        None,
+        (_digest("key"), Parameter("organisation", "whose it is", "hospital-a", required=True)),
+        ("not_found", "parameter_missing", "parameter_unknown"),
+    ),
     Route(
         "GET",
         "/v1/operations/{digest}/proof",

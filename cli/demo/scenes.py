@@ -27,6 +27,7 @@ from cli.demo.lives import (
     reversal_once,
 )
 from cli.demo.phone import phone_page
+from cli.demo.reconciliation import money_is_reconciled
 from cli.demo.stage import SEALED, TLS_EDIT, SceneFailed, Stage, agreed, bill_body, expect
 from cli.demo.vendor import vendor_call
 from cli.failures import CommandFailed
@@ -302,6 +303,7 @@ SCENES = (
     Scene("Two insurers race for one bill", claims_race),
     Scene("An employer is shown three fields and books the bill", employer_sees_three_fields),
     Scene("The day closes: one planted gap is named", day_closes),
+    Scene("A channel's day is reconciled: five planted faults, midnight is cleared", money_is_reconciled),
     Scene("Real-world input is imported", real_input),
     Scene("The primary is killed while bills go in", primary_killed),
     Scene("Two of four agencies are down: the cashier goes on", two_validators_down),

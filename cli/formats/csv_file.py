@@ -73,7 +73,7 @@ def parse_csv(path: Path, content: bytes, columns: Sequence[Column] = COLUMNS) -
         Row(line, cells, {name: cell.strip() for name, cell in zip(names, cells, strict=False) if name})
         for line, cells in read[1:]
     ]
-    return CsvFile(path, encoding, has_mark, heading, rows, _heading_at_fault(heading, names, columns))
+    return CsvFile(path, encoding, has_mark, heading, rows, heading_at_fault(heading, names, columns))
 
 
 def _decoded(content: bytes, name: str) -> tuple[str, str]:
@@ -85,7 +85,7 @@ def _decoded(content: bytes, name: str) -> tuple[str, str]:
     raise FormatRefused("encoding_unknown", "", f"{name}: neither UTF-8 nor GB18030")
 
 
-def _heading_at_fault(heading: list[str], names: list[str], columns: Sequence[Column]) -> FormatRefused | None:
+def heading_at_fault(heading: list[str], names: list[str], columns: Sequence[Column]) -> FormatRefused | None:
     for place, (text, name) in enumerate(zip(heading, names, strict=True), 1):
         if text and not name:
             return FormatRefused("column_unknown", f"/1/{place}", "no column has this heading")

@@ -537,6 +537,9 @@ class FakeMirror(FakeDesk):
         rows = [examples.KEY, {**examples.KEY, "organisation": "hospital-b"}]
         return [row for row in rows if organisation in (None, row["organisation"])]
 
+    async def key_proof(self, organisation: str, key: str) -> bytes | None:
+        return b"key" if (organisation, key) == ("hospital-a", examples.DIGEST) else None
+
     async def number_ranges(self, holder: str | None) -> list[dict[str, Any]]:
         rows = [examples.RANGE, {**examples.RANGE, "holder": "hospital-b"}]
         return [row for row in rows if holder in (None, row["holder"])]

@@ -262,6 +262,7 @@ ADMITTED = {
     "GET /v1/number-ranges": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "POST /v1/number-ranges": {"finance_clerk@home"},
     "GET /v1/keys": anywhere("hospital_admin", "finance_clerk", "auditor", "operator"),
+    "GET /v1/keys/{key}/proof": anywhere("hospital_admin", "finance_clerk", "auditor", "operator"),
     "GET /v1/organisations": anywhere("cashier", "hospital_admin", "finance_clerk", "auditor", "operator"),
     "POST /v1/organisations": {"finance_clerk@home"},
     "POST /v1/organisations/{name}/suspension": {"finance_clerk@home"},
@@ -323,6 +324,7 @@ def test_the_whole_table_of_roles_and_paths(kind: str) -> None:
             version=2,
             grant=examples.DIGEST,
             proxy=examples.DIGEST,
+            key=examples.DIGEST,
         )
         for reader in sorted(EVERYBODY):
             role, _, where = reader.partition("@")

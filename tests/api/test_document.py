@@ -149,6 +149,7 @@ ROLE = {
     "bookBill": ("operator", "finance"),
     "verifyBills": ("operator", "finance"),
     "proveDecision": ("auditor", "audit-office"),
+    "proveKey": ("operator", "finance"),
 }
 
 

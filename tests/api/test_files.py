@@ -51,6 +51,15 @@ def test_an_operations_proof_is_a_file(mirror: TestClient) -> None:
         problem(mirror.get(f"/v1/operations/{digest}/proof", headers=CASHIER), 404, "operation_unknown")
 
 
+def test_a_keys_proof_is_a_file(mirror: TestClient) -> None:
+    path = f"/v1/keys/{examples.DIGEST}/proof"
+    answer = mirror.get(path, params={"organisation": "hospital-a"}, headers=AUDITOR)
+    assert (answer.status_code, answer.content) == (200, b"key")
+    problem(mirror.get(path, params={"organisation": "hospital-b"}, headers=AUDITOR), 404, "not_found")
+    problem(mirror.get(path, headers=AUDITOR), 400, "parameter_missing")
+    problem(mirror.get("/v1/keys/x/proof", params={"organisation": "hospital-a"}, headers=AUDITOR), 404, "not_found")
+
+
 def test_rows_of_a_batch_are_answered_in_their_order(gateway: TestClient, mirror: TestClient) -> None:
     """At gateway and mirror; as many as are allowed."""
     right, wrong = examples.CLAIMED, {**examples.CLAIMED, "check_code": "000000"}

@@ -128,4 +128,4 @@ def test_a_trust_file_that_contradicts_itself_is_refused() -> None:
 def test_no_two_kinds_of_files_have_the_same_number() -> None:
     """The first item of a file says what it is."""
     numbers = [*KINDS, DAY_BOOK_PROOF_VERSION, ANCHOR_PROOF_VERSION]
-    assert sorted(numbers) == list(range(1, 9))
+    assert sorted(numbers) == list(range(1, 11))

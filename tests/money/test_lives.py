@@ -115,6 +115,11 @@ def lived(seed: int) -> Lives:
     return lives
 
 
+def lived_all(seeds: tuple[int, ...]) -> None:
+    for seed in seeds:
+        lived(seed)
+
+
 def test_lives_keep_to_the_models_and_debits_are_credits() -> None:
     """And of every operation on money so many were recorded, so that none of it is empty."""
     codes: Counter[str] = Counter()
@@ -156,5 +161,4 @@ def test_a_refund_that_is_not_counted_is_noticed_here(monkeypatch: pytest.Monkey
 
     monkeypatch.setitem(RULES, RefundPayment, wrong)
     with pytest.raises(AssertionError, match=r"recorded, the model says False: hospital-[ab] Refund"):
-        for seed in (1, 6, 8, 10):  # not every life has two refunds of one payment that are too much together
-            lived(seed)
+        lived_all((1, 6, 8, 10))  # not every life has two refunds of one payment that are too much together

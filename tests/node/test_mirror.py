@@ -18,7 +18,7 @@ from chain.genesis import Genesis
 from chain.operation import AddKey, AllotRange, BindPayer, EndKey, IssueBill, RangeRef, VoidBill, operation_digest
 from chain.proof import check_proof
 from chain.proof_kinds import check_any
-from chain.records import UNIT, BillBody
+from chain.records import FOR_EVER, UNIT, BillBody
 from chain.signature import ED25519
 from chain.transaction import Entry, Transaction, key_id, sign_transaction
 from node.approvals import Approvals
@@ -438,6 +438,12 @@ async def test_keys_are_those_that_have_not_ended(archive: Archive) -> None:
     assert len(archive.mirror.keys(None)) == len(before) + 1
     archive.block()
     assert archive.mirror.keys("hospital-a") == [new]
+    data = await archive.mirror.key_proof("hospital-a", str(new["key_id"]))
+    assert data is not None
+    verdict = check_any(data, chain.genesis)
+    assert verdict.valid, verdict.checks[-1]
+    assert verdict.bill == {**new, "until_height": FOR_EVER, "as_of": verdict.bill["as_of"]}
+    assert await archive.mirror.key_proof("hospital-b", str(new["key_id"])) is None
     assert archive.mirror.keys("hospital") == []
 
 
