@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from chain.directory import flush_directory
 from node.channels.amounts import parse_fen
-from node.channels.errors import StatementMalformed, StatementNotReady, WrongForm
+from node.channels.errors import StatementNotReady, WrongForm
 from node.channels.moments import beijing_day
 from node.channels.statement_line import PAYMENT, REFUND, SUCCESS, StatementLine
 from node.channels.statement_text import at_line, read_lines
@@ -97,23 +97,24 @@ class DayBook:
 
 
 def read_day_book(channel: str, source: BinaryIO) -> Iterator[StatementLine]:
-    """Raises StatementMalformed; a last line without its end is a torn one, and left out."""
-    torn: tuple[int, str] | None = None
+    """Raises StatementMalformed. A last line without its end is torn, whatever is there of it, and left out: the next entry
+    takes its place."""
+    is_whole = _ends_whole(source)
+    held: tuple[int, str] | None = None  # until it is known whether it is the last one
     for number, text in read_lines(source, "ascii"):
-        if torn is not None:
-            raise StatementMalformed(torn[0], torn[1])
-        try:
-            with at_line(number):
-                found = _read_line(channel, text)
-        except StatementMalformed as error:
-            torn = (error.line, error.detail)
-            continue
-        yield found
-    if torn is not None and _ends_whole(source):
-        raise StatementMalformed(torn[0], torn[1])
+        if held is not None:
+            yield _read_line(channel, *held)
+        held = number, text
+    if held is not None and is_whole:
+        yield _read_line(channel, *held)
 
 
-def _read_line(channel: str, text: str) -> StatementLine:
+def _read_line(channel: str, number: int, text: str) -> StatementLine:
+    with at_line(number):
+        return _entry(channel, text)
+
+
+def _entry(channel: str, text: str) -> StatementLine:
     body, _, check = text.rpartition(",")
     cells = body.split(",")
     if check != _check(body) or len(cells) != _COLUMNS or cells[1] not in (PAYMENT, REFUND):
@@ -135,8 +136,12 @@ def _whole_bytes(stream: BinaryIO) -> int:
 
 
 def _ends_whole(source: BinaryIO) -> bool:
-    source.seek(-1, os.SEEK_END)
-    return source.read(1) == b"\n"
+    """Whether the last line has its end; the source is at its beginning afterwards."""
+    size = source.seek(0, os.SEEK_END)
+    source.seek(max(0, size - 1))
+    is_whole = source.read(1) == b"\n"
+    source.seek(0)
+    return is_whole
 
 
 def _check(text: str) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from node.channels import PaymentRequest
+import pytest
+
+from node.channels import NoticeRefused, PaymentRequest
 from node.channels.simulators.till import Sale
 from tests.channels.counter import Counter
 from tests.channels.test_round_trips import invite, simulator_of
@@ -39,3 +41,16 @@ def notice_of(counter: Counter, name: str, sale: Sale, **changes: Any) -> Messag
 
 def lower(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
+
+
+def refuse(counter: Counter, name: str, message: Message, kind: type[NoticeRefused]) -> None:
+    """It is refused as `kind`, in words that tell nothing of what it said."""
+    with pytest.raises(kind) as refused:
+        counter.channels[name].read_notice(*message)
+    assert type(refused.value) is kind
+    assert "ORDER0000" not in str(refused.value)
+    assert "264" not in str(refused.value)
+
+
+def take(counter: Counter, name: str, message: Message) -> None:
+    assert counter.channels[name].read_notice(*message).amount_fen == 26_430

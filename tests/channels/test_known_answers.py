@@ -72,6 +72,17 @@ def test_alipays_answer_is_signed_over_the_text_of_its_node(tmp_path: Path) -> N
         channel._signed_node(changed, "alipay_trade_query_response")
 
 
+def test_what_is_believed_of_an_answer_is_what_was_signed(tmp_path: Path) -> None:
+    """The signed node hidden in another one, and in its own place a node that nobody signed: that one is never read."""
+    known, path = PUBLISHED["alipay"], tmp_path / "alipay.crt"
+    path.write_text(known["certificate"])
+    channel = Alipay("", "", "", keys.make_key(), load_public_key(path), "", ChannelClient("alipay"), lambda: 0)
+    name = "alipay_trade_query_response"
+    signed, _, rest = known["answer"].removeprefix("{").partition(',"sign":')
+    body = f'{{"x":{{{signed}}},"{name}":{{"code":"10000","total_amount":"999.00"}},"sign":{rest}'
+    assert channel._signed_node(body.encode(), name).text("total_amount") == "0.01"
+
+
 def test_unionpays_answer_is_signed_over_the_digest_of_its_fields() -> None:
     """The certificate comes along; its name is UnionPay's, and it ran out in 2025."""
     fields = read_plain_form(PUBLISHED["unionpay"]["answer"].encode())
