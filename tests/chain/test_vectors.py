@@ -26,7 +26,7 @@ from chain.operation import Operation
 from chain.proof import Proof
 from chain.records import Record
 from chain.transaction import Transaction
-from tests.chain import visit_vectors
+from tests.chain import money_forms, visit_vectors
 from tests.vectors import make_vectors
 
 FOLDER = Path(make_vectors.__file__).parent
@@ -169,6 +169,7 @@ OPERATIONS: dict[str, list[Any]] = {
     ],
     "capture_hold": [1021, b(46), b(43), 18000],
     "release_hold": [1022, b(46), "left_early"],
+    **money_forms.OPERATIONS,
     **visit_vectors.OPERATIONS,
 }  # fmt: skip
 CHAIN = b(0xC0)
@@ -242,6 +243,7 @@ BODIES: dict[str, list[Any]] = {
     "held": [
         ["hospital-a", b(42)], ["hospital-b", b(43)], 100000, 1780290000000, "visit", [], 2, 18000,
     ],
+    **money_forms.BODIES,
     **visit_vectors.BODIES,
 }  # fmt: skip
 RECORD = [2, 301, b(20), tagged("operation", ISSUE), tagged("operation", REVERSE), pack(BODIES["bill"])]
@@ -401,6 +403,7 @@ def test_records_their_keys_and_their_leaf() -> None:
         "transfer": "transfer/hospital-a/" + "2b" * 32,
         "held": "held/hospital-a/" + "2e" * 32,
         "let_go": "letgo/hospital-a/" + "2e" * 32,
+        **money_forms.KEYS,
         **visit_vectors.KEYS,
     }
     assert found["bodies"] == {name: pack(body).hex() for name, body in BODIES.items()}
