@@ -7,6 +7,9 @@ from typing import Any
 
 from node.gateway_store import GatewayStore
 from node.money.bill_follow import BillFollow, Issue
+from node.money.charges import Charges
+from node.money.credit import Agreements
+from node.money.credit_holds import CreditHolds
 from node.money.deposits import Deposits
 from node.money.filing import Filing
 from node.money.names import Names
@@ -15,15 +18,21 @@ from node.money.orders import Orders
 from node.money.private_box import PrivateBox
 from node.money.refunds import Refunds
 from node.money.requests import (
+    AgreementWish,
+    ChargeWish,
     ClosureWish,
     DepositPaymentWish,
     DepositSettlementWish,
     DepositUseWish,
     DepositWish,
+    EndAgreementWish,
+    HoldWish,
     NoticeWish,
     OrderWish,
     PaymentWish,
     RefundWish,
+    ReleaseWish,
+    ReviewWish,
     WithdrawalWish,
 )
 from node.money.rows import MoneyRows
@@ -47,6 +56,8 @@ class MoneyDesk:
         self.filing = Filing(Names(mac_key), self.rows_kept, steps)
         notices, orders = Notices(self.filing), Orders(self.filing)
         refunds, deposits = Refunds(self.filing), Deposits(self.filing)
+        holds = CreditHolds(self.filing)
+        agreements, self.charges = Agreements(self.filing, holds), Charges(self.filing, holds)
         self.follow = BillFollow(self.rows_kept, notices, issue)
         self._do: dict[type, Do] = {
             NoticeWish: notices.issue,
@@ -59,14 +70,22 @@ class MoneyDesk:
             DepositPaymentWish: deposits.pay,
             DepositUseWish: deposits.use,
             DepositSettlementWish: deposits.settle,
+            AgreementWish: agreements.sign,
+            EndAgreementWish: agreements.end,
+            HoldWish: holds.hold,
+            ReleaseWish: holds.release,
+            ReviewWish: holds.review,
+            ChargeWish: self.charges.charge,
         }
         self._show: dict[str, Show] = {
             "notice": notices.page,
             "order": orders.page,
             "refund": refunds.page,
             "deposit": deposits.page,
+            "agreement": agreements.page,
+            "hold": holds.page,
         }
-        self._rows: dict[str, Rows] = {"notice": notices.of_patient}
+        self._rows: dict[str, Rows] = {"notice": notices.of_patient, "agreement": agreements.of_patient}
 
     async def do(self, wish: Any, reader: Reader, target: str = "") -> Standing:
         """Keep what becomes of a wish; `target` is what of the path it is about. Raises ServiceRefused with the code that the
