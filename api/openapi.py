@@ -38,6 +38,7 @@ TAGS = {
     "public": "Whoever holds a bill checks it",
     "payments": "What is owed, orders over many channels, refunds",
     "deposits": "Money that a patient leaves with a hospital",
+    "credit": "Treatment on credit: agreements, holds, charges without a cashier",
     "claims": "What an insurer keeps of its decisions",
     "accounting": "Units that pay or refund bills book them",
     "numbers": "Number ranges and leases",

@@ -118,6 +118,16 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/deposits/{name}/payments"): ISSUING,
     ("POST", "/v1/deposits/{name}/use"): ISSUING,
     ("POST", "/v1/deposits/{name}/settlement"): ISSUING,
+    ("POST", "/v1/credit-agreements"): ISSUING,
+    ("GET", "/v1/credit-agreements/{name}"): CASHIER_OR_PATIENT,
+    ("POST", "/v1/credit-agreements/{name}/end"): ISSUING,
+    ("GET", "/v1/me/credit-accounts"): PATIENT,
+    ("POST", "/v1/credit-holds"): ISSUING,
+    ("GET", "/v1/credit-holds/{name}"): CASHIER_OR_PATIENT,
+    ("POST", "/v1/credit-holds/{name}/charges"): ISSUING,
+    ("POST", "/v1/credit-holds/{name}/release"): ISSUING,
+    # whoever answers for the hospital's emergencies, and is not the one who declared it: the ledger's rule
+    ("POST", "/v1/credit-holds/{name}/review"): Policy(own=_roles("hospital_admin")),
     ("GET", "/v1/number-leases"): Policy(own=_roles("cashier", "hospital_admin", "operator")),
     # a hospital's administrator sees its own hospital's only: routes/numbers.py, routes/audit.py
     ("GET", "/v1/number-ranges"): SUPERVISING,

@@ -9,6 +9,9 @@ from node.channels.channel import Channel
 from node.gateway_store import GatewayStore
 from node.money.bill_follow import BillFollow, Issue
 from node.money.channel_parts import ChannelParts
+from node.money.charges import Charges
+from node.money.credit import Agreements
+from node.money.credit_holds import CreditHolds
 from node.money.deposits import Deposits
 from node.money.filing import Filing
 from node.money.names import Names
@@ -17,16 +20,22 @@ from node.money.orders import Orders
 from node.money.private_box import PrivateBox
 from node.money.refunds import Refunds
 from node.money.requests import (
+    AgreementWish,
+    ChargeWish,
     ClosureWish,
     DepositPaymentWish,
     DepositSettlementWish,
     DepositUseWish,
     DepositWish,
+    EndAgreementWish,
+    HoldWish,
     InvitationWish,
     NoticeWish,
     OrderWish,
     PaymentWish,
     RefundWish,
+    ReleaseWish,
+    ReviewWish,
     WithdrawalWish,
 )
 from node.money.rows import MoneyRows
@@ -57,6 +66,8 @@ class MoneyDesk:
         refunds, deposits = Refunds(self.filing), Deposits(self.filing)
         self.channels = channels
         self.parts = ChannelParts(self.filing, channels)
+        holds = CreditHolds(self.filing)
+        agreements, self.charges = Agreements(self.filing, holds), Charges(self.filing, holds)
         self.follow = BillFollow(self.rows_kept, notices, issue)
         self._do: dict[type, Do] = {
             NoticeWish: notices.issue,
@@ -69,14 +80,22 @@ class MoneyDesk:
             DepositPaymentWish: deposits.pay,
             DepositUseWish: deposits.use,
             DepositSettlementWish: deposits.settle,
+            AgreementWish: agreements.sign,
+            EndAgreementWish: agreements.end,
+            HoldWish: holds.hold,
+            ReleaseWish: holds.release,
+            ReviewWish: holds.review,
+            ChargeWish: self.charges.charge,
         }
         self._show: dict[str, Show] = {
             "notice": notices.page,
             "order": orders.page,
             "refund": refunds.page,
             "deposit": deposits.page,
+            "agreement": agreements.page,
+            "hold": holds.page,
         }
-        self._rows: dict[str, Rows] = {"notice": notices.of_patient}
+        self._rows: dict[str, Rows] = {"notice": notices.of_patient, "agreement": agreements.of_patient}
 
     async def do(self, wish: Any, reader: Reader, target: str = "") -> Standing:
         """Keep what becomes of a wish; `target` is what of the path it is about. Raises ServiceRefused with the code that the

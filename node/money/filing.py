@@ -12,7 +12,7 @@ from chain.operation import Operation, operation_digest
 from node.money.names import Names
 from node.money.rows import MoneyRow, MoneyRows
 from node.money.steps import MoneySteps
-from node.service import ServiceRefused, Standing
+from node.service import Reader, ServiceRefused, Standing
 
 PATHS = {
     "notice": "/v1/fee-notices",
@@ -21,6 +21,7 @@ PATHS = {
     "payee": "/v1/payees",
     "split": "/v1/splits",
     "agreement": "/v1/credit-agreements",
+    "hold": "/v1/credit-holds",
     "schedule": "/v1/schedules",
     "appointment": "/v1/appointments",
     "visit": "/v1/visits",
@@ -86,6 +87,18 @@ class Filing:
 
     def path(self, kind: str, name: bytes) -> str | None:
         return f"{PATHS[kind]}/{name.hex()}" if kind in PATHS else None
+
+    def holder_of(self, reader: Reader) -> bytes:
+        """The asking patient, as this hospital knows them. Raises ServiceRefused `identity_missing`."""
+        if reader.identity is None:
+            raise ServiceRefused("identity_missing")
+        return self.names.holder(reader.identity.id_type, reader.identity.id_number)
+
+    def may_see(self, reader: Reader, holder: bytes) -> bool:
+        """A patient sees what is their own, the hospital's people what is the hospital's."""
+        if reader.role != "patient":
+            return True
+        return reader.identity is not None and self.holder_of(reader) == holder
 
     def next_sequence(self) -> int:
         """Ascending, also over restarts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from chain.operation import AnswerNotices, IssueNotice, LineSum, WithdrawNotice
 from chain.records import IN_ORDER, NOT_OWED, OWED, SETTLED, NoticeBody, OrderBody
 from chain.rules.context import DAY_MS
 from node.money.filing import Filing, parse_name
-from node.money.requests import NoticeBill, NoticeWish, WithdrawalWish
+from node.money.requests import NoticeBill, NoticeLine, NoticeWish, WithdrawalWish
 from node.service import Page, Reader, ServiceRefused, Standing
 
 DUE_MS = 7 * DAY_MS  # where the hospital does not say
@@ -45,13 +46,8 @@ class Notices:
         payer, names = wish.payer, self._filing.names
         if not payer.id_number.strip():
             raise ServiceRefused("invalid_value", "who owes it has a document", "/payer/id_number")
-        sums: dict[str, int] = {}
-        for line in wish.lines:
-            sums[line.kind] = sums.get(line.kind, 0) + line.amount_fen
-        if wish.bill is not None:
-            charged = sum(charge.amount_fen for charge in wish.bill.charges)
-            if charged != sum(sums.values()):
-                raise ServiceRefused("sum_mismatch", f"the bill's charges come to {charged} fen", "/bill/charges")
+        lines = line_sums(wish.lines)
+        verify_bill(wish.bill, lines)
         private = NoticePrivate(
             os.urandom(SEED_BYTES),
             [payer.name, payer.type, payer.id_type, payer.id_number],
@@ -60,7 +56,6 @@ class Notices:
         )
         due_ms = parse_moment(wish.due, "/due") if wish.due else self._filing.steps.now_ms() + DUE_MS
         holder = names.holder(payer.id_type, payer.id_number)
-        lines = [LineSum(kind, sums[kind]) for kind in sorted(sums)]
         return await self._filing.file(
             "notice",
             wish.notice_no,
@@ -78,23 +73,17 @@ class Notices:
     async def page(self, target: str, reader: Reader) -> dict[str, Any] | None:
         name = parse_name(target, "notice_unknown")
         row = self._filing.rows.get("notice", name)
-        if reader.role == "patient" and (row is None or not self._is_of(reader, row.holder)):
+        if reader.role == "patient" and (row is None or not self._filing.may_see(reader, row.holder)):
             return None
         return await self._page(name)
 
     async def of_patient(self, reader: Reader, after: str | None, limit: int) -> Page:
         """What the patient owes, or has owed, here."""
-        if reader.identity is None:
-            raise ServiceRefused("identity_missing")
-        holder = self._filing.names.holder(reader.identity.id_type, reader.identity.id_number)
+        holder = self._filing.holder_of(reader)
         found = self._filing.rows.of_holder(holder, "notice", int(after) if after else None, limit + 1)
         pages = [await self._page(name) for _sequence, name in found[:limit]]
         more = str(found[limit - 1][0]) if len(found) > limit else None
         return Page([page for page in pages if page is not None], more)
-
-    def _is_of(self, reader: Reader, holder: bytes) -> bool:
-        identity = reader.identity
-        return identity is not None and self._filing.names.holder(identity.id_type, identity.id_number) == holder
 
     async def _page(self, name: bytes) -> dict[str, Any] | None:
         found = await self._filing.steps.body_at(keyspace.notice(self._organisation, name), NoticeBody)
@@ -162,6 +151,23 @@ class Notices:
     async def answer(self, bill: str, notices: list[bytes]) -> Standing:
         """The bill answers them, once it is recorded itself."""
         return await self._filing.steps.carry_out([AnswerNotices(bill, sorted(notices))], after=bill)
+
+
+def line_sums(lines: Sequence[NoticeLine]) -> list[LineSum]:
+    """Once for each kind, ascending."""
+    sums: dict[str, int] = {}
+    for line in lines:
+        sums[line.kind] = sums.get(line.kind, 0) + line.amount_fen
+    return [LineSum(kind, sums[kind]) for kind in sorted(sums)]
+
+
+def verify_bill(bill: NoticeBill | None, lines: Sequence[LineSum]) -> None:
+    """The bill that is to follow is about the same sum. Raises ServiceRefused `sum_mismatch`."""
+    if bill is None:
+        return
+    charged = sum(charge.amount_fen for charge in bill.charges)
+    if charged != sum(line.amount_fen for line in lines):
+        raise ServiceRefused("sum_mismatch", f"the bill's charges come to {charged} fen", "/bill/charges")
 
 
 def payment_parts(order: OrderBody, total_fen: int) -> PaymentParts:

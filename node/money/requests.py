@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from chain.bill import LINES_MAX, Charge, Item, Payer, RequiredText, Text, Visit
-from chain.codec import PlaceCode
+from chain.codec import Name, PlaceCode
 
 Number = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]  # the hospital's own, or a channel's
 NameHex = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
@@ -125,3 +125,64 @@ class DepositUseWish(Wish, frozen=True):
 
 class DepositSettlementWish(Wish, frozen=True):
     """It pays for nothing more; what is left goes back the way it came."""
+
+
+class AgreementWish(Wish, frozen=True):
+    """A patient lets the hospital deduct from a line of theirs, step by step, without being asked each time."""
+
+    agreement_no: Number
+    payer: Payer
+    lender: Name
+    line: NameHex  # as the lender told the patient
+    cap_fen: Amount  # the patient's own for one visit
+    consent: Number  # of what the patient signed
+    deposit: NameHex | None = None  # the balance that is used before the line is
+
+
+class EndAgreementWish(Wish, frozen=True):
+    """The patient takes it back, or the hospital does. What is owed stays owed."""
+
+    reason: Code
+
+
+class HoldWish(Wish, frozen=True):
+    """At check-in: so much of the line is kept for this visit."""
+
+    hold_no: Number
+    agreement: NameHex
+    amount_fen: Amount
+    hours: Annotated[int, msgspec.Meta(ge=1, le=4320)] = 24
+    visit: NameHex | None = None
+    declared_by: Annotated[str, msgspec.Meta(max_length=64)] = (
+        ""  # of an emergency: the member of staff who says that it is one
+    )
+
+
+class ReleaseWish(Wish, frozen=True):
+    """The visit needs no more of it."""
+
+    reason: Code = "done"
+
+
+class ReviewWish(Wish, frozen=True):
+    """Somebody else has looked at a declared emergency."""
+
+    outcome: Literal["upheld", "dismissed"]
+
+
+class CardWish(Wish, frozen=True):
+    """What the patient's card paid at a terminal."""
+
+    channel_no: Number  # of the slip
+    amount_fen: Amount
+
+
+class ChargeWish(Wish, frozen=True):
+    """A step of a visit, paid at once: what the balance and the card do not pay, the line does."""
+
+    charge_no: Number
+    lines: Annotated[list[NoticeLine], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
+    kind: Code = "medical"
+    card: CardWish | None = None
+    bill: NoticeBill | None = None  # none: what follows is another one's business, as a visit's is
+    release: bool = False  # at discharge: what is left of the hold is free again in the same step

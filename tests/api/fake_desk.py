@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from api.schemas import examples, money_examples
+from api.schemas import credit_examples, examples, money_examples
 from chain.bill import BillRequest, Payer, verify_request
 from chain.codec import encode
 from chain.errors import ContentRefused
@@ -46,6 +46,7 @@ from node.service import (
 from tests.chain.making import Chain, details, genesis, issue_bill
 
 CHAIN_ID = "c0ffee00" * 8
+PAGES = money_examples.PAGES | credit_examples.PAGES
 ANY_BILL = {examples.BILL_ID}
 
 
@@ -366,13 +367,13 @@ class FakeMoney:
 
     async def show(self, kind: str, target: str, reader: Reader) -> dict[str, Any] | None:
         self.desk.calls.append(("show", kind, target))
-        return money_examples.PAGES[kind]
+        return PAGES[kind]
 
     async def rows(self, kind: str, reader: Reader, after: str | None, limit: int) -> Page:
         self.desk.calls.append(("rows", kind, after, limit))
-        if kind in ("notice",) and reader.role != "patient":
+        if kind in ("notice", "agreement") and reader.role != "patient":
             raise ServiceRefused("identity_missing")
-        return Page([money_examples.PAGES[kind]], None if after else "17")
+        return Page([PAGES[kind]], None if after else "17")
 
 
 class FakePatients:

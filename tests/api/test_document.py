@@ -116,6 +116,8 @@ ROLE = {
     "listMyBills": ("patient", "finance-city"),
     "claimBill": ("patient", "finance-city"),
     "listMyNotices": ("patient", "hospital-a"),
+    "listMyCreditAccounts": ("patient", "hospital-a"),
+    "reviewEmergency": ("hospital_admin", "hospital-a"),
     "showLookups": ("patient", "finance-city"),
     "disputeBill": ("patient", "finance-city"),
     "settleDispute": ("finance_clerk", "finance-city"),
