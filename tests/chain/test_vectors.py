@@ -26,6 +26,7 @@ from chain.operation import Operation
 from chain.proof import Proof
 from chain.records import Record
 from chain.transaction import Transaction
+from tests.chain import split_forms
 from tests.vectors import make_vectors
 
 FOLDER = Path(make_vectors.__file__).parent
@@ -168,6 +169,7 @@ OPERATIONS: dict[str, list[Any]] = {
     ],
     "capture_hold": [1021, b(46), b(43), 18000],
     "release_hold": [1022, b(46), "left_early"],
+    **split_forms.OPERATIONS,
 }  # fmt: skip
 CHAIN = b(0xC0)
 ENTRIES = [[True, REVERSE], [False, ISSUE]]
@@ -233,13 +235,14 @@ BODIES: dict[str, list[Any]] = {
     "proxy": [b(43), b(44), 1790000000000, False],
     "proxy_end": [1785000000000],
     "accesses": [5, 9, b(45)],
-    "account": ["deposit", 2, True, 5000, 118000, [["hospital-a", b(46), 100000, 1780290000000]], False],
+    "account": ["deposit", 2, True, 5000, 118000, [["hospital-a", b(46), 100000, 1780290000000]], False, "deposits"],
     "transfer": [
         ["hospital-a", b(42)], ["hospital-b", b(43)], 5000, "sale", [b(44)], [], 2000, 1780286400000,
     ],
     "held": [
         ["hospital-a", b(42)], ["hospital-b", b(43)], 100000, 1780290000000, "visit", [], 2, 18000,
     ],
+    **split_forms.BODIES,
 }  # fmt: skip
 RECORD = [2, 301, b(20), tagged("operation", ISSUE), tagged("operation", REVERSE), pack(BODIES["bill"])]
 
@@ -398,6 +401,7 @@ def test_records_their_keys_and_their_leaf() -> None:
         "transfer": "transfer/hospital-a/" + "2b" * 32,
         "held": "held/hospital-a/" + "2e" * 32,
         "let_go": "letgo/hospital-a/" + "2e" * 32,
+        **split_forms.KEYS,
     }
     assert found["bodies"] == {name: pack(body).hex() for name, body in BODIES.items()}
     assert found["record"] == {"bytes": pack(RECORD).hex(), "digest": tagged("record", RECORD).hex()}

@@ -164,6 +164,7 @@ from chain.signature import SigningKey
 from chain.state import genesis_change
 from chain.transaction import Entry, key_id, operations_root, sign_transaction
 from chain.validators import COMMIT, PREPARE, Certificate, Member, SeatSignature, ValidatorSet, vote_message
+from tests.vectors import splits
 
 FOLDER = Path(__file__).parent
 SOURCE = "tests/vectors/make_vectors.py"
@@ -268,6 +269,7 @@ OPERATIONS = {
     "hold_money": HoldMoney(filled(46), WALLET, TILL, 100000, 1780290000000, "visit", []),
     "capture_hold": CaptureHold(filled(46), filled(43), 18000),
     "release_hold": ReleaseHold(filled(46), "left_early"),
+    **splits.OPERATIONS,
 }
 ACCESS = Access(
     9, filled(46), BILL, "hospital-a", "finance", "auditor", "auditor-07", filled(42), "audit", "2026-17", 300,
@@ -349,9 +351,10 @@ BODIES = {
     "proxy": ProxyBody(filled(43), filled(44), 1790000000000, False),
     "proxy_end": ProxyEndBody(1785000000000),
     "accesses": AccessesBody(5, 9, filled(45)),
-    "account": AccountBody("deposit", 2, True, 5000, 118000, [HeldMoney("hospital-a", filled(46), 100000, 1780290000000)], False),
+    "account": AccountBody("deposit", 2, True, 5000, 118000, [HeldMoney("hospital-a", filled(46), 100000, 1780290000000)], False, "deposits"),
     "transfer": TransferBody(WALLET, TILL, 5000, "sale", [filled(44)], [], 2000, 1780286400000),
     "held": HoldBody(WALLET, TILL, 100000, 1780290000000, "visit", [], 2, 18000),
+    **splits.BODIES,
 }  # fmt: skip
 RECORD = Record(2, 301, filled(20), operation_digest(ISSUE), operation_digest(REVERSE), encode(BODIES["bill"]))
 GENESIS = Genesis(
@@ -511,6 +514,7 @@ def records() -> Vectors:
         "transfer": keyspace.transfer("hospital-a", filled(43)),
         "held": keyspace.held("hospital-a", filled(46)),
         "let_go": keyspace.let_go("hospital-a", filled(46)),
+        **splits.KEYS,
     }
     return {
         "keys": {name: value.decode() for name, value in names.items()},
