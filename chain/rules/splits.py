@@ -15,7 +15,7 @@ Codes in their order of precedence:
                      line_without_rule; shares_malformed; share by share payee_not_bound, share_forbidden, payee_suspended,
                      payee_kind_differs, split_above_cap; line by line line_too_small, split_above_cap, split_differs;
                      exceeds_order, then the money's, the limits'
-  FinishOrder        already_recorded, order_finished, then the signer's, order_unknown, order_open, order_closed, rest_not_yours
+  FinishOrder        already_recorded, then the signer's, order_unknown, order_open, order_closed, rest_not_yours
 The signer's, the money's and the limits' codes stand in `accounts.py`.
 Source: DOMAIN section 6 (30 s to 180 days, all or nothing, finishing); the fund-safety rule that a platform never holds the money.
 """

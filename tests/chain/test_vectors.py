@@ -26,7 +26,7 @@ from chain.operation import Operation
 from chain.proof import Proof
 from chain.records import Record
 from chain.transaction import Transaction
-from tests.chain import money_forms, visit_vectors
+from tests.chain import money_forms, split_forms, visit_vectors
 from tests.vectors import make_vectors
 
 FOLDER = Path(make_vectors.__file__).parent
@@ -171,6 +171,7 @@ OPERATIONS: dict[str, list[Any]] = {
     "release_hold": [1022, b(46), "left_early"],
     **money_forms.OPERATIONS,
     **visit_vectors.OPERATIONS,
+    **split_forms.OPERATIONS,
 }  # fmt: skip
 CHAIN = b(0xC0)
 ENTRIES = [[True, REVERSE], [False, ISSUE]]
@@ -245,6 +246,7 @@ BODIES: dict[str, list[Any]] = {
     ],
     **money_forms.BODIES,
     **visit_vectors.BODIES,
+    **split_forms.BODIES,
 }  # fmt: skip
 RECORD = [2, 301, b(20), tagged("operation", ISSUE), tagged("operation", REVERSE), pack(BODIES["bill"])]
 
@@ -405,6 +407,7 @@ def test_records_their_keys_and_their_leaf() -> None:
         "let_go": "letgo/hospital-a/" + "2e" * 32,
         **money_forms.KEYS,
         **visit_vectors.KEYS,
+        **split_forms.KEYS,
     }
     assert found["bodies"] == {name: pack(body).hex() for name, body in BODIES.items()}
     assert found["record"] == {"bytes": pack(RECORD).hex(), "digest": tagged("record", RECORD).hex()}

@@ -164,7 +164,7 @@ from chain.signature import SigningKey
 from chain.state import genesis_change
 from chain.transaction import Entry, key_id, operations_root, sign_transaction
 from chain.validators import COMMIT, PREPARE, Certificate, Member, SeatSignature, ValidatorSet, vote_message
-from tests.vectors import money_values, visit_values
+from tests.vectors import money_values, splits, visit_values
 
 FOLDER = Path(__file__).parent
 SOURCE = "tests/vectors/make_vectors.py"
@@ -271,6 +271,7 @@ OPERATIONS = {
     "release_hold": ReleaseHold(filled(46), "left_early"),
     **money_values.OPERATIONS,
     **visit_values.OPERATIONS,
+    **splits.OPERATIONS,
 }
 ACCESS = Access(
     9, filled(46), BILL, "hospital-a", "finance", "auditor", "auditor-07", filled(42), "audit", "2026-17", 300,
@@ -357,6 +358,7 @@ BODIES = {
     "held": HoldBody(WALLET, TILL, 100000, 1780290000000, "visit", [], 2, 18000),
     **money_values.BODIES,
     **visit_values.BODIES,
+    **splits.BODIES,
 }  # fmt: skip
 RECORD = Record(2, 301, filled(20), operation_digest(ISSUE), operation_digest(REVERSE), encode(BODIES["bill"]))
 GENESIS = Genesis(
@@ -518,6 +520,7 @@ def records() -> Vectors:
         "let_go": keyspace.let_go("hospital-a", filled(46)),
         **money_values.KEYS,
         **visit_values.KEYS,
+        **splits.KEYS,
     }
     return {
         "keys": {name: value.decode() for name, value in names.items()},
