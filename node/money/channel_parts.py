@@ -33,6 +33,8 @@ GOES_BACK = frozenset(
     {"already_settled", "order_closed", "order_expired", "part_paid", "amount_differs", "channel_differs"}
 )
 
+KNOWN = "payment_exists"  # by this gateway, or by another one of the hospital
+
 log = structlog.get_logger("gateway")
 
 
@@ -100,19 +102,19 @@ class ChannelParts:
             raise ServiceRefused("channel_unknown", f"this gateway has no channel {part.channel}")
         order_no = f"{order.hex()[:30]}{wish.part:02d}"
         name = self._filing.names.of("part", order_no)
-        private = self._private(name)
-        if private is None:
-            private = PartPrivate(
-                order,
-                wish.part,
-                part.channel,
-                order_no,
-                part.amount_fen,
-                self._filing.steps.now_ms(),
-                body.until_ms,
-                wish.subject,
-                sorted([key, value] for key, value in wish.details.items()),
-            )
+        known = self._private(name)
+        private = PartPrivate(
+            order,
+            wish.part,
+            part.channel,
+            order_no,
+            part.amount_fen,
+            known.placed_ms if known is not None else self._filing.steps.now_ms(),
+            body.until_ms,
+            wish.subject,
+            sorted([key, value] for key, value in wish.details.items()),
+        )
+        if private != known:  # it is on the disk before the channel hears of it
             try:
                 private.request()
             except ValueError as error:
@@ -178,15 +180,18 @@ class ChannelParts:
         operation = TakePayment(payment, private.order, private.part, state.amount_fen, evidence)
 
         def keep() -> None:
+            if rows.get("payment", payment) is not None:
+                raise ServiceRefused(KNOWN)  # it came twice at once
             self._put("payment", payment, paid, operation_digest(operation))
             rows.done("part", part)
 
         try:
             await self._filing.steps.carry_out([operation], keep)
         except ServiceRefused as refused:
-            if refused.code not in GOES_BACK:
+            if refused.code in GOES_BACK and rows.get("payment", payment) is None:
+                self._take_stray(payment, private, paid)
+            elif refused.code not in (*GOES_BACK, KNOWN):
                 raise
-            self._take_stray(payment, private, paid)
         await rows.flushed()
 
     def on_payment_refused(self, operation: TakePayment, code: str) -> None:

@@ -22,6 +22,7 @@ from chain.ledger import signature_holds
 from chain.operation import IssueBill, ReverseBill
 from chain.transaction import Transaction, receive_transaction
 from node.answers import Answers
+from node.channels.channel import Channel
 from node.config import Address, NodeConfig, Office
 from node.errors import LinkClosed, RequestTimedOut
 from node.feed import Feed
@@ -147,6 +148,7 @@ class Province:
         self.running: list[Gateway] = []
         self.peers: dict[str, FakePeers] = {}
         self.now_ms = NOON_MS
+        self.channels: dict[str, Channel] = {}  # of gateways that are opened from now on
         self._homes = 0
 
     # ── the ledger ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -244,6 +246,7 @@ class Province:
             storage_key=STORAGE_KEY,
             peers=peers,
             now_ms=lambda: self.now_ms,
+            channels=self.channels,
         )
         self.running.append(gateway)
         self.peers[name] = peers

@@ -1,0 +1,215 @@
+"""Parts of orders over channels whose other sides are simulated, over HTTP: notices once, late, twice, forged, never; money that goes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from chain.operation import RefundPayment, TakePayment, TakeStray
+from node.channels.configuration import read_channels
+from node.channels.opening import open_channels
+from node.channels.simulators.insurance import Insured
+from node.channels.simulators.other_sides import OtherSides
+from node.channels.simulators.simulator import Simulator
+from node.config_file import compose_config
+from node.gateway import Gateway
+from node.money.channel_parts import ASKED_AGAIN_MS
+from node.money.requests import ClosureWish, InvitationWish
+from node.service import ServiceRefused
+from node.web import WebServer
+from tests.node.gateway_province import PATIENCE_S, STAFF, Province
+from tests.node.test_money_desk import billed, done, notice, order, shown
+
+PERSON = {"psn_no": "330100000000001", "mdtrt_id": "V202606010001"}
+
+
+@dataclass
+class Counter:
+    """A hospital whose gateway has all channels, and what stands behind them."""
+
+    province: Province
+    sides: OtherSides
+    gateway: Gateway
+    answers: list[int]
+
+    def side(self, name: str) -> Simulator:
+        return next(side for side in self.sides.all if side.name == name)
+
+    async def asked(self, number: str, **parts: int) -> tuple[str, str]:
+        """(notice, order), of one notice."""
+        name = await done(self.gateway, notice(f"JF-{number}", test=sum(parts.values())))
+        return name, await done(self.gateway, order(f"ZF-{number}", name, **parts))
+
+    async def invited(self, asked: str, part: int = 0, **details: str) -> dict[str, Any]:
+        return await self.gateway.money.invite(InvitationWish(part, details=details), STAFF, asked)
+
+    def codes(self, kind: type) -> list[str]:
+        """What became of all operations of a kind."""
+        chain, found = self.province.chain, []
+        for height in range(1, chain.height + 1):
+            view = chain.view(height)
+            entries = [entry for own in view.received for entry in own.transaction.entries]
+            found += [
+                outcome.code
+                for entry, outcome in zip(entries, view.outcomes, strict=True)
+                if isinstance(entry.operation, kind)
+            ]
+        return found
+
+
+async def soon(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            found = condition()
+            if await found if asyncio.iscoroutine(found) else found:
+                return
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def counter(tmp_path: Path) -> AsyncIterator[Counter]:
+    province, answers = Province(tmp_path), []
+    gateways: list[Gateway] = []
+
+    async def receive(request: Request) -> Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        status, kind, body = await gateways[0].money.hear(request.path_params["channel"], headers, await request.body())
+        answers.append(status)
+        return Response(body, status, headers={"Content-Type": kind})
+
+    web = WebServer(Starlette(routes=[Route("/channels/{channel}", receive, methods=["POST"])]), "127.0.0.1", 0)
+    sides = OtherSides(
+        tmp_path / "keys", f"http://127.0.0.1:{web.port}/channels", (0, 0.05, 0.05, 0.05), lambda: province.now_ms
+    )
+    await sides.start()
+    try:
+        sides.insurance.insured[PERSON["psn_no"]] = Insured(fund_percent=60, account_fen=10_000)
+        root = compose_config(sides.write_configuration().encode(), "channels.yaml", "channels")
+        configs = read_channels(root)
+        root.finish()
+        root.problems.settle()
+        province.channels = open_channels(configs, sides.keys, tmp_path / "books", lambda: province.now_ms)
+        gateways.append(await province.start("hospital-a"))
+        yield Counter(province, sides, gateways[0], answers)
+    finally:
+        await province.stop()
+        await sides.stop()
+        await web.stop()
+
+
+async def test_a_wallets_own_notice_pays_the_part_and_the_bill_follows(counter: Counter) -> None:
+    """FEATURES 86: two wallets and the fund, each in its own form."""
+    name, asked = await counter.asked("1", alipay=4_000, wechat=6_000)
+    for part, channel in enumerate(("alipay", "wechat")):
+        invitation = await counter.invited(asked, part)
+        assert (invitation["channel"], invitation["state"]) == (channel, "invited")
+        assert invitation["text"]
+        if part == 0:
+            counter.side(channel).payer_scans(invitation["order_no"])
+        counter.side(channel).payer_pays(invitation["order_no"])
+    await billed(counter.gateway, name)
+    page = await shown(counter.gateway, "order", asked)
+    assert (page["state"], [part["payment"] is not None for part in page["parts"]]) == ("paid", [True, True])
+    assert counter.codes(TakePayment) == ["recorded"] * 2
+
+
+async def test_the_same_notice_five_times_is_one_payment(counter: Counter) -> None:
+    """FEATURES 87."""
+    _name, asked = await counter.asked("1", wechat=10_000)
+    invitation = await counter.invited(asked)
+    side = counter.side("wechat")
+    sale = side.payer_pays(invitation["order_no"])
+    for _ in range(4):
+        side.tell(sale)
+    await soon(lambda: len(counter.answers) >= 5)
+    assert (await shown(counter.gateway, "order", asked))["state"] == "paid"
+    assert counter.codes(TakePayment) == ["recorded"]
+    assert counter.codes(TakeStray) == []
+
+
+async def test_a_notice_after_the_order_was_closed_goes_back_by_itself(counter: Counter) -> None:
+    """FEATURES 87."""
+    _name, asked = await counter.asked("1", wechat=10_000)
+    invitation = await counter.invited(asked)
+    await done(counter.gateway, ClosureWish("unpaid"), asked)
+    side = counter.side("wechat")
+    sale = side.payer_pays(invitation["order_no"])
+    await soon(lambda: counter.codes(RefundPayment) == ["recorded"])
+    assert counter.codes(TakeStray) == ["recorded"]
+    await soon(lambda: sum(refund.amount_fen for refund in sale.refunds.values()) == 10_000)
+    assert (await shown(counter.gateway, "order", asked))["state"] == "closed"
+
+
+async def test_a_part_whose_notice_is_lost_is_asked_for(counter: Counter) -> None:
+    _name, asked = await counter.asked("1", wechat=10_000)
+    invitation = await counter.invited(asked)
+    side = counter.side("wechat")
+    side.notifier.is_silent = True
+    side.payer_pays(invitation["order_no"])
+    counter.province.now_ms += ASKED_AGAIN_MS
+    counter.gateway.money.parts.look_now()
+
+    async def is_paid() -> bool:
+        return bool((await shown(counter.gateway, "order", asked))["state"] == "paid")
+
+    await soon(is_paid)
+    assert counter.answers == []
+
+
+async def test_an_unpaid_order_is_closed_when_its_time_is_over_and_its_notice_is_owed_again(counter: Counter) -> None:
+    name, asked = await counter.asked("1", wechat=10_000)
+    await counter.invited(asked)
+    counter.province.now_ms += 31 * 60_000
+    counter.gateway.money.parts.look_now()
+
+    async def is_closed() -> bool:
+        return bool((await shown(counter.gateway, "order", asked))["state"] == "closed")
+
+    await soon(is_closed)
+    assert (await shown(counter.gateway, "notice", name))["state"] == "owed"
+
+
+async def test_the_insurance_answers_at_once(counter: Counter) -> None:
+    _name, asked = await counter.asked("1", fund=6_000, cash=4_000)
+    with pytest.raises(ServiceRefused, match="amount_differs"):
+        await counter.invited(asked, 0, medfee_sumamt="99.00", **PERSON)
+    paid = await counter.invited(asked, 0, medfee_sumamt="100.00", **PERSON)
+    assert paid["state"] == "paid"
+    await soon(lambda: counter.codes(TakePayment) == ["recorded"])
+
+
+async def test_forged_and_foreign_notices_pay_nothing(counter: Counter) -> None:
+    _name, asked = await counter.asked("1", wechat=10_000)
+    await counter.invited(asked)
+    for channel, body in (("wechat", b"{}"), ("alipay", b"sign=x"), ("alipay", b""), ("wechat", b"\xff")):
+        status, _kind, _body = await counter.gateway.money.hear(channel, {}, body)
+        assert status >= 400 or channel == "alipay"  # Alipay wants to read "failure"
+    with pytest.raises(ServiceRefused) as caught:
+        await counter.gateway.money.hear("nobody", {}, b"")
+    assert caught.value.code == "not_found"
+    assert counter.codes(TakePayment) == []
+    assert counter.gateway.money.parts.refused_notices == 4
+
+
+async def test_an_invitation_is_refused_for_what_cannot_be_paid(counter: Counter) -> None:
+    async def code(part: int, target: str, subject: str = "fees") -> str:
+        with pytest.raises(ServiceRefused) as caught:
+            await counter.gateway.money.invite(InvitationWish(part, subject), STAFF, target)
+        return caught.value.code
+
+    _name, asked = await counter.asked("1", wechat=6_000, voucher=4_000)
+    assert await code(0, "0" * 64) == "order_unknown"
+    assert await code(2, asked) == "part_unknown"
+    assert await code(1, asked) == "channel_unknown"
+    assert await code(0, asked, "a&b=c") == "invalid_value"
+    await done(counter.gateway, ClosureWish("unpaid"), asked)
+    assert await code(0, asked) == "order_closed"
