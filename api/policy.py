@@ -109,7 +109,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/payment-orders/{name}/payments"): ISSUING,
     ("POST", "/v1/payment-orders/{name}/invitations"): CASHIER_OR_PATIENT,
     # the channel's own signature says whose word it is
-    ("POST", "/v1/channels/{channel}/notices"): PUBLIC,
+    ("POST", "/v1/channel-notices/{channel}"): PUBLIC,
     ("POST", "/v1/payment-orders/{name}/closure"): ISSUING,
     ("POST", "/v1/bills/{bill_id}/refund"): ISSUING,
     ("GET", "/v1/bills/{bill_id}/refund"): ISSUING,

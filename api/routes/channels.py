@@ -54,7 +54,7 @@ ROUTES = (
     ),
     Route(
         "POST",
-        "/v1/channels/{channel}/notices",
+        "/v1/channel-notices/{channel}",
         "hearChannel",
         TAG,
         "A channel's own notice of a payment, in its own form and under its own signature; answered as it wants to be",

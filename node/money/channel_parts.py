@@ -33,6 +33,7 @@ GOES_BACK = frozenset(
     {"already_settled", "order_closed", "order_expired", "part_paid", "amount_differs", "channel_differs"}
 )
 
+FAMILIES = {"unionpay": ("quickpass", "card")}  # one merchant's notices of both come to one path
 KNOWN = "payment_exists"  # by this gateway, or by another one of the hospital
 
 log = structlog.get_logger("gateway")
@@ -147,16 +148,17 @@ class ChannelParts:
 
         It is accepted once what follows from it is on the disk. Raises ServiceRefused `not_found` for no channel of ours.
         """
-        channel = self._channels.get(name)
-        if channel is None:
+        names = [one for one in FAMILIES.get(name, (name,)) if one in self._channels]
+        if not names:
             raise ServiceRefused("not_found")
+        channel = self._channels[names[0]]
         is_accepted = False
         try:
             notice = channel.read_notice(headers, body)
             if notice.kind == PAYMENT and notice.state == SUCCESS:
                 part = self._filing.names.of("part", notice.order_no)
                 private = self._private(part)
-                if private is None or private.channel != name:
+                if private is None or private.channel not in names:
                     raise ServiceRefused("notice_unknown_order")
                 state = ChannelState(SUCCESS, notice.trade_no, notice.amount_fen, notice.time_ms)
                 await self._paid(part, private, state, notice.evidence)

@@ -249,7 +249,7 @@ ADMITTED = {
     "GET /v1/payment-orders/{name}": DESK,
     "POST /v1/payment-orders/{name}/payments": DESK,
     "POST /v1/payment-orders/{name}/invitations": {*DESK, *anywhere("patient")},
-    "POST /v1/channels/{channel}/notices": EVERYBODY,
+    "POST /v1/channel-notices/{channel}": EVERYBODY,
     "POST /v1/payment-orders/{name}/closure": DESK,
     "POST /v1/bills/{bill_id}/refund": DESK,
     "GET /v1/bills/{bill_id}/refund": DESK,

@@ -1,6 +1,6 @@
 """What all simulators share: a server on this machine, the till, the notices, and the paths by which a story is told to it.
 
-`/control/…` is the story's, and no real gateway has it: `pay` (the payer pays), `scan`, `orders`, `silence` (notices get lost from
+`/control/…` is the story's, and no real gateway has it: `pay` (the payer pays), `tell` (its notice again), `scan`, `orders`, `silence` (notices get lost from
 now on, or no more), `faults` of the statement. All take and give JSON.
 """
 
@@ -44,6 +44,7 @@ class Simulator(ABC):
         control = [
             Route("/control/pay", self._control_pay, methods=["POST"]),
             Route("/control/scan", self._control_scan, methods=["POST"]),
+            Route("/control/tell", self._control_tell, methods=["POST"]),
             Route("/control/silence", self._control_silence, methods=["POST"]),
             Route("/control/faults", self._control_faults, methods=["POST"]),
             Route("/control/orders", self._control_orders, methods=["GET"]),
@@ -89,6 +90,15 @@ class Simulator(ABC):
 
     async def _control_scan(self, request: Request) -> Response:
         return await self._told(request, self.payer_scans)
+
+    async def _control_tell(self, request: Request) -> Response:
+        """The notice of what was paid, once more."""
+        return await self._told(request, self._tell_again)
+
+    def _tell_again(self, order_no: str) -> Sale:
+        sale = self.till.known(order_no)
+        self.tell(sale)
+        return sale
 
     async def _told(self, request: Request, act: Callable[[str], Sale]) -> Response:
         try:
