@@ -61,6 +61,7 @@ MONEY_PROBLEMS: dict[str, Problem] = {
     "part_unknown": Problem(422, "The order has no such part", "支付订单没有该分项"),
     "part_paid": Problem(409, "This part is paid already", "该分项已支付"),
     "notice_unknown_order": Problem(404, "No order of this gateway has this number", "本机没有该渠道订单"),
+    "statement_not_ready": Problem(409, "The channel has no statement of that day, or not yet", "渠道尚无该日账单"),
     "channel_unknown": Problem(409, "This gateway has no such channel", "本机未接入该支付渠道"),
     "channel_unreachable": Problem(503, "The channel does not answer: ask again", "支付渠道无应答，请重试"),
     "channel_refused": Problem(409, "The channel has refused", "支付渠道拒绝"),

@@ -110,6 +110,8 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/payment-orders/{name}/invitations"): CASHIER_OR_PATIENT,
     # the channel's own signature says whose word it is
     ("POST", "/v1/channel-notices/{channel}"): PUBLIC,
+    ("GET", "/v1/channels/{channel}/lines"): Policy(own=_roles("hospital_admin", "operator")),
+    ("GET", "/v1/channels/{channel}/statement"): Policy(own=_roles("hospital_admin", "operator")),
     ("POST", "/v1/payment-orders/{name}/closure"): ISSUING,
     ("POST", "/v1/bills/{bill_id}/refund"): ISSUING,
     ("GET", "/v1/bills/{bill_id}/refund"): ISSUING,

@@ -5,9 +5,9 @@ The API knows these and nothing else of a node; `gateway.py` and `mirror.py` imp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 import msgspec
 
@@ -290,6 +290,14 @@ class Money(Protocol):
 
     async def hear(self, channel: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, bytes]:
         """A channel's notice, from anybody: (status, media type, body) of the answer. Raises ServiceRefused `not_found`."""
+        ...
+
+    def our_lines(self, channel: str, day: int) -> AsyncIterator[Any]:
+        """What this gateway has of a channel's day, yyyymmdd: `reconciliation.OurLine`. Raises ServiceRefused `channel_unknown`."""
+        ...
+
+    async def statement(self, channel: str, day: date, target: BinaryIO) -> None:
+        """The channel's own file of a day, as it came. Raises ServiceRefused."""
         ...
 
     async def show(self, kind: str, target: str, reader: Reader) -> dict[str, Any] | None:

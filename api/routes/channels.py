@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from starlette.responses import Response
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from datetime import date
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
 
 from api.body import read_bytes
 from api.call import Call
+from api.errors import ApiRefused
 from api.money_route import name_of
 from api.rendering import render
 from api.route import GATEWAY, Given, Parameter, Route, Sent
 from api.routes.payments import TAG
+from api.routes.public import parse_date
 from api.schemas import money_examples as examples
 from node.money.requests import InvitationWish
 
@@ -30,7 +38,83 @@ async def hear_channel(call: Call) -> Response:
     return Response(answer, status, headers={"Content-Type": media_type})  # to the byte as the channel wants it
 
 
+async def list_our_lines(call: Call) -> Response:
+    """Line by line, as they are found."""
+    channel, day = _channel_and_day(call)
+    lines = call.counter.money.our_lines(channel, day.year * 10_000 + day.month * 100 + day.day)
+
+    async def written() -> AsyncIterator[bytes]:
+        async for line in lines:
+            yield msgspec.json.encode(line) + b"\n"
+
+    return StreamingResponse(written(), media_type=LINES)
+
+
+async def fetch_statement(call: Call) -> Response:
+    """As the channel writes it; kept on the disk while it comes, and nowhere afterwards."""
+    channel, day = _channel_and_day(call)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the answer
+    try:
+        await call.counter.money.statement(channel, day, file)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+
+    async def pieces() -> AsyncIterator[bytes]:
+        with file:
+            while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+                yield piece
+
+    return StreamingResponse(pieces(), media_type=STATEMENT)
+
+
+def _channel_and_day(call: Call) -> tuple[str, date]:
+    parameters = call.parameters("day")
+    if "day" not in parameters:
+        raise ApiRefused("parameter_missing", "day")
+    parse_date(parameters["day"], "parameter_invalid", "day")
+    return call.request.path_params["channel"], date.fromisoformat(parameters["day"])
+
+
+LINES, STATEMENT = "application/x-ndjson", "application/octet-stream"
+PIECE_BYTES = 1 << 20
+DAY = Parameter("day", "in the ledger's own time zone, yyyy-mm-dd", "2026-03-01", required=True)
+
 ROUTES = (
+    Route(
+        "GET",
+        "/v1/channels/{channel}/lines",
+        "listOurLines",
+        TAG,
+        "What this gateway has of a channel's day: what `medbill reconciliation run --ours` reads",
+        list_our_lines,
+        {200: Given("One JSON object a line", b"", None, LINES)},
+        (GATEWAY,),
+        None,
+        (CHANNEL, DAY),
+        ("channel_unknown", "parameter_missing", "parameter_invalid"),
+    ),
+    Route(
+        "GET",
+        "/v1/channels/{channel}/statement",
+        "fetchStatement",
+        TAG,
+        "The channel's own statement of a day, as the channel writes it",
+        fetch_statement,
+        {200: Given("The file as it came", b"", None, STATEMENT)},
+        (GATEWAY,),
+        None,
+        (CHANNEL, DAY),
+        (
+            "channel_unknown",
+            "channel_unreachable",
+            "channel_refused",
+            "statement_not_ready",
+            "parameter_missing",
+            "parameter_invalid",
+        ),
+    ),
     Route(
         "POST",
         "/v1/payment-orders/{name}/invitations",

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from chain.genesis import Genesis
     from chain.key_proof import KeyProof
 
+FETCHING = "hospital_admin"  # who may get both sides
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Payments against channel, bank and bills: a day's result as a signed file, and its check.",
@@ -63,6 +65,9 @@ Via = Annotated[
         help="A mirror that proves the unit key's record; without it genesis must name the key.",
     ),
 ]
+OursOut = Annotated[Path, typer.Option("--ours", metavar="FILE.jsonl", help="Where our lines go.")]
+StatementOut = Annotated[Path, typer.Option("--statement", metavar="FILE", help="Where the channel's file goes.")]
+Gateway = Annotated[str, typer.Option("--via", metavar="NODE", help="The hospital's gateway that has the channel.")]
 OursAgain = Annotated[Path | None, typer.Option("--ours", metavar="FILE", help="Is it the file that was compared?")]
 StatementAgain = Annotated[Path | None, typer.Option("--statement", metavar="FILE", help="The same of the statement.")]
 BankAgain = Annotated[Path | None, typer.Option("--bank", metavar="FILE", help="The same of the bank's file.")]
@@ -148,6 +153,33 @@ def run(
         print_result(stated, rows)
         output.print_line(f"{out}; every row: {rows_path(out)}")
     return ExitCode.FAILED if stated.rows else ExitCode.OK
+
+
+@app.command()
+@output.reported
+def fetch(
+    channel: Channel,
+    day: Day,
+    ours: OursOut,
+    statement: StatementOut,
+    home: Home,
+    gateway: Gateway,
+    as_json: Json = False,
+) -> None:
+    """Get both sides of a channel's day from the hospital's gateway: its own lines, and the channel's statement."""
+    from cli.client import open_client, quoted
+
+    path = f"/v1/channels/{quoted(channel)}"
+    with open_client(home, gateway, FETCHING) as client:
+        sizes = {}
+        for name, file in (("lines", ours), ("statement", statement)):
+            data = client.get_bytes(f"{path}/{name}", day=day)
+            file.write_bytes(data)
+            sizes[name] = len(data)
+    if as_json:
+        output.print_json({"channel": channel, "day": day, "ours": str(ours), "statement": str(statement), **sizes})
+    else:
+        output.print_line(f"{ours}: {sizes['lines']} bytes; {statement}: {sizes['statement']} bytes")
 
 
 @app.command()

@@ -70,6 +70,7 @@ class PaidPrivate(Wire, frozen=True):
     trade_no: str
     amount_fen: Fen
     evidence: Digest
+    time_ms: Milliseconds  # when the channel counted it
 
 
 class ChannelParts:
@@ -178,13 +179,14 @@ class ChannelParts:
         payment = names.of("payment", private.channel, state.trade_no)
         if rows.get("payment", payment) is not None:
             return
-        paid = PaidPrivate(part, state.trade_no, state.amount_fen, evidence)
+        paid = PaidPrivate(part, state.trade_no, state.amount_fen, evidence, state.time_ms)
         operation = TakePayment(payment, private.order, private.part, state.amount_fen, evidence)
 
         def keep() -> None:
             if rows.get("payment", payment) is not None:
                 raise ServiceRefused(KNOWN)  # it came twice at once
             self._put("payment", payment, paid, operation_digest(operation))
+            rows.put_day(private.channel, self._day(paid.time_ms), payment)
             rows.done("part", part)
 
         try:
@@ -208,6 +210,8 @@ class ChannelParts:
 
     def _take_stray(self, payment: bytes, private: PartPrivate, paid: PaidPrivate) -> None:
         operation = TakeStray(payment, private.order, private.channel, paid.amount_fen, paid.evidence)
+        if self._filing.rows.get("payment", payment) is None:
+            self._filing.rows.put_day(private.channel, self._day(paid.time_ms), payment)
         self._put("payment", payment, paid, operation_digest(operation))
         self._filing.rows.done("part", paid.part)
         self._filing.rows.put_due("stray", payment)
@@ -313,14 +317,19 @@ class ChannelParts:
         channel = self._channels.get(private.channel) if private is not None else None
         if private is None or channel is None:
             return
-        asked = RefundRequest(name.hex()[:32], paid.trade_no, body.amount_fen, body.time_ms)
+        asked = RefundRequest(refund_no(name), paid.trade_no, body.amount_fen, body.time_ms)
         state = await channel.refund(private.request(), asked)
         if state.state != SUCCESS:
             state = await channel.query_refund(private.request(), asked)
         if state.state == SUCCESS:
+            self._put("refunded", name, paid)
+            self._filing.rows.put_day(private.channel, self._day(self._filing.steps.now_ms()), name)
             self._filing.rows.done("back", name)
 
     # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _day(self, time_ms: int) -> int:
+        return self._filing.steps.local_day(time_ms)
 
     def _private(self, name: bytes) -> PartPrivate | None:
         row = self._filing.rows.get("part", name)
@@ -334,6 +343,11 @@ class ChannelParts:
             name,
             MoneyRow("", bytes(32), list(operations), b"", steps.now_ms(), self._filing.next_sequence(), sealed),
         )
+
+
+def refund_no(name: bytes) -> str:
+    """Of a refund, as its channel has it."""
+    return name.hex()[:32]
 
 
 def _refused(error: ChannelError) -> ServiceRefused:

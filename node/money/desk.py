@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import date
+from typing import Any, BinaryIO
 
 from node.channels.channel import Channel
+from node.channels.errors import ChannelError, ChannelRefused, StatementNotReady
 from node.gateway_store import GatewayStore
 from node.money.bill_follow import BillFollow, Issue
 from node.money.channel_parts import ChannelParts
@@ -17,6 +19,7 @@ from node.money.filing import Filing
 from node.money.names import Names
 from node.money.notices import Notices
 from node.money.orders import Orders
+from node.money.our_lines import OurLines
 from node.money.private_box import PrivateBox
 from node.money.refunds import Refunds
 from node.money.requests import (
@@ -40,7 +43,8 @@ from node.money.requests import (
 )
 from node.money.rows import MoneyRows
 from node.money.steps import MoneySteps
-from node.service import Page, Reader, Standing
+from node.reconciliation.our_line import OurLine
+from node.service import Page, Reader, ServiceRefused, Standing
 
 Do = Callable[[Any, Reader, str], Awaitable[Standing]]
 Show = Callable[[str, Reader], Awaitable[dict[str, Any] | None]]
@@ -111,6 +115,27 @@ class MoneyDesk:
     async def hear(self, channel: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, bytes]:
         """A channel's notice: (status, media type, body) of the answer. Raises ServiceRefused `not_found`."""
         return await self.parts.hear(channel, headers, body)
+
+    def our_lines(self, channel: str, day: int) -> AsyncIterator[OurLine]:
+        """What this gateway has of a channel's day, yyyymmdd. Raises ServiceRefused `channel_unknown`."""
+        if channel not in self.channels:
+            raise ServiceRefused("channel_unknown")
+        return OurLines(self.filing).lines(channel, day)
+
+    async def statement(self, channel: str, day: date, target: BinaryIO) -> None:
+        """The channel's own file of a day, as it came. Raises ServiceRefused `channel_unknown`, `statement_not_ready`,
+        `channel_unreachable`, `channel_refused`."""
+        asked = self.channels.get(channel)
+        if asked is None:
+            raise ServiceRefused("channel_unknown")
+        try:
+            await asked.statement(day, target)
+        except StatementNotReady:
+            raise ServiceRefused("statement_not_ready") from None
+        except ChannelRefused as error:
+            raise ServiceRefused("channel_refused", str(error)) from None
+        except ChannelError as error:
+            raise ServiceRefused("channel_unreachable", str(error)) from None
 
     def on_paid(self) -> None:
         """A block has recorded payments."""

@@ -3,12 +3,14 @@
 Keys of the gateway's store, under `MONEY_ROWS`:
   n kind name -> MoneyRow        kind is one byte of KINDS, name 32 bytes
   h holder kind sequence name -> nothing      what is of a patient, in the order of its making
+  y channel day sequence name -> nothing      payments and refunds that a channel told of on a day
   d task name -> nothing         what the gateway has still to do by itself; task is one byte of TASKS
 """
 
 from __future__ import annotations
 
 import struct
+import time
 from typing import TypeVar
 
 from chain.codec import Count, Digest, Milliseconds, Wire
@@ -37,6 +39,7 @@ KINDS = {
             "appointment",
             "visit",
             "part",
+            "refunded",
         ),
         1,
     )
@@ -91,6 +94,16 @@ class MoneyRows:
     def put_due(self, task: str, name: bytes) -> None:
         self._store.put(MONEY_ROWS + b"d" + TASKS[task] + name, b"")
 
+    def put_day(self, channel: str, day: int, name: bytes) -> None:
+        """Something of a channel's day: yyyymmdd."""
+        sequence = time.time_ns() // 1000
+        self._store.put(_day_prefix(channel, day) + struct.pack(">Q", sequence) + name, b"")
+
+    def of_day(self, channel: str, day: int, after: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """(key, name) of a channel's day, in the order of their making, above the key `after`."""
+        prefix = _day_prefix(channel, day)
+        return [(key, key[len(prefix) + 8 :]) for key in self._store.keys(prefix, after, limit)]
+
     async def flushed(self) -> None:
         """Return when everything put so far is on the disk. Raises ServiceRefused."""
         try:
@@ -104,6 +117,10 @@ class MoneyRows:
 
 def _row_key(kind: str, name: bytes) -> bytes:
     return MONEY_ROWS + b"n" + KINDS[kind] + name
+
+
+def _day_prefix(channel: str, day: int) -> bytes:
+    return MONEY_ROWS + b"y" + f"{channel}/{day:08d}/".encode()
 
 
 def _holder_key(holder: bytes, kind: str, sequence: int, name: bytes) -> bytes:

@@ -16,7 +16,7 @@ from chain.errors import Malformed, NotCanonical
 from chain.operation import Operation, operation_digest
 from chain.records import UNIT, ParametersBody
 from chain.rules import RULES, Context, View
-from chain.rules.context import Body
+from chain.rules.context import Body, local_date
 from chain.state import body_of
 from node.disk_space import CODE as DISK_NEARLY_FULL
 from node.disk_space import DiskSpace
@@ -92,6 +92,10 @@ class MoneySteps:
         for place, operation in enumerate(operations):
             self._outbox.add(operation, after, linked=place < last)
         return self.standing(digests)
+
+    def local_day(self, time_ms: int) -> int:
+        """yyyymmdd in the ledger's own time zone."""
+        return local_date(time_ms, self._parameters.utc_offset_minutes)
 
     def keep(self, operation: Operation) -> None:
         """Keep one that has to be recorded whatever is foreseen."""

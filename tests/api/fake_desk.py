@@ -10,9 +10,10 @@ import functools
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -358,6 +359,15 @@ class FakeMoney:
     async def invite(self, wish: Any, reader: Reader, target: str) -> dict[str, Any]:
         self.desk.calls.append(("invite", wish, target))
         return money_examples.INVITATION
+
+    async def our_lines(self, channel: str, day: int) -> AsyncIterator[Any]:
+        self.desk.calls.append(("our_lines", channel, day))
+        yield {"channel": channel}
+
+    async def statement(self, channel: str, day: date, target: BinaryIO) -> None:
+        if channel != "alipay":
+            raise ServiceRefused("channel_unknown")
+        target.write(b"as it came")
 
     async def hear(self, channel: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, bytes]:
         self.desk.calls.append(("hear", channel, body))

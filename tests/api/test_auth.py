@@ -250,6 +250,8 @@ ADMITTED = {
     "POST /v1/payment-orders/{name}/payments": DESK,
     "POST /v1/payment-orders/{name}/invitations": {*DESK, *anywhere("patient")},
     "POST /v1/channel-notices/{channel}": EVERYBODY,
+    "GET /v1/channels/{channel}/lines": {"hospital_admin@home", "operator@home"},
+    "GET /v1/channels/{channel}/statement": {"hospital_admin@home", "operator@home"},
     "POST /v1/payment-orders/{name}/closure": DESK,
     "POST /v1/bills/{bill_id}/refund": DESK,
     "GET /v1/bills/{bill_id}/refund": DESK,

@@ -115,6 +115,8 @@ ROLE = {
     "closeOrganisation": ("finance_clerk", "finance-city"),
     "listMyBills": ("patient", "finance-city"),
     "claimBill": ("patient", "finance-city"),
+    "listOurLines": ("hospital_admin", "hospital-a"),
+    "fetchStatement": ("hospital_admin", "hospital-a"),
     "listMyNotices": ("patient", "hospital-a"),
     "listMyCreditAccounts": ("patient", "hospital-a"),
     "reviewEmergency": ("hospital_admin", "hospital-a"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +215,34 @@ async def test_an_invitation_is_refused_for_what_cannot_be_paid(counter: Counter
     assert await code(0, asked, "a&b=c") == "invalid_value"
     await done(counter.gateway, ClosureWish("unpaid"), asked)
     assert await code(0, asked) == "order_closed"
+
+
+async def test_both_sides_of_a_channels_day_say_the_same(counter: Counter) -> None:
+    """FEATURES 92: what this gateway has, beside what the channel writes the day after; what strayed and went back is in both."""
+    for number, amount_fen in (("1", 10_000), ("2", 700)):
+        _name, asked = await counter.asked(number, wechat=amount_fen)
+        invitation = await counter.invited(asked)
+        if number == "2":
+            await done(counter.gateway, ClosureWish("unpaid"), asked)
+        counter.side("wechat").payer_pays(invitation["order_no"])
+    await soon(lambda: counter.codes(TakePayment) == ["recorded"] and counter.codes(RefundPayment) == ["recorded"])
+    await soon(lambda: not counter.gateway.money.rows_kept.due("back", 9))
+    day = date(2026, 6, 1)
+    ours = [line async for line in counter.gateway.money.our_lines("wechat", 20260601)]
+    counter.province.now_ms += 24 * 3_600_000
+    file = io.BytesIO()
+    await counter.gateway.money.statement("wechat", day, file)
+    file.seek(0)
+    theirs = list(counter.province.channels["wechat"].read_statement(file))
+
+    def told(line: Any) -> tuple[str, str, int, str, str]:
+        return line.kind, line.order_no, line.amount_fen, line.trade_no, line.refund_no
+
+    assert sorted(map(told, ours)) == sorted(map(told, theirs))
+    assert sorted((line.kind, line.amount_fen) for line in ours) == [
+        ("payment", 700),
+        ("payment", 10_000),
+        ("refund", 700),
+    ]
+    with pytest.raises(ServiceRefused, match="channel_unknown"):
+        await counter.gateway.money.statement("nobody", day, file)
