@@ -156,6 +156,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/audit/bills"): AUDITING,
     # a bureau's clerks see its own settlements: routes/settlements.py
     ("GET", "/v1/audit/settlements"): Policy(anyone=_roles("auditor", "insurer_clerk"), own=_roles("finance_clerk")),
+    ("GET", "/v1/audit/trails/{bill_id}"): AUDITING,
     ("GET", "/v1/audit/day-totals"): AUDITING,
     # a hospital closes its day with its own
     ("GET", "/v1/audit/day-books"): SUPERVISING,

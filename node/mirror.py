@@ -55,6 +55,7 @@ from node.life_index import LifeIndex
 from node.life_pages import life_page
 from node.lookups import Lookups
 from node.membership_page import membership_page
+from node.money_trail import MoneyTrail
 from node.office_desk import OfficeDesk
 from node.patient_accesses import PatientAccesses
 from node.patient_desk import PatientDesk
@@ -148,6 +149,7 @@ class Mirror:
         self.events = EventReader(ledger, feed, lives, self.bills, self._proofs)
         self._audit = AuditDesk(ledger, self.bills.public_page)
         self._match = SettlementMatch(ledger)
+        self._trail = MoneyTrail(ledger, ledger.genesis.parameters.utc_offset_minutes)
         self._verification = PublicVerification(self.bills.face)
         self.batches = BatchVerification(ledger.chain_id, organisation, unit_key, self._compare, self._prove_key)
 
@@ -460,6 +462,9 @@ class Mirror:
         self, filters: dict[str, str], bureau: str | None, after: str | None, limit: int
     ) -> Page:
         return await self._match.page(filters, bureau, after, limit)
+
+    async def money_trail(self, bill_id: str) -> dict[str, Any] | None:
+        return self._trail.trail(bill_id)
 
     def accesses(self, after: int, limit: int) -> Page:
         rows = [access_row(number, data) for number, data in self._accesses.entries(after + 1, limit + 1)]

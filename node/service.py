@@ -566,6 +566,10 @@ class Archive(Desk, Protocol):
         `already_sealed`, `not_supervised`, `too_many_withheld`."""
         ...
 
+    async def money_trail(self, bill_id: str) -> dict[str, Any] | None:
+        """The money of a bill step by step, both sums of each; None where there is no such bill."""
+        ...
+
     async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int, reader: Reader) -> Page:
         """Filters: issuer (required), from, to (yyyy-mm-dd), kind, place, validity. The search itself is recorded before."""
         ...

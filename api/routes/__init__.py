@@ -30,6 +30,7 @@ from api.routes import (
     proxies,
     public,
     settlements,
+    trails,
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -54,6 +55,7 @@ ROUTES: tuple[Route, ...] = (
     *approvals.ROUTES,
     *audit.ROUTES,
     *settlements.ROUTES,
+    *trails.ROUTES,
     *accesses.ROUTES,
     *ledger.ROUTES,
     *institutions.ROUTES,

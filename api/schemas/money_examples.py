@@ -111,6 +111,23 @@ DEPOSIT: dict[str, Any] = {
     "deposit_no": "YJ20260301000123",
 }
 
+TRAIL: dict[str, Any] = {
+    "bill_id": "330601260000000123",
+    "issuer": "hospital-a",
+    "total_fen": 12850,
+    "validity": "normal",
+    "steps": [
+        {
+            "step": "bill_and_notices",
+            "in_fen": 12850,
+            "out_fen": 12850,
+            "balanced": True,
+            "rows": [{"notice": NAME, "total_fen": 12850, "refunded_fen": 0}],
+        }
+    ],
+    "balanced": True,
+}
+
 # kind of thing -> how it is shown: what a test's gateway answers
 PAGES: dict[str, dict[str, Any]] = {
     "notice": NOTICE,

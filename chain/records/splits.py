@@ -53,6 +53,7 @@ class OrderSplitBody(Wire, frozen=True):
     rest_fen: Fen  # with the signer since it was finished
     owed_fen: Fen  # by payees, together
     advanced_fen: Fen  # so much of it the signer has put in for them
+    splits: list[Digest]  # in the order of their making; as few as there are lines
 
 
 class FinishedBody(Wire, frozen=True):

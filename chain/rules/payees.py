@@ -231,4 +231,4 @@ def order_split_of(view: View, books: Books, organisation_name: str, order: byte
     """As the books have it."""
     key = keyspace.order_split(organisation_name, order)
     split = books.changes.get(key) or view.get(key, OrderSplitBody)
-    return split if isinstance(split, OrderSplitBody) else OrderSplitBody([], 0, 0, 0)
+    return split if isinstance(split, OrderSplitBody) else OrderSplitBody([], 0, 0, 0, [])

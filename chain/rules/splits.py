@@ -90,7 +90,7 @@ def split_order(view: View, operation: SplitOrder, context: Context) -> Changes:
         order, free_fen=order.free_fen - total_fen
     )
     books.changes[keyspace.order_split(context.organisation, operation.order)] = replace(
-        former, lines=sorted([*former.lines, *lines])
+        former, lines=sorted([*former.lines, *lines]), splits=[*former.splits, operation.split]
     )
     for share in operation.shares:
         if share.amount_fen:

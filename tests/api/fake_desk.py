@@ -606,6 +606,9 @@ class FakeMirror(FakeDesk):
     async def anchor_accesses(self) -> Standing | None:
         return self._keep(b"anchor", None) if self.anchor else None
 
+    async def money_trail(self, bill_id: str) -> dict[str, Any] | None:
+        return money_examples.TRAIL if bill_id in self.bills or bill_id in ANY_BILL else None
+
     async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int, reader: Reader) -> Page:
         self.calls.append(("audit_bills", filters, after, limit))
         self.searched_by = reader

@@ -144,6 +144,7 @@ ROLE = {
     "listRanges": ("finance_clerk", "finance-city"),
     "listSeals": ("auditor", "audit-office"),
     "listKeys": ("operator", "finance"),
+    "showTrail": ("auditor", "audit-office"),
     "listAuditedBills": ("auditor", "audit-office"),
     "listSettlements": ("auditor", "audit-office"),
     "listDayTotals": ("auditor", "audit-office"),

@@ -35,7 +35,7 @@ BODIES: dict[str, list[Any]] = {
     "payee": ["doctor", TILL, b(67), 2, "licence_ended", 3, [[b(60), 300]]],
     "split_rules": [LINES, 30000, 15552000000],
     "split": [b(60), "visit", 2, SHARES, [0, 4200], 1780286400000],
-    "order_split": [["consultation", "drug"], 500, 300, 50],
+    "order_split": [["consultation", "drug"], 500, 300, 50, [b(62)]],
     "finished": [500],
     "taken_back": [b(62), 1, 4200, 300, 1780286400000],
     "returned": [b(60), OWN, 300, 50, 1780286400000],

@@ -1,12 +1,14 @@
-"""Rows 14, 16, 85, 86: what is owed, paid over many channels, billed by itself, given back; over a network of real processes."""
+"""Rows 14, 16, 66, 85, 86: what is owed, paid over many channels, billed by itself, given back; over a network of real processes."""
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import pytest
 
-from tests.features.acting import Patient, agreed, post
+from chain.operation import BankChannel
+from tests.features.acting import Patient, act, agreed, post
 from tests.network.running import Network
 
 pytestmark = pytest.mark.processes
@@ -154,3 +156,37 @@ def test_16_a_deposit_from_voucher_to_bill_to_refund(network: Network) -> None:
     assert [voucher["refunded_fen"] for voucher in page["vouchers"]] == [0, 180_000]
     status, answer = post(network, f"/deposits/{deposit}/settlement", {})
     assert (status, answer["code"]) == (409, "deposit_settled")
+
+
+def test_66_the_money_of_a_bill_is_followed_from_bill_to_bank(network: Network) -> None:
+    """Bill, notice, order, payments, the channel's day at the bank: at each step what goes in comes out."""
+    name = made(network, "/fee-notices", notice("features-66", Patient("示例甲"), consultation=6_000, drug=4_000))
+    asked = order(network, "features-66", name, account=10_000)
+    assert pay(network, asked, 0, "features-66", 10_000)[0] == 201
+    bill = billed(network, name)
+    auditor = network.api("archive", "auditor")
+
+    def trail() -> dict[str, Any]:
+        answer = auditor.get(f"/audit/trails/{bill}")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    steps = {step["step"]: step for step in trail()["steps"]}
+    assert list(steps) == [
+        "bill_and_notices",
+        "notices_and_order",
+        "order_and_payments",
+        "payments_and_division",
+        "channel_and_bank",
+    ]
+    assert trail()["balanced"]
+    assert steps["channel_and_bank"]["pending"]
+    day = steps["channel_and_bank"]["rows"][0]
+    banked = BankChannel(secrets.token_bytes(32), "account", int(day["day"].replace("-", "")), day["taken_fen"] - 1, 0)
+    assert act(network, "hospital-a", banked) == ["recorded"]
+    last = trail()["steps"][-1]
+    assert (trail()["balanced"], last["balanced"], last["in_fen"] - last["out_fen"]) == (False, False, 1)
+    fee = BankChannel(secrets.token_bytes(32), "account", banked.day, 0, 1)
+    assert act(network, "hospital-a", fee) == ["recorded"]
+    assert trail()["balanced"]
+    assert auditor.get("/audit/trails/330601260000999999").status_code == 404

@@ -70,7 +70,7 @@ BODIES: dict[str, Wire] = {
     "payee": PayeeBody("doctor", TILL, filled(67), 2, "licence_ended", 3, [Debt(ORDER, 300)]),
     "split_rules": SplitRulesBody(LINES, 30000, 15552000000),
     "split": SplitBody(ORDER, "visit", 2, SHARES, [0, 4200], 1780286400000),
-    "order_split": OrderSplitBody(["consultation", "drug"], 500, 300, 50),
+    "order_split": OrderSplitBody(["consultation", "drug"], 500, 300, 50, [filled(62)]),
     "finished": FinishedBody(500),
     "taken_back": TakenBackBody(SPLIT, 1, 4200, 300, 1780286400000),
     "returned": ReturnedBody(ORDER, OWN, 300, 50, 1780286400000),
