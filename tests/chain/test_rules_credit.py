@@ -164,6 +164,7 @@ def test_a_visit_on_credit(story: Story) -> None:
         before = story.at("collected")
         assert set(story.charge(name, "h", amount_fen)) == {"recorded"}
         assert story.at("collected") == before + amount_fen  # row 97: in the same block
+        assert story.code(story.held("h2", line, 1)) == "credit_line_exceeded"  # the rest stays held
     assert story.charge("surgery", "h", 60_000) == ["linked_failed", "linked_failed", "credit_line_exceeded"]
     held: HoldBody = story.chain.body(keyspace.held(HOSPITAL, mac("h")), HoldBody)
     assert (held.state, held.amount_fen - held.captured_fen) == (HELD, 50_570)
