@@ -22,7 +22,7 @@ def test_every_row_has_a_head_and_a_number_of_its_own() -> None:
     assert len(MUTANTS) == len(all_mutants()) >= 30
     assert all(mutant.rule and mutant.breaks for mutant in MUTANTS.values())
     numbers = [int(mutant.name.split("-", 1)[0]) for mutant in MUTANTS.values()]
-    assert numbers == list(range(1, len(numbers) + 1))
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
 
 
 def test_a_patch_that_says_too_little_is_refused(tmp_path: Path) -> None:

@@ -287,7 +287,7 @@ def test_a_hospital_reads_its_own_records_only(agencies: Agencies) -> None:
             return answer.current is not None
 
         assert [is_there(key) for key in keys["hospital-a"]] == [True] * 4
-        assert [is_there(key) for key in keys["hospital-b"]] == [False] * 4
+        assert [is_there(key) for key in keys["hospital-b"]] == [False, False, False, True]  # who takes part is public
         for key in (
             b"",
             b"/",
