@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
@@ -21,10 +22,11 @@ from api.policy import POLICIES, PUBLIC, Policy
 from api.problems import problem_page
 from api.purpose import with_purpose
 from api.rendering import REVALIDATE, render, render_refused
-from api.route import GATEWAY, Route
+from api.route import BOTH, GATEWAY, Route
 from api.routes import ROUTES
 from chain.errors import ChainError
-from node.service import Archive, Counter, Desk, Reader, ServiceRefused
+from node.service import Archive, Counter, Desk, Reader, Served, ServiceRefused
+from node.services.desks import Insurer
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -32,8 +34,8 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 FRAMEWORK_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 415: "media_type_unsupported"}
 
 
-def build_app(desk: Counter | Archive, tokens: TokenVerifier, settings: ApiSettings | None = None) -> ASGIApp:
-    """The ASGI app of a gateway or mirror: the routes of its kind of node. Everything runs on the caller's loop,
+def build_app(desk: Counter | Archive | Insurer, tokens: TokenVerifier, settings: ApiSettings | None = None) -> ASGIApp:
+    """The ASGI app of a gateway, a mirror or an organisation's service: the routes of its kind. Everything runs on the caller's loop,
     except the checks of proofs. Raises KeyError for a route without a policy."""
     settings = settings or ApiSettings()
     app = FastAPI(title="medbill", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
@@ -53,7 +55,11 @@ def build_app(desk: Counter | Archive, tokens: TokenVerifier, settings: ApiSetti
         headers = {"Content-Security-Policy": "default-src 'none'", "Cache-Control": "max-age=3600"}
         return HTMLResponse(page, headers=headers)
 
-    pages = {"/openapi.json": show_document, "/problems/{code}": show_problem, **phone_page.PATHS}
+    pages = {
+        "/openapi.json": show_document,
+        "/problems/{code}": show_problem,
+        **(phone_page.PATHS if desk.kind in BOTH else {}),
+    }
     for path, handler in pages.items():
         _add(app, "GET", path, _endpoint(path, handler, PUBLIC, desk, tokens, settings))
     if settings.medical_apps and desk.kind == GATEWAY:
@@ -73,7 +79,7 @@ def _endpoint(
     path: str,
     handler: Callable[[Call], Awaitable[Response]],
     policy: Policy,
-    desk: Desk,
+    desk: Served,
     tokens: TokenVerifier,
     settings: ApiSettings,
 ) -> Endpoint:
@@ -85,7 +91,7 @@ def _endpoint(
         try:
             reader = None if policy.token == "none" else _read_token(request, tokens)
             admitted = with_purpose(request, policy.admit(reader, desk.organisation))
-            return await handler(Call(request, desk, settings, admitted))
+            return await handler(Call(request, cast(Desk, desk), settings, admitted))
         except ApiRefused as refusal:
             return render_refused(scope, refusal.code, refusal.detail, refusal.pointer, refusal.headers)
         except ServiceRefused as refusal:

@@ -74,6 +74,11 @@ class Claims(msgspec.Struct, frozen=True):
     identity: ClaimedIdentity | None = None  # of a patient alone
 
 
+def service_audience(chain_id: str, organisation: str) -> str:
+    """`aud` of tokens for an organisation's own service: no node takes one, so the service cannot pass it on as its bearer."""
+    return f"{chain_id}/{organisation}"
+
+
 def load_issuers(data: bytes) -> Sequence[TokenIssuer]:
     """Read `token-issuers.json`, as `node.token_issuers` writes it. Raises ConfigRefused."""
     try:
@@ -99,7 +104,7 @@ def issue_token(
     lifetime_s: int = 3600,
     identity: Identity | None = None,
 ) -> str:
-    """Make a token. `chain_id` is hex; `lifetime_s` at most LIFETIME_S_MAX; `identity` is a patient's. Raises ValueError
+    """Make a token. `chain_id` is hex, or a `service_audience`; `lifetime_s` at most LIFETIME_S_MAX; `identity` is a patient's. Raises ValueError
     for a role or lifetime that no verifier would take."""
     if role not in ROLES:
         raise ValueError(f"no such role: {role}; there are {', '.join(ROLES)}")
@@ -125,7 +130,7 @@ class TokenVerifier:
     """Decides whether a token holds, for one ledger and the issuers of one node."""
 
     def __init__(self, issuers: Sequence[TokenIssuer], chain_id: str, now_s: Callable[[], float] = time.time) -> None:
-        """Raises ConfigRefused for a name used twice, a role that does not exist or a key that is none."""
+        """`chain_id` as `issue_token` takes it. Raises ConfigRefused for a name used twice, a role that does not exist or a key that is none."""
         self._chain_id = chain_id
         self._now_s = now_s
         self._issuers: dict[str, tuple[TokenIssuer, OKPKey]] = {}

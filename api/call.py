@@ -16,6 +16,7 @@ from starlette.requests import Request
 from api.body import BYTES, JSON, decode_json, read_body
 from api.errors import ApiRefused
 from node.service import Archive, Counter, Desk, Reader
+from node.services.desks import Insurer
 
 T = TypeVar("T")
 
@@ -64,6 +65,11 @@ class Call:
     def archive(self) -> Archive:
         """The desk of a path that only mirrors serve."""
         return cast(Archive, self.desk)
+
+    @property
+    def insurer(self) -> Insurer:
+        """The desk of a path that only insurers' services serve."""
+        return cast(Insurer, self.desk)
 
     async def read_json(self, kind: type[T], texts: bool = True) -> T:
         """The body as `kind`; see `decode_json`."""

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.call import Observe
 from api.rendering import render_refused
-from node.service import Desk
+from node.service import Served
 
 REQUEST_ID_CHARACTERS_MAX = 64
 _ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
@@ -26,7 +26,7 @@ log = structlog.get_logger("api")
 class Envelope:
     """Around the app. Logs nothing of a request but its route, and never a query string."""
 
-    def __init__(self, app: ASGIApp, desk: Desk, observe: Observe | None) -> None:
+    def __init__(self, app: ASGIApp, desk: Served, observe: Observe | None) -> None:
         self._app, self._desk, self._observe = app, desk, observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

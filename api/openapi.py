@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document, made from the routes: schemas by msgspec, which also decodes the requests.
 
-`python -m api.openapi` writes `api/openapi-gateway.json` and `api/openapi-mirror.json`, which a test compares.
+`python -m api.openapi` writes `api/openapi-KIND.json` for each kind that serves REST, which a test compares.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from api.policy import POLICIES
 from api.problems import PROBLEMS, ProblemBody, build_problem
-from api.route import BOTH, Given, Route, Sent
+from api.route import SERVING, Given, Route, Sent
 from api.schemas.requests import BATCH_MAX, VERIFICATIONS_MAX, VerificationRequest
 from chain.bill import BillRequest
 
@@ -39,7 +39,7 @@ TAGS = {
     "payments": "What is owed, orders over many channels, refunds",
     "deposits": "Money that a patient leaves with a hospital",
     "credit": "Treatment on credit: agreements, holds, charges without a cashier",
-    "claims": "What an insurer keeps of its decisions",
+    "claims": "Bills that people claim from their insurer, and what the insurer keeps of its decisions",
     "accounting": "Units that pay or refund bills book them",
     "numbers": "Number ranges and leases",
     "organisations": "Who takes part, and who is suspended or closed",
@@ -65,7 +65,7 @@ def build_document(routes: Sequence[Route], kind: str) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": f"medbill: REST of a {kind}",
+            "title": f"medbill: REST of {'an' if kind[0] in 'aeiou' else 'a'} {kind}",
             "version": VERSION,
             "description": "A permissioned ledger for medical electronic bills. Every error is a problem (RFC 9457) with a "
             "stable `code`; every GET says as of which height and time in `Medbill-Height` and `Medbill-Time`. Money is whole fen.",
@@ -193,7 +193,7 @@ def main() -> None:
     """Write the committed documents anew."""
     from api.routes import ROUTES
 
-    for kind in BOTH:
+    for kind in SERVING:
         document = build_document([route for route in ROUTES if kind in route.nodes], kind)
         text = msgspec.json.format(msgspec.json.encode(document), indent=1)
         (Path(__file__).parent / f"openapi-{kind}.json").write_bytes(text + b"\n")

@@ -183,6 +183,13 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/audit/accesses:anchor"): AUDITING,
     # the insurer's own, whoever of it asks
     ("GET", "/v1/claims/{claim}/evidence"): Policy(anyone=_roles("insurer_clerk", "operator", "auditor")),
+    ("GET", "/v1/claims"): Policy(anyone=_roles("insurer_clerk", "operator", "auditor")),
+    ("GET", "/v1/claims/{claim}"): Policy(anyone=_roles("insurer_clerk", "operator", "auditor")),
+    ("POST", "/v1/claims:foresee"): Policy(anyone=_roles("insurer_clerk")),
+    # at an insurer's own service
+    ("GET", "/v1/claim-terms"): PUBLIC,
+    ("POST", "/v1/claims:check"): PATIENT,
+    ("POST", "/v1/claims:batch"): PATIENT,
     # the transaction's own signature says for whom it speaks, here too
     ("POST", "/v1/bills/{bill_id}/accounting"): Policy(
         anyone=_roles("insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "operator")

@@ -216,6 +216,10 @@ PROBLEMS: dict[str, Problem] = {
     "already_released": Problem(409, "It was released already", "已撤销"),
     "already_reimbursed": Problem(409, "The own part is reimbursed already", "个人承担部分已全部报销"),
     "exceeds_reimbursable": Problem(409, "More than is left of the own part", "超过可报销金额"),
+    "nothing_to_reimburse": Problem(409, "Its payer bore nothing of this bill", "票据无个人承担金额"),
+    "not_granted": Problem(
+        403, "No grant shows this insurer that the bill is yours", "未授权该保险方查看，无法确认票据属于您"
+    ),
     "amount_exceeds_lock": Problem(422, "More than was locked", "超过锁定金额"),
     "lock_too_long": Problem(422, "A lock ends within seven days, and not before now", "锁定期限无效"),
     "too_many_claims": Problem(409, "Too many claims count on this bill", "票据报销申请过多"),

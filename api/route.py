@@ -13,6 +13,8 @@ from api.call import Call
 GATEWAY = "gateway"
 MIRROR = "mirror"
 BOTH = (GATEWAY, MIRROR)
+INSURER = "insurer"
+SERVING = (*BOTH, INSURER)  # whatever serves REST: nodes, and organisations' own services
 
 Handler = Callable[[Call], Awaitable[Response]]
 

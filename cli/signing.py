@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cli.client import Client
 from cli.exit_codes import ExitCode, exit_code_of_status
 from cli.failures import CommandFailed
+from node.services.names import keyed_name as keyed_name
 
 if TYPE_CHECKING:
     from chain.operation import Operation
@@ -71,12 +71,6 @@ def act(
         outcome = send_operation(client, organisation, key, make(key), wait_s)
     output.show_fields(outcome, as_json)
     return exit_code(outcome)
-
-
-def keyed_name(key: SigningKey, purpose: str, number: str) -> bytes:
-    """32 bytes that stand on the ledger for a number of the organisation's own: nobody else can tell which, and the same
-    number gives the same bytes until the unit key is changed."""
-    return hmac.digest(key.seed, f"medbill/{purpose}/{number}".encode(), "sha256")
 
 
 def is_recorded(outcome: dict[str, Any]) -> bool:

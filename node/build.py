@@ -87,7 +87,7 @@ def run(home: Path, app_factory: AppFactory | None) -> int:
     os.umask(0o077)
     take_long_turns()
     bound_allocator()
-    _configure_logs()
+    configure_logs()
     arm_from_environment()
     verify_library()
     config = load_node_config(home)
@@ -256,7 +256,7 @@ def _log_replay(done: int, total: int) -> None:
         log.info("replaying", height=done, of=total)
 
 
-def _configure_logs() -> None:
+def configure_logs() -> None:
     """JSON lines on stderr; event names are constants, nothing personal ever stands in one."""
     structlog.configure(
         processors=[

@@ -111,6 +111,11 @@ class OrganisationHome(msgspec.Struct, frozen=True):
         return self.root / "mac.key"
 
     @property
+    def token_issuers(self) -> Path:
+        """Whose tokens the organisation's own service believes; of kinds that have one."""
+        return self.root / "token-issuers.json"
+
+    @property
     def admission(self) -> Path:
         """The request to be taken in, of an organisation that came after genesis."""
         return self.root / "admission.json"

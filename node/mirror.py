@@ -7,6 +7,7 @@ a bill is in `bill_desk.py`. Unknown and forbidden look the same. Source: DESIGN
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ from node.batch_verification import BatchVerification
 from node.bill_desk import BillDesk
 from node.binding import Binding
 from node.catalogue_book import CatalogueBook
+from node.claim_desk import ClaimDesk
 from node.clearance_desk import ClearanceDesk
 from node.details_store import DetailsStore
 from node.dispute_desk import DisputeDesk
@@ -150,6 +152,7 @@ class Mirror:
         self._audit = AuditDesk(ledger, self.bills.public_page)
         self._match = SettlementMatch(ledger)
         self._trail = MoneyTrail(ledger, ledger.genesis.parameters.utc_offset_minutes)
+        self.reimbursing = ClaimDesk(ledger, self.bills, lambda: time.time_ns() // 1_000_000)
         self._verification = PublicVerification(self.bills.face)
         self.batches = BatchVerification(ledger.chain_id, organisation, unit_key, self._compare, self._prove_key)
 

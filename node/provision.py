@@ -58,7 +58,7 @@ from node.keystore import (
 )
 from node.network_config import NetworkNode, RangeConfig
 from node.network_file import NetworkFile, NodeEntry, save_network_file
-from node.token_issuers import organisation_issuer, save_token_issuers
+from node.token_issuers import SERVICE_KINDS, organisation_issuer, save_token_issuers, service_issuers
 
 YEARS = 2  # that initial ranges are made for: this one and the next
 
@@ -203,6 +203,7 @@ def _pieces(entries: list[RangeConfig], code: str, first: int, parent: list[Rang
 
 
 def _save_organisations(network: NetworkConfig, place: NetworkHome, keys: _Keys) -> None:
+    publics = [(entry.name, entry.kind, keys.token[entry.name].public) for entry in network.organisations]
     for entry in network.organisations:
         own = place.organisation(entry.name)
         own.root.mkdir(parents=True, mode=0o700)
@@ -214,6 +215,8 @@ def _save_organisations(network: NetworkConfig, place: NetworkHome, keys: _Keys)
             save_secret(own.mac_key, keys.mac[entry.name])
         if entry.name in keys.authority:
             save_authority(own.root, keys.authority[entry.name])
+        if entry.kind in SERVICE_KINDS:
+            save_token_issuers(own.token_issuers, service_issuers(entry.name, publics))
 
 
 def _save_node(network: NetworkConfig, node: NetworkNode, own: NodeHome, keys: _Keys, genesis: str) -> None:

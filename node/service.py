@@ -170,16 +170,21 @@ class GivenGrant(msgspec.Struct, frozen=True):
     standing: Standing
 
 
-class Desk(Protocol):
-    """What every node that serves REST can do. Unknown and forbidden look the same: None, or an empty page."""
+class Served(Protocol):
+    """Whatever serves REST: a node, or an organisation's own service (`services/desks.py`)."""
 
     name: str
-    kind: str  # gateway or mirror
+    kind: str  # gateway, mirror, insurer …
     organisation: str
     chain_id: str  # hex
-    approvals: Approvals  # what waits here for a second person
 
     def head(self) -> Head: ...
+
+
+class Desk(Served, Protocol):
+    """What every node that serves REST can do. Unknown and forbidden look the same: None, or an empty page."""
+
+    approvals: Approvals  # what waits here for a second person
 
     def network(self) -> dict[str, Any]:
         """Organisations, validators, parameters, this node, its peers and the head."""
@@ -404,6 +409,23 @@ class Patients(Protocol):
         ...
 
 
+class Reimbursing(Protocol):
+    """What an archive tells insurers of their claims. `insurer` is whose: for its own people, and auditors; nobody else is told."""
+
+    def foresee(self, reader: Reader, wanted: Sequence[tuple[str, int]]) -> list[str | None]:
+        """For (bill, amount in fen) each the code with which the ledger would refuse the lock of it by the reader's organisation
+        now, or None; `bill_unknown` where no grant lets the organisation read it. Nothing is written."""
+        ...
+
+    def claim(self, insurer: str, name: str, reader: Reader) -> dict[str, Any] | None:
+        """{insurer, claim, bill_id, state, locked_fen, approved_fen, locked_until, height}; `name` is hex."""
+        ...
+
+    def claims(self, insurer: str, state: str | None, after: str | None, limit: int, reader: Reader) -> Page:
+        """The same of all of an insurer's, or of those in a state, by name; `after` is the `next` of the page before."""
+        ...
+
+
 class Family(Protocol):
     """Who reads for whom. Names of relations are hex."""
 
@@ -511,6 +533,9 @@ class Archive(Desk, Protocol):
     async def bill_version(self, bill_id: str, at_ms: int, reader: Reader) -> bytes | None:
         """The file that proves what the ledger said of a bill at a moment. Raises ServiceRefused `not_yet_recorded`."""
         ...
+
+    @property
+    def reimbursing(self) -> Reimbursing: ...
 
     async def claim_evidence(self, insurer: str, claim: str, reader: Reader) -> bytes | None:
         """The file that an insurer keeps of a decision; `claim` is hex. Raises ServiceRefused `claim_undecided`."""

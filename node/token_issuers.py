@@ -7,6 +7,7 @@ add a province's own sign-on. A hospital's key makes cashiers of that hospital, 
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -24,6 +25,8 @@ ROLES_BY_KIND: dict[str, tuple[str, ...]] = {
     "employer": ("employer_clerk", "operator"),
 }
 ROLES_OF_OTHERS = ("operator",)
+SIGN_ON = "finance"  # kind of organisation whose key says who patients are
+SERVICE_KINDS = ("insurer", "insurance")  # kinds of organisation that have a service of their own for patients
 
 
 class TokenIssuer(msgspec.Struct, frozen=True):
@@ -38,6 +41,16 @@ def organisation_issuer(name: str, kind: str, public: bytes) -> TokenIssuer:
     coordinate = base64.urlsafe_b64encode(public).rstrip(b"=").decode("ascii")
     key = {"kty": "OKP", "crv": "Ed25519", "x": coordinate}
     return TokenIssuer(name, key, [name], list(ROLES_BY_KIND.get(kind, ROLES_OF_OTHERS)))
+
+
+def service_issuers(own: str, organisations: Sequence[tuple[str, str, bytes]]) -> list[TokenIssuer]:
+    """Whom the service of `own` believes: the bureau's sign-on for patients, and itself for its people. `organisations` are
+    (name, kind, public key)."""
+    return [
+        organisation_issuer(name, kind, public)
+        for name, kind, public in organisations
+        if kind == SIGN_ON or name == own
+    ]
 
 
 def save_token_issuers(path: Path, issuers: list[TokenIssuer]) -> None:

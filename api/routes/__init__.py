@@ -10,6 +10,7 @@ from api.routes import (
     bills,
     catalogues,
     channels,
+    claims,
     credit,
     disputes,
     events,
@@ -19,6 +20,7 @@ from api.routes import (
     finding,
     grants,
     institutions,
+    insurers,
     ledger,
     life,
     lookups,
@@ -60,5 +62,7 @@ ROUTES: tuple[Route, ...] = (
     *ledger.ROUTES,
     *institutions.ROUTES,
     *files.ROUTES,
+    *claims.ROUTES,
+    *insurers.ROUTES,
     *events.ROUTES,
 )

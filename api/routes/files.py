@@ -20,7 +20,7 @@ OCTETS = "application/octet-stream"
 
 
 async def prove_operation(call: Call) -> Response:
-    digest = _hexadecimal(call.request.path_params["digest"], "operation_unknown")
+    digest = hexadecimal(call.request.path_params["digest"], "operation_unknown")
     data = found(await call.desk.operation_proof(digest, call.person), "operation_unknown")
     return _file(call, data, f"{digest[:16]}.proof")
 
@@ -35,14 +35,14 @@ async def prove_version(call: Call) -> Response:
 
 
 async def prove_decision(call: Call) -> Response:
-    claim = _hexadecimal(call.request.path_params["claim"], "claim_unknown")
+    claim = hexadecimal(call.request.path_params["claim"], "claim_unknown")
     insurer = call.parameters("insurer").get("insurer", call.person.organisation)
     data = found(await call.archive.claim_evidence(insurer, claim, call.person), "claim_unknown")
     return _file(call, data, f"{claim[:16]}.proof")
 
 
 async def prove_key(call: Call) -> Response:
-    key = _hexadecimal(call.request.path_params["key"], "not_found")
+    key = hexadecimal(call.request.path_params["key"], "not_found")
     organisation = call.parameters("organisation").get("organisation")
     if organisation is None:
         raise ApiRefused("parameter_missing", "organisation")
@@ -61,7 +61,7 @@ def parse_moment_ms(text: str) -> int:
         raise ApiRefused("parameter_invalid", "at: a moment as 2026-03-01T10:00:00+08:00, the plus as %2B") from None
 
 
-def _hexadecimal(text: str, code: str) -> str:
+def hexadecimal(text: str, code: str) -> str:
     if len(text) != 64 or any(character not in "0123456789abcdef" for character in text):
         raise ApiRefused(code)
     return text
@@ -72,7 +72,7 @@ def _file(call: Call, data: bytes, name: str) -> Response:
     return render_bytes(call, data, OCTETS, headers=headers)
 
 
-def _digest(name: str) -> Parameter:
+def digest_parameter(name: str) -> Parameter:
     schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
     return Parameter(name, "64 hexadecimal digits", examples.DIGEST, "path", True, schema)
 
@@ -88,7 +88,7 @@ ROUTES = (
         {200: Given("The file", media_type=OCTETS)},
         (MIRROR,),
         None,
-        (_digest("key"), Parameter("organisation", "whose it is", "hospital-a", required=True)),
+        (digest_parameter("key"), Parameter("organisation", "whose it is", "hospital-a", required=True)),
         ("not_found", "parameter_missing", "parameter_unknown"),
     ),
     Route(
@@ -101,7 +101,7 @@ ROUTES = (
         {200: Given("The file", media_type=OCTETS)},
         BOTH,
         None,
-        (_digest("digest"),),
+        (digest_parameter("digest"),),
         ("operation_unknown",),
     ),
     Route(
@@ -131,7 +131,7 @@ ROUTES = (
         (MIRROR,),
         None,
         (
-            _digest("claim"),
+            digest_parameter("claim"),
             Parameter("insurer", "whose claim it is; the reader's own organisation without it", "insurer-a"),
         ),
         ("claim_unknown", "claim_undecided", "bill_not_normal", "parameter_unknown"),

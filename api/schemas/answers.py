@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from node.service import LeaseView, Status
+from node.services.desks import ClaimStatus
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,6 +91,50 @@ class GivenGrants(msgspec.Struct, frozen=True):
     """What has become of each grant, in the order of the request's bills."""
 
     grants: list[GrantAnswer]
+
+
+class ClaimAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A claimed bill. `approved`, `rejected` and `paid` are decided, `locked` waits for a person of the insurer's, `queued` is on its
+    way: the same request says later what became of it."""
+
+    bill_id: str
+    status: ClaimStatus
+    code: str | None = None  # why it is refused
+    reason: str | None = None  # the same for people, in the language of the answer
+    claim: str | None = None
+    number: str | None = None
+    amount_fen: int | None = None
+    approved_fen: int | None = None
+    height: int | None = None
+
+
+class ClaimAnswers(msgspec.Struct, frozen=True):
+    """One for each bill, in the order of the request; how many there are of each status; what is granted in all."""
+
+    claims: list[ClaimAnswer]
+    counts: dict[str, int]
+    approved_fen: int
+
+
+class ClaimTerms(msgspec.Struct, frozen=True):
+    """What a patient grants the insurer, so that a bill shows whose it is; up to which sum a claim is decided at once."""
+
+    organisation: str
+    fields: list[str]
+    purpose: str
+    small_claim_fen: int
+    bills_max: int
+
+
+class Foreseen(msgspec.Struct, frozen=True):
+    """The code with which the ledger would refuse a claim now, or null."""
+
+    bill_id: str
+    code: str | None
+
+
+class ForeseenClaims(msgspec.Struct, frozen=True):
+    claims: list[Foreseen]
 
 
 class Leases(msgspec.Struct, frozen=True):

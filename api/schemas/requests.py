@@ -8,12 +8,14 @@ import msgspec
 
 from chain.bill import BillRequest, ShortText
 from chain.catalogue import CATALOGUE_VERSIONS_MAX, ENTRIES_MAX
-from chain.codec import PlaceCode
+from chain.codec import FEN_MAX, PlaceCode
 from chain.operation import AUTHORITY_BYTES_MAX, PAPERS_MAX, PLACES_MAX
+from node.services.desks import BILLS_MAX
 
 BATCH_MAX = 1_000  # bills in one request
 VERIFICATIONS_MAX = 10_000  # rows in one request
 GRANTS_MAX = 100  # bills that one request lets somebody read
+FORESEEN_MAX = 500  # claims in one request
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 BillIdText = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{18}\Z")]
@@ -81,6 +83,32 @@ class GrantsRequest(Body, frozen=True):
     fields: Annotated[list[Code], msgspec.Meta(max_length=32)]  # none: the public part alone
     purpose: Code
     until: Text  # RFC 3339 with its zone
+
+
+class ForeseenClaim(Body, frozen=True):
+    """A bill, and how much of its own part would be locked."""
+
+    bill_id: BillIdText
+    amount_fen: Annotated[int, msgspec.Meta(ge=0, le=FEN_MAX)]
+
+
+class ForesightRequest(Body, frozen=True):
+    """Claims that an insurer thinks of making, each bill once."""
+
+    claims: Annotated[list[ForeseenClaim], msgspec.Meta(min_length=1, max_length=FORESEEN_MAX)]
+
+
+class ClaimedBill(Body, frozen=True):
+    """A bill of the asking person's; without an amount, all of its own part is claimed."""
+
+    bill_id: BillIdText
+    amount_fen: Annotated[int, msgspec.Meta(ge=1, le=FEN_MAX)] | None = None
+
+
+class ClaimsRequest(Body, frozen=True):
+    """Bills that somebody claims from their insurer, each once."""
+
+    bills: Annotated[list[ClaimedBill], msgspec.Meta(min_length=1, max_length=BILLS_MAX)]
 
 
 class RevocationRequest(Body, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Claims: lock a bill, decide, pay, release; each bill once.")
 
 HOURS_MAX = 168
+CLAIM_NAME = re.compile(r"[0-9a-f]{64}", re.ASCII)
+CLAIM_COLUMNS = ("claim", "bill_id", "state", "locked_fen", "approved_fen", "locked_until", "height")
 
 Number = Annotated[
     str,
-    typer.Option("--claim", metavar="NO", help="The insurer's own number; the ledger has a keyed digest of it only."),
+    typer.Option(
+        "--claim",
+        metavar="NO",
+        help="The insurer's own number, of which the ledger has a keyed digest only; or that, 64 hex digits.",
+    ),
 ]
 Amount = Annotated[
     int, typer.Option("--amount-fen", min=1, metavar="FEN", help="How much of the own part is reserved.")
@@ -34,6 +41,11 @@ Payment = Annotated[
     str, typer.Option("--payment", metavar="NO", help="The payment's number; the ledger has a keyed digest of it only.")
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="CODE", help="withdrawn, paid_back …")]
+State = Annotated[
+    str | None,
+    typer.Option("--state", help="locked waits for a decision, approved for payment; paid, released, rejected."),
+]
+Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many rows.")]
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to keep it.")]
 
 
@@ -59,7 +71,7 @@ def lock(
     until_ms = time.time_ns() // 1_000_000 + hours * 3_600_000
 
     def make(key: SigningKey) -> LockClaim:
-        return LockClaim(signing.keyed_name(key, "claim", claim), bill_id, amount_fen, until_ms)
+        return LockClaim(claim_name(key, claim), bill_id, amount_fen, until_ms)
 
     return signing.act(home, organisation, make, via, wait, as_json)
 
@@ -80,7 +92,7 @@ def decide(
     from cli import signing
 
     def make(key: SigningKey) -> DecideClaim:
-        return DecideClaim(signing.keyed_name(key, "claim", claim), approved_fen)
+        return DecideClaim(claim_name(key, claim), approved_fen)
 
     return signing.act(home, organisation, make, via, wait, as_json)
 
@@ -101,7 +113,7 @@ def pay(
     from cli import signing
 
     def make(key: SigningKey) -> PayClaim:
-        return PayClaim(signing.keyed_name(key, "claim", claim), signing.keyed_name(key, "payment", payment))
+        return PayClaim(claim_name(key, claim), signing.keyed_name(key, "payment", payment))
 
     return signing.act(home, organisation, make, via, wait, as_json)
 
@@ -122,9 +134,37 @@ def release(
     from cli import signing
 
     def make(key: SigningKey) -> ReleaseClaim:
-        return ReleaseClaim(signing.keyed_name(key, "claim", claim), reason)
+        return ReleaseClaim(claim_name(key, claim), reason)
 
     return signing.act(home, organisation, make, via, wait, as_json)
+
+
+@app.command("list")
+@output.reported
+def list_claims(
+    organisation: Organisation,
+    home: Home,
+    state: State = None,
+    limit: Limit = 100,
+    via: ViaMirror = None,
+    as_json: Json = False,
+) -> None:
+    """The organisation's claims as the ledger has them, by their names there."""
+    from cli.client import open_client
+
+    with open_client(home, via, "operator", organisation=organisation) as client:
+        rows = client.get_all("/v1/claims", limit, state=state)
+    if as_json:
+        output.print_json({"data": rows})
+    else:
+        output.print_table(CLAIM_COLUMNS, [[row[column] for column in CLAIM_COLUMNS] for row in rows])
+
+
+def claim_name(key: SigningKey, text: str) -> bytes:
+    """What a claim is called on the ledger: of the insurer's own number, or as it stands there."""
+    from cli import signing
+
+    return bytes.fromhex(text) if CLAIM_NAME.fullmatch(text) else signing.keyed_name(key, "claim", text)
 
 
 @app.command()
@@ -140,7 +180,7 @@ def evidence(
     from cli.client import open_client
     from node.home import NetworkHome
 
-    name = signing.keyed_name(signing.organisation_key(home, organisation), "claim", claim)
+    name = claim_name(signing.organisation_key(home, organisation), claim)
     genesis = proof_check.read_file(NetworkHome(home).genesis, proof_check.FILE_BYTES_MAX)
     with open_client(home, via, "operator", organisation=organisation) as client:
         data = client.get_bytes(f"/v1/claims/{name.hex()}/evidence")

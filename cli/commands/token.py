@@ -29,6 +29,12 @@ Lifetime = Annotated[str, typer.Option("--lifetime", metavar="AGE", help="How lo
 IdType = Annotated[str, typer.Option("--id-type", help="A patient's: kind of identity document, as on bills.")]
 IdNumber = Annotated[str, typer.Option("--id-number", help="A patient's: number of the document, as on bills.")]
 PersonName = Annotated[str, typer.Option("--name", help="A patient's: name, as on bills.")]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at", metavar="NAME", help="For the own service of this organisation, such as an insurer's; no node takes it."
+    ),
+]
 
 
 @app.command()
@@ -42,9 +48,11 @@ def issue(
     id_type: IdType = "01",
     id_number: IdNumber = "",
     name: PersonName = "",
+    at: At = None,
     as_json: Json = False,
 ) -> None:
     """Print a token. Send it as 'Authorization: Bearer TOKEN'."""
+    from api.auth import service_audience
     from cli.durations import parse_duration_ms
     from cli.tokens import make_token
     from node.home import NetworkHome
@@ -59,7 +67,7 @@ def issue(
         )
     token = make_token(
         NetworkHome(home).organisation(organisation).token_key,
-        network.chain_id,
+        network.chain_id if at is None else service_audience(network.chain_id, at),
         organisation,
         subject,
         role,

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from api.schemas import credit_examples, examples, money_examples
+from api.schemas import claim_examples, credit_examples, examples, money_examples
 from chain.bill import BillRequest, Payer, verify_request
 from chain.codec import encode
 from chain.errors import ContentRefused
@@ -44,6 +44,7 @@ from node.service import (
     StandingOperation,
     Status,
 )
+from node.services.desks import ClaimStanding, ClaimWish
 from tests.chain.making import Chain, details, genesis, issue_bill
 
 CHAIN_ID = "c0ffee00" * 8
@@ -519,6 +520,42 @@ class FakeEvents:
         return self.mirror.height > height
 
 
+class FakeReimbursing:
+    """Knows the claim of the examples."""
+
+    def foresee(self, reader: Reader, wanted: Sequence[tuple[str, int]]) -> list[str | None]:
+        return [None if bill == examples.BILL_ID else "bill_unknown" for bill, _amount_fen in wanted]
+
+    def claim(self, insurer: str, name: str, reader: Reader) -> dict[str, Any] | None:
+        rows = self.claims(insurer, None, None, 1, reader).data
+        return rows[0] if rows and name == rows[0]["claim"] else None
+
+    def claims(self, insurer: str, state: str | None, after: str | None, limit: int, reader: Reader) -> Page:
+        row = claim_examples.CLAIM
+        is_theirs = insurer == row["insurer"] and (reader.role == "auditor" or reader.organisation == insurer)
+        return Page([row] if is_theirs and state in (None, row["state"]) and after is None else [])
+
+
+class FakeInsurer(FakeDesk):
+    """An insurer's service, which approves what it knows."""
+
+    def __init__(self) -> None:
+        super().__init__("insurer-a", "insurer", "insurer-a")
+        self.became: dict[str, ClaimStanding] = {}  # bill -> what is said of it
+        self.wishes: list[ClaimWish] = []
+
+    def terms(self) -> dict[str, Any]:
+        return claim_examples.TERMS
+
+    async def check(self, reader: Reader, wishes: Sequence[ClaimWish]) -> list[ClaimStanding]:
+        self.wishes = list(wishes)
+        otherwise = [ClaimStanding(wish.bill_id, "approved", amount_fen=1, approved_fen=1) for wish in wishes]
+        return [self.became.get(standing.bill_id, standing) for standing in otherwise]
+
+    async def claim(self, reader: Reader, wishes: Sequence[ClaimWish]) -> list[ClaimStanding]:
+        return await self.check(reader, wishes)
+
+
 class FakeMirror(FakeDesk):
     """Holds the bill of the examples."""
 
@@ -528,6 +565,7 @@ class FakeMirror(FakeDesk):
         self.binding = FakeBinding(self)
         self.disputes = FakeDisputes(self)
         self.events = FakeEvents(self)
+        self.reimbursing = FakeReimbursing()
         self.bills[examples.BILL_ID] = {**examples.BILL_VIEW, "business_no": examples.BILL["business_no"]}
         self.anchor: bytes | None = b"anchor"  # of the log of accesses
         self.searched_by: Reader | None = None  # the last one

@@ -23,13 +23,13 @@ from api.auth import (
 )
 from api.errors import ConfigRefused, TokenRefused
 from api.policy import POLICIES
-from api.route import GATEWAY, MIRROR
+from api.route import GATEWAY, INSURER, MIRROR
 from api.routes import ROUTES
 from api.schemas import examples
 from chain.signature import SigningKey
 from node.token_issuers import TokenIssuer, organisation_issuer
 from tests.api.conftest import FOREIGN_KEY, KEY, NOW_S, ORGANISATIONS, bearer, bill, problem, serve, token, verifier
-from tests.api.fake_desk import CHAIN_ID, FakeGateway, FakeMirror
+from tests.api.fake_desk import CHAIN_ID, FakeDesk, FakeGateway, FakeInsurer, FakeMirror
 
 TAMPERED = token("cashier", "hospital-a")[:-4] + "AAAA"
 
@@ -231,6 +231,12 @@ ADMITTED = {
     "GET /v1/audit/accesses/anchor": {*anywhere("auditor"), "finance_clerk@home"},
     "POST /v1/audit/accesses:anchor": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/claims/{claim}/evidence": anywhere("insurer_clerk", "operator", "auditor"),
+    "GET /v1/claims": anywhere("insurer_clerk", "operator", "auditor"),
+    "GET /v1/claims/{claim}": anywhere("insurer_clerk", "operator", "auditor"),
+    "POST /v1/claims:foresee": anywhere("insurer_clerk"),
+    "GET /v1/claim-terms": EVERYBODY,
+    "POST /v1/claims:check": anywhere("patient"),
+    "POST /v1/claims:batch": anywhere("patient"),
     "POST /v1/bills/{bill_id}/accounting": anywhere(
         "insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "operator"
     ),
@@ -316,10 +322,10 @@ def test_every_route_has_its_policy_and_its_row_here() -> None:
     assert {f"{method} {path}" for method, path in POLICIES} == names | {"GET /problems/{code}"}
 
 
-@pytest.mark.parametrize("kind", [GATEWAY, MIRROR])
+@pytest.mark.parametrize("kind", [GATEWAY, MIRROR, INSURER])
 def test_the_whole_table_of_roles_and_paths(kind: str) -> None:
     """Whoever is not let in gets 401 without a token and 403 with one, whatever the body says."""
-    desk = FakeGateway() if kind == GATEWAY else FakeMirror()
+    desk: FakeDesk = {GATEWAY: FakeGateway, MIRROR: FakeMirror, INSURER: FakeInsurer}[kind]()
     client = serve(desk)
     for route in ROUTES:
         if kind not in route.nodes:
