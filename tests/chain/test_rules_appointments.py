@@ -196,6 +196,12 @@ def test_who_is_overdue_gets_no_number_until_it_is_repaid(chain: Chain) -> None:
     assert code(chain, hold(chain, "p", 2, "li", "t")) == "recorded"
 
 
+def test_numbers_are_given_out_until_a_moment(chain: Chain) -> None:
+    for name, time_ms, expected in (("p", BOOK_UNTIL_MS - 1, "recorded"), ("q", BOOK_UNTIL_MS, "schedule_over")):
+        asked = hold(chain, name, 1, name, until_ms=time_ms + PAY_WITHIN_MS)
+        assert code(chain, asked, time_ms=time_ms) == expected
+
+
 # ── its fee ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -291,6 +297,11 @@ def test_a_number_goes_back_until_a_day_before(chain: Chain) -> None:
     for used in (check_in("p"), miss("p")):
         assert code(chain, used) == "appointment_cancelled"
     assert code(chain, confirm("p")) == "already_confirmed"  # that it once was stays on record
+
+
+def test_at_the_last_moment_for_it_a_number_goes_back_no_longer(chain: Chain) -> None:
+    book(chain, "p", 1, "li")
+    assert code(chain, cancel("p"), time_ms=CANCEL_UNTIL_MS) == "cancel_too_late"
 
 
 def test_an_unpaid_number_goes_back_at_any_time(chain: Chain) -> None:

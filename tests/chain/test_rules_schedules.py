@@ -60,7 +60,7 @@ def gap(first: int, count: int = 5) -> list[Pool]:
         {"pools": [Pool("app", 2, 10, OPENS_MS)]},
         {"pools": list(reversed(gap(11)))},
         {"pools": [Pool("app", 1, 10, OPENS_MS), Pool("window", 11, NUMBERS_MAX - 9, OPENS_MS)]},
-        {"ends_ms": STARTS_MS},
+        {"ends_ms": STARTS_MS, "book_until_ms": STARTS_MS},
         {"ends_ms": STARTS_MS + DAY_MS + 1},
         {"date": 20260602},
         {"date": 20260604},
@@ -81,7 +81,8 @@ def test_what_does_not_fit_together_is_refused(chain: Chain, changes: dict[str, 
     [
         {"pools": [Pool("app", 1, 10, OPENS_MS), Pool("window", 11, NUMBERS_MAX - 10, OPENS_MS)]},
         {"pools": [Pool("app", 1, 1, 0)], "fee_fen": 0, "pay_within_ms": PAY_WITHIN_MS_MAX},
-        {"ends_ms": STARTS_MS + DAY_MS, "cancel_until_ms": STARTS_MS},
+        {"ends_ms": STARTS_MS + DAY_MS, "cancel_until_ms": STARTS_MS, "fee_fen": 10**12},
+        {"ends_ms": STARTS_MS + 1, "book_until_ms": STARTS_MS + 1},
         {"starts_ms": at("2026-06-03 23:59:59"), "ends_ms": at("2026-06-04 06:00"), "session": "night"},
     ],
 )
