@@ -161,6 +161,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     # a hospital closes its day with its own
     ("GET", "/v1/audit/day-books"): SUPERVISING,
     ("GET", "/v1/audit/number-gaps"): AUDITING,
+    ("GET", "/v1/audit/waiting"): AUDITING,
     ("GET", "/v1/audit/signed-by"): AUDITING,
     ("GET", "/v1/bills/{bill_id}/version"): READING,
     ("GET", "/v1/me/bills"): PATIENT,

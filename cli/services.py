@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.client import TOKEN_LIFETIME_S, TOKEN_RENEWED_S, mirrors
 from cli.failures import CommandFailed
 
 if TYPE_CHECKING:
@@ -47,6 +46,7 @@ class OwnTokens:
         self._made: dict[str, tuple[str, float]] = {}  # role -> token, when it was made
 
     def __call__(self, role: str) -> str:
+        from cli.client import TOKEN_LIFETIME_S, TOKEN_RENEWED_S
         from cli.tokens import make_token
 
         token, made_at = self._made.get(role, ("", float("-inf")))
@@ -72,6 +72,7 @@ def run_service(
     from api.app import build_app
     from api.auth import TokenVerifier, load_issuers, service_audience
     from api.errors import ConfigRefused
+    from cli.client import mirrors
     from cli.signing import organisation_key
     from node.home import NetworkHome
     from node.network_file import load_network_file

@@ -70,11 +70,12 @@ from node.recorded_operations import find_operation
 from node.rights import STAFF
 from node.seal_index import SealIndex
 from node.sealer import Sealer
-from node.service import Claimed, Head, Page, Reader, ServiceRefused, Standing, StandingOperation, Status
+from node.service import Claimed, Head, Page, Reader, ServiceRefused, Standing, StandingOperation, Status, WaitingQuery
 from node.settlement_match import SettlementMatch
 from node.submissions import Submissions
 from node.supervision import supervisors_of
 from node.verification import PublicVerification
+from node.waiting_desk import WaitingDesk
 from node.withholdings import Withholdings
 
 LOOKUP_ROWS = b"v/"  # in the database of the details
@@ -152,6 +153,7 @@ class Mirror:
         self._audit = AuditDesk(ledger, self.bills.public_page)
         self._match = SettlementMatch(ledger)
         self._trail = MoneyTrail(ledger, ledger.genesis.parameters.utc_offset_minutes)
+        self._waiting = WaitingDesk(ledger)
         self.reimbursing = ClaimDesk(ledger, self.bills, lambda: time.time_ns() // 1_000_000)
         self._verification = PublicVerification(self.bills.face)
         self.batches = BatchVerification(ledger.chain_id, organisation, unit_key, self._compare, self._prove_key)
@@ -488,6 +490,9 @@ class Mirror:
     async def claims(self, bill_id: str) -> list[dict[str, Any]]:
         page: list[dict[str, Any]] = life_page(self._ledger.state, bill_id, self._ledger.head.time_ms)["claims"]
         return page
+
+    async def waiting(self, query: WaitingQuery) -> list[dict[str, Any]]:
+        return await self._waiting.rows(query)
 
     async def day_totals(self, issuer: str | None, from_date: str, to_date: str) -> list[dict[str, Any]]:
         return await self._audit.day_totals(issuer, from_date, to_date)

@@ -155,6 +155,16 @@ class Page(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
+class WaitingQuery(msgspec.Struct, frozen=True):
+    """Which visits are compared. Days as yyyy-mm-dd, local: of those that were opened within them."""
+
+    split: str  # the first day of the time since
+    kind: str  # one of chain.rules.visits.KINDS
+    from_date: str | None = None
+    to_date: str | None = None
+    hospital: str | None = None
+
+
 class GrantWish(msgspec.Struct, frozen=True):
     """Whom a patient lets read, and what, until when."""
 
@@ -612,6 +622,11 @@ class Archive(Desk, Protocol):
 
     async def day_books(self, issuer: str, from_date: str, to_date: str) -> bytes:
         """The day books of an issuer as a file that proves them (`chain/day_book_proof.py`)."""
+        ...
+
+    async def waiting(self, query: WaitingQuery) -> list[dict[str, Any]]:
+        """Medians of minutes that visits took before a day and since, per hospital (`waiting_desk.py`); of too few, none. Raises
+        ServiceRefused `parameter_invalid`."""
         ...
 
     async def day_totals(self, issuer: str | None, from_date: str, to_date: str) -> list[dict[str, Any]]:

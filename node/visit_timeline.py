@@ -17,6 +17,7 @@ import msgspec
 from chain.records import VisitBody
 
 MINUTE_MS = 60_000
+VISITS_SHOWN_MIN = 5  # figures of fewer visits are shown to nobody
 QUEUED, TREATED, TESTED, DISPENSED, OTHER = "queued", "treated", "tested", "dispensed", "other"
 SPENT = {  # step -> what the time until the next one is spent with; any other step is OTHER
     "registered": QUEUED,
@@ -81,12 +82,32 @@ def timeline(visit: VisitBody) -> Timeline:
 
 def waiting(visits: Iterable[VisitBody], change_ms: int, kind: str = "outpatient") -> Waiting:
     """Closed visits of one kind that were opened before a moment, and those since. Holds some integers of each, no visit."""
-    before: list[Counter[str]] = []
-    since: list[Counter[str]] = []
+    before, since = SpentTimes(), SpentTimes()
     for visit in visits:
         if visit.closed_ms and visit.kind == kind:
-            (before if visit.stamps[0].at_ms < change_ms else since).append(_spent_ms(visit))
-    return Waiting(_medians(before), _medians(since))
+            (before if visit.stamps[0].at_ms < change_ms else since).add(visit)
+    return Waiting(before.medians(), since.medians())
+
+
+class SpentTimes:
+    """What the time of closed visits was spent with: some integers of each, no visit."""
+
+    def __init__(self) -> None:
+        self._spent: list[Counter[str]] = []
+
+    def add(self, visit: VisitBody) -> None:
+        self._spent.append(_spent_ms(visit))
+
+    def add_all(self, others: SpentTimes) -> None:
+        self._spent.extend(others._spent)
+
+    def medians(self) -> Medians:
+        return _medians(self._spent)
+
+    @property
+    def are_few(self) -> bool:
+        """Whether they are so few that figures of them would tell of somebody: more than none, and fewer than VISITS_SHOWN_MIN."""
+        return 0 < len(self._spent) < VISITS_SHOWN_MIN
 
 
 def _spent_ms(visit: VisitBody) -> Counter[str]:

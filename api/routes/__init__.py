@@ -33,6 +33,7 @@ from api.routes import (
     public,
     settlements,
     trails,
+    waiting,
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -64,5 +65,6 @@ ROUTES: tuple[Route, ...] = (
     *files.ROUTES,
     *claims.ROUTES,
     *insurers.ROUTES,
+    *waiting.ROUTES,
     *events.ROUTES,
 )

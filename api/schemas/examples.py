@@ -481,3 +481,8 @@ ACCESS_ENTRY: dict[str, Any] = {
     "shown_ms": 1_775_008_800_000,
     "fields": ["charges", "items", "payer_name"],
 }
+MINUTES_WAITED: dict[str, Any] = {
+    "hospital": "hospital-a",
+    "before": {"visits": 812, "queued": 96, "treated": 14, "tested": 12, "dispensed": 6, "total": 131},
+    "since": {"visits": 790, "queued": 31, "treated": 15, "tested": 12, "dispensed": 5, "total": 66},
+}

@@ -43,6 +43,7 @@ from node.service import (
     Standing,
     StandingOperation,
     Status,
+    WaitingQuery,
 )
 from node.services.desks import ClaimStanding, ClaimWish
 from tests.chain.making import Chain, details, genesis, issue_bill
@@ -663,6 +664,10 @@ class FakeMirror(FakeDesk):
     async def number_gaps(self, issuer: str | None, year: int) -> list[dict[str, Any]]:
         self.calls.append(("number_gaps", issuer, year))
         return [examples.NUMBER_GAPS]
+
+    async def waiting(self, query: WaitingQuery) -> list[dict[str, Any]]:
+        self.calls.append(("waiting", query))
+        return [examples.MINUTES_WAITED]
 
     async def day_totals(self, issuer: str | None, from_date: str, to_date: str) -> list[dict[str, Any]]:
         self.calls.append(("day_totals", issuer, from_date, to_date))

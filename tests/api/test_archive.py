@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.testclient import TestClient
 
 from api.schemas import examples
+from node.service import WaitingQuery
 from tests.api.conftest import AUDITOR, CASHIER, CLERK, OPERATOR, bearer, bill, problem
 from tests.api.fake_desk import FakeGateway, FakeMirror
 
@@ -160,3 +161,27 @@ def test_a_transaction_that_cannot_be_taken(gateway: TestClient) -> None:
     problem(gateway.post("/v1/transactions", content=b"\xc1", headers=BYTES), 400, "malformed")
     problem(gateway.post("/v1/transactions", content=b"stolen", headers=BYTES), 403, "bad_signature")
     problem(gateway.post("/v1/transactions", json={}, headers=OPERATOR), 415, "media_type_unsupported")
+
+
+def test_waiting_is_asked_with_the_day_that_splits_it(mirror: TestClient, archive: FakeMirror) -> None:
+    """Row 37."""
+    path = "/v1/audit/waiting"
+    assert mirror.get(f"{path}?split=2026-03-15", headers=AUDITOR).json()["data"] == [examples.MINUTES_WAITED]
+    mirror.get(
+        f"{path}?split=2026-03-15&from=2026-03-01&to=2026-03-31&hospital=hospital-a&kind=inpatient", headers=CLERK
+    )
+    asked = [call[1] for call in archive.calls if call[0] == "waiting"]
+    assert asked == [
+        WaitingQuery("2026-03-15", "outpatient"),
+        WaitingQuery("2026-03-15", "inpatient", "2026-03-01", "2026-03-31", "hospital-a"),
+    ]
+    for query, code in (
+        ("from=2026-03-01", "parameter_missing"),
+        ("split=2026-02-30", "parameter_invalid"),
+        ("split=2026-03-15&to=x", "parameter_invalid"),
+        ("split=2026-03-15&kind=x", "parameter_invalid"),
+        ("split=2026-03-15&hospital=A%20b", "parameter_invalid"),
+        ("split=2026-03-15&issuer=hospital-a", "parameter_unknown"),
+    ):
+        problem(mirror.get(f"{path}?{query}", headers=AUDITOR), 400, code)
+    problem(mirror.get(f"{path}?split=2026-03-15", headers=CASHIER), 403, "role_forbidden")

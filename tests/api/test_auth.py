@@ -299,6 +299,7 @@ ADMITTED = {
     "GET /v1/audit/bills": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/audit/settlements": {*anywhere("auditor", "insurer_clerk"), "finance_clerk@home"},
     "GET /v1/audit/trails/{bill_id}": {*anywhere("auditor"), "finance_clerk@home"},
+    "GET /v1/audit/waiting": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/audit/day-totals": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/audit/day-books": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "GET /v1/audit/number-gaps": {*anywhere("auditor"), "finance_clerk@home"},

@@ -148,6 +148,7 @@ ROLE = {
     "showTrail": ("auditor", "audit-office"),
     "listAuditedBills": ("auditor", "audit-office"),
     "listSettlements": ("auditor", "audit-office"),
+    "showWaiting": ("auditor", "audit-office"),
     "listDayTotals": ("auditor", "audit-office"),
     "fetchDayBooks": ("auditor", "audit-office"),
     "listNumberGaps": ("auditor", "audit-office"),

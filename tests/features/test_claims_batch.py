@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -256,8 +257,6 @@ def test_36_only_a_token_that_was_made_for_this_insurer_is_taken(network: Networ
 
 def test_36_two_taps_at_once_make_one_claim(network: Network) -> None:
     """Twice at the same moment, ten times: one claim each, and both taps are told of it."""
-    from concurrent.futures import ThreadPoolExecutor
-
     patient = Patient("示范吴")
     bills = [sealed_bill(network, own_fen=100, payer=patient.payer) for _ in range(10)]
     give(network, patient, bills, "insurer-a", FIELDS)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain.records import Stamp, VisitBody
-from node.visit_timeline import MINUTE_MS, SPENT, Medians, TimelineStep, timeline, waiting
+from node.visit_timeline import MINUTE_MS, SPENT, VISITS_SHOWN_MIN, Medians, SpentTimes, TimelineStep, timeline, waiting
 from tests.chain.making import NOON_MS, mac
 
 
@@ -78,3 +78,16 @@ def test_only_closed_visits_of_the_kind_count() -> None:
     others = [visit(("called", 5)), visit(("called", 5), closed=9, kind="emergency")]
     assert waiting(others, NOON_MS).since == Medians(0, None, None, None, None, None)
     assert waiting(others, NOON_MS, "emergency").since == Medians(1, 5, 4, 0, 0, 9)
+
+
+@given(st.lists(st.integers(0, 3 * VISITS_SHOWN_MIN), max_size=6))
+def test_what_is_few_is_few_and_groups_add_up(sizes: list[int]) -> None:
+    """Of one to four visits no figure may be shown; none at all tell of nobody."""
+    together = SpentTimes()
+    for size in sizes:
+        group = SpentTimes()
+        for wait in range(size):
+            group.add(visit(("called", wait), closed=wait + 1))
+        assert group.are_few == (size in (1, 2, 3, 4))
+        together.add_all(group)
+    assert together.medians().visits == sum(sizes)
