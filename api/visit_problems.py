@@ -49,5 +49,8 @@ VISIT_PROBLEMS: dict[str, Problem] = {
     "stamp_before_former": Problem(422, "A step comes after the one before it", "时间早于上一步骤"),
     "too_many_stamps": Problem(409, "A visit has so many steps and no more", "就诊步骤过多"),
     "already_charged": Problem(409, "The visit has this order already", "该订单已计入本次就诊"),
+    "charge_pending": Problem(
+        409, "A charge of the visit is on its way to the ledger: ask again", "本次就诊有收费尚未入账，请稍后重试"
+    ),
     "too_many_charges": Problem(409, "A visit has so many charges and no more", "就诊收费笔数过多"),
 }

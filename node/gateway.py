@@ -270,6 +270,7 @@ class Gateway:
             "catalogues": self._catalogues.run(self._follow.caught_up),
             "lookups": self._counts.run(),
             "bill-follow": self.money.follow.run(),
+            "fee-follow": self.money.fees.run(),
             "channels": self.money.parts.run(),
         }
         self._tasks = [asyncio.create_task(self._guard(name, part), name=name) for name, part in parts.items()]

@@ -26,13 +26,25 @@ from chain.records import AccountBody, AgreementBody, CreditHoldBody, DepositBod
 from node.money.credit import AgreementPrivate, room_left
 from node.money.credit_holds import CreditHolds, HoldPrivate
 from node.money.filing import Filing, parse_name
+from node.money.names import Names
 from node.money.notices import DUE_MS, NoticePrivate, line_sums, verify_bill
 from node.money.orders import MINUTE_MS
-from node.money.requests import ChargeWish
+from node.money.requests import CardWish, ChargeWish
 from node.service import Reader, ServiceRefused, Standing
 
 ORDER_MS = 30 * MINUTE_MS  # it is paid in the same step
 Also = Callable[[bytes], Sequence[Operation]]  # name of the order -> what belongs into the same chain
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """Where the money of a step comes from, in this order; nothing where there is none."""
+
+    deposit: bytes = b""
+    deposit_fen: int = 0
+    card: CardWish | None = None
+    hold: bytes = b""
+    lender: str = ""
+    credit_fen: int = 0
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -47,8 +59,16 @@ class Charges:
         self._filing, self._holds = filing, holds
         self._organisation = filing.steps.organisation
 
-    async def charge(self, wish: ChargeWish, reader: Reader, target: str, also: Also = lambda order: ()) -> Standing:
-        """`target` is the hold; `also` gives operations that belong to the same chain, such as the visit's.
+    async def charge(
+        self,
+        wish: ChargeWish,
+        reader: Reader,
+        target: str,
+        also: Also = lambda order: (),
+        beside: Callable[[], None] = lambda: None,
+    ) -> Standing:
+        """`target` is the hold; `also` gives operations that belong to the same chain, such as the visit's, `beside` keeps what
+        belongs to it in the same change.
 
         Raises ServiceRefused: `credit_line_exceeded` with what is left, or the ledger's code.
         """
@@ -72,29 +92,20 @@ class Charges:
         if left_fen is not None and credit_fen > left_fen:
             raise ServiceRefused("credit_line_exceeded", f"{left_fen} fen are left of what is held")
         private = self._private(hold, wish)
-        order = names.of("order", "charge", wish.charge_no)
+        order = order_of(names, wish.charge_no)
         now_ms = self._filing.steps.now_ms()
-        asked_parts = (("deposit", balance_fen), ("card", card_fen), ("credit", credit_fen))
-        parts = [OrderPart(channel, amount_fen) for channel, amount_fen in asked_parts if amount_fen]
-        places = {part.channel: place for place, part in enumerate(parts)}
+        sources = Sources(
+            deposit=agreement.deposit[0] if balance_fen else b"",
+            deposit_fen=balance_fen,
+            card=wish.card,
+            hold=hold,
+            lender=held.line.lender,
+            credit_fen=credit_fen,
+        )
 
         def make(name: bytes) -> list[Operation]:
-            chain: list[Operation] = [
-                IssueNotice(name, wish.kind, held.holder, sums, now_ms + DUE_MS, private.root()),
-                PlaceOrder(order, [name], parts, now_ms + ORDER_MS),
-            ]
-            if balance_fen:
-                place, deposit = places["deposit"], agreement.deposit[0]
-                payment = names.of("payment", "deposit", deposit, order, place)
-                chain.append(PayFromDeposit(deposit, payment, order, place))
-            if wish.card is not None:
-                number = wish.card.channel_no
-                payment = names.of("payment", "card", number)
-                evidence = names.of("receipt", "card", number, reader.subject)
-                chain.append(TakePayment(payment, order, places["card"], card_fen, evidence))
-            if credit_fen:
-                payment = names.of("payment", "credit", order)
-                chain.append(CaptureCredit(hold, held.line.lender, payment, order, places["credit"]))
+            notice = IssueNotice(name, wish.kind, held.holder, sums, now_ms + DUE_MS, private.root())
+            chain = paid_at_once(names, reader, notice, order, now_ms, sources)
             if wish.release and credit_fen != left_fen:
                 chain.append(ReleaseCredit(hold, held.line.lender, "discharged"))
             return [*chain, *also(order)]
@@ -107,6 +118,7 @@ class Charges:
             holder=held.holder,
             private=private,
             due=["bill"] if wish.bill is not None else [],
+            beside=beside,
         )
 
     async def _agreement(self, held: CreditHoldBody) -> AgreementBody:
@@ -142,3 +154,30 @@ class Charges:
             [line.title for line in wish.lines],
             msgspec.json.encode(wish.bill) if wish.bill is not None else b"",
         )
+
+
+def order_of(names: Names, charge_no: str) -> bytes:
+    """The order that a charge becomes."""
+    return names.of("order", "charge", charge_no)
+
+
+def paid_at_once(
+    names: Names, reader: Reader, notice: IssueNotice, order: bytes, now_ms: int, sources: Sources
+) -> list[Operation]:
+    """A notice, its order and all the order's payments; the card's slip is the asking counter's word."""
+    card_fen = sources.card.amount_fen if sources.card is not None else 0
+    asked = (("deposit", sources.deposit_fen), ("card", card_fen), ("credit", sources.credit_fen))
+    parts = [OrderPart(channel, amount_fen) for channel, amount_fen in asked if amount_fen]
+    places = {part.channel: place for place, part in enumerate(parts)}
+    chain: list[Operation] = [notice, PlaceOrder(order, [notice.notice], parts, now_ms + ORDER_MS)]
+    if sources.deposit_fen:
+        payment = names.of("payment", "deposit", sources.deposit, order, places["deposit"])
+        chain.append(PayFromDeposit(sources.deposit, payment, order, places["deposit"]))
+    if sources.card is not None:
+        number = sources.card.channel_no
+        evidence = names.of("receipt", "card", number, reader.subject)
+        chain.append(TakePayment(names.of("payment", "card", number), order, places["card"], card_fen, evidence))
+    if sources.credit_fen:
+        payment = names.of("payment", "credit", order)
+        chain.append(CaptureCredit(sources.hold, sources.lender, payment, order, places["credit"]))
+    return chain

@@ -9,6 +9,8 @@ from typing import Any, BinaryIO
 from node.channels.channel import Channel
 from node.channels.errors import ChannelError, ChannelRefused, StatementNotReady
 from node.gateway_store import GatewayStore
+from node.money.appointment_fees import AppointmentFees
+from node.money.appointments import Appointments
 from node.money.bill_follow import BillFollow, Issue
 from node.money.channel_parts import ChannelParts
 from node.money.charges import Charges
@@ -42,7 +44,25 @@ from node.money.requests import (
     WithdrawalWish,
 )
 from node.money.rows import MoneyRows
+from node.money.schedules import Schedules
 from node.money.steps import MoneySteps
+from node.money.visit_charges import VisitCharges
+from node.money.visit_requests import (
+    AppointmentWish,
+    CancellationWish,
+    CheckInWish,
+    CloseWish,
+    ConfirmationWish,
+    FeeWish,
+    MissWish,
+    ScheduleWish,
+    StampWish,
+    StopWish,
+    SubstitutionWish,
+    VisitChargeWish,
+    VisitWish,
+)
+from node.money.visits import Visits
 from node.reconciliation.our_line import OurLine
 from node.service import Page, Reader, ServiceRefused, Standing
 
@@ -72,7 +92,11 @@ class MoneyDesk:
         self.parts = ChannelParts(self.filing, channels)
         holds = CreditHolds(self.filing)
         agreements, self.charges = Agreements(self.filing, holds), Charges(self.filing, holds)
-        self.follow = BillFollow(self.rows_kept, notices, issue)
+        self.schedules, visits = Schedules(self.filing), Visits(self.filing, holds)
+        appointments = Appointments(self.filing, self.schedules)
+        self.fees = AppointmentFees(self.filing, self.schedules, appointments)
+        visit_charges = VisitCharges(self.filing, self.charges, visits)
+        self.follow = BillFollow(self.rows_kept, steps, {"bill": notices, "visit": visits}, issue)
         self._do: dict[type, Do] = {
             NoticeWish: notices.issue,
             WithdrawalWish: notices.withdraw,
@@ -90,6 +114,19 @@ class MoneyDesk:
             ReleaseWish: holds.release,
             ReviewWish: holds.review,
             ChargeWish: self.charges.charge,
+            ScheduleWish: self.schedules.publish,
+            StopWish: self.schedules.stop,
+            SubstitutionWish: self.schedules.substitute,
+            AppointmentWish: appointments.book,
+            FeeWish: self.fees.ask,
+            ConfirmationWish: appointments.confirm,
+            CancellationWish: appointments.cancel,
+            CheckInWish: appointments.check_in,
+            MissWish: appointments.miss,
+            VisitWish: visits.open,
+            StampWish: visits.stamp,
+            VisitChargeWish: visit_charges.charge,
+            CloseWish: visits.close,
         }
         self._show: dict[str, Show] = {
             "notice": notices.page,
@@ -98,8 +135,17 @@ class MoneyDesk:
             "deposit": deposits.page,
             "agreement": agreements.page,
             "hold": holds.page,
+            "schedule": self.schedules.page,
+            "appointment": appointments.page,
+            "visit": visits.page,
+            "timeline": visits.timeline_page,
         }
-        self._rows: dict[str, Rows] = {"notice": notices.of_patient, "agreement": agreements.of_patient}
+        self._rows: dict[str, Rows] = {
+            "notice": notices.of_patient,
+            "agreement": agreements.of_patient,
+            "appointment": appointments.of_patient,
+            "visit": visits.of_patient,
+        }
 
     async def do(self, wish: Any, reader: Reader, target: str = "") -> Standing:
         """Keep what becomes of a wish; `target` is what of the path it is about. Raises ServiceRefused with the code that the
@@ -140,6 +186,7 @@ class MoneyDesk:
     def on_paid(self) -> None:
         """A block has recorded payments."""
         self.follow.look_now()
+        self.fees.look_now()
         self.parts.look_now()
 
     async def show(self, kind: str, target: str, reader: Reader) -> dict[str, Any] | None:
@@ -148,6 +195,10 @@ class MoneyDesk:
 
     async def rows(self, kind: str, reader: Reader, after: str | None, limit: int) -> Page:
         return await self._rows[kind](reader, after, limit)
+
+    async def schedules_of(self, department: str, day: int, after: str | None, limit: int) -> Page:
+        """Of a day, yyyymmdd, as far as this gateway published them; `department` may be empty."""
+        return await self.schedules.of_day(department, day, after, limit)
 
     def told(self, standing: Standing) -> Standing:
         """After a wait: with the culprit's code, and the path of what was made."""

@@ -14,7 +14,7 @@ from chain.bill import BillRequest, Payer, PaymentParts
 from chain.codec import Wire, encode
 from chain.details import SEED_BYTES
 from chain.digest import MONEY, digest
-from chain.operation import AnswerNotices, IssueNotice, LineSum, WithdrawNotice
+from chain.operation import IssueNotice, LineSum, WithdrawNotice
 from chain.records import IN_ORDER, NOT_OWED, OWED, SETTLED, NoticeBody, OrderBody
 from chain.rules.context import DAY_MS
 from node.money.filing import Filing, parse_name
@@ -35,6 +35,13 @@ class NoticePrivate(Wire, frozen=True):
 
     def root(self) -> bytes:
         return digest(MONEY, ["notice_details", self.seed, encode([self.payer, self.titles, self.bill])])
+
+
+class FollowingBill(msgspec.Struct, frozen=True):
+    """A bill that is due, and the notices that it answers."""
+
+    request: BillRequest
+    notices: list[bytes]
 
 
 class Notices:
@@ -113,7 +120,7 @@ class Notices:
 
     # ── the bill that follows ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def bill_of(self, name: bytes) -> tuple[BillRequest | None, str]:
+    async def bill_of(self, name: bytes) -> tuple[FollowingBill | None, str]:
         """The bill that a settled notice is to have; none and why where there is none yet, or never."""
         rows = self._filing.rows
         row = rows.get("notice", name)
@@ -129,28 +136,9 @@ class Notices:
             return None, "unsettled"
         private = rows.private("notice", name, row, NoticePrivate)
         wanted = msgspec.json.decode(private.bill, type=NoticeBill)
-        payer, kind, id_type, id_number = private.payer
-        return BillRequest(
-            kind=wanted.kind,
-            business_no=row.number[:50],
-            business_time=utc_moment(order.paid_ms),
-            place_code=wanted.place_code,
-            payer=Payer(payer, kind, id_type, id_number),  # type: ignore[arg-type]
-            total_fen=found.total_fen,
-            payments=payment_parts(order, found.total_fen),
-            charges=wanted.charges,
-            cashier=wanted.cashier,
-            items=wanted.items,
-            self_paid_fen=wanted.self_paid_fen,
-            self_funded_fen=wanted.self_funded_fen,
-            visit=wanted.visit,
-            checker=wanted.checker,
-            remark=wanted.remark,
-        ), ""
-
-    async def answer(self, bill: str, notices: list[bytes]) -> Standing:
-        """The bill answers them, once it is recorded itself."""
-        return await self._filing.steps.carry_out([AnswerNotices(bill, sorted(notices))], after=bill)
+        payments = payment_parts(order, found.total_fen)
+        request = bill_request(wanted, row.number, order.paid_ms, private.payer, found.total_fen, payments)
+        return FollowingBill(request, [name]), ""
 
 
 def line_sums(lines: Sequence[NoticeLine]) -> list[LineSum]:
@@ -168,6 +156,30 @@ def verify_bill(bill: NoticeBill | None, lines: Sequence[LineSum]) -> None:
     charged = sum(charge.amount_fen for charge in bill.charges)
     if charged != sum(line.amount_fen for line in lines):
         raise ServiceRefused("sum_mismatch", f"the bill's charges come to {charged} fen", "/bill/charges")
+
+
+def bill_request(
+    wanted: NoticeBill, number: str, time_ms: int, payer: Sequence[str], total_fen: int, payments: PaymentParts
+) -> BillRequest:
+    """`payer` is name, type, kind of document, number."""
+    name, kind, id_type, id_number = payer
+    return BillRequest(
+        kind=wanted.kind,
+        business_no=number[:50],
+        business_time=utc_moment(time_ms),
+        place_code=wanted.place_code,
+        payer=Payer(name, kind, id_type, id_number),  # type: ignore[arg-type]
+        total_fen=total_fen,
+        payments=payments,
+        charges=wanted.charges,
+        cashier=wanted.cashier,
+        items=wanted.items,
+        self_paid_fen=wanted.self_paid_fen,
+        self_funded_fen=wanted.self_funded_fen,
+        visit=wanted.visit,
+        checker=wanted.checker,
+        remark=wanted.remark,
+    )
 
 
 def payment_parts(order: OrderBody, total_fen: int) -> PaymentParts:

@@ -45,7 +45,7 @@ KINDS = {
     )
 }
 # what a gateway does by itself until it is done
-TASKS = {name: bytes([number]) for number, name in enumerate(("bill", "part", "stray", "back", "visit"), 1)}
+TASKS = {name: bytes([number]) for number, name in enumerate(("bill", "part", "stray", "back", "visit", "confirm"), 1)}
 
 
 class MoneyRow(Wire, frozen=True):
@@ -69,6 +69,9 @@ class MoneyRows:
 
     def put(self, kind: str, name: bytes, row: MoneyRow) -> None:
         key = _row_key(kind, name)
+        former = self.get(kind, name)
+        if former is not None and former.holder and former.sequence != row.sequence:  # asked again after a refusal
+            self._store.delete(_holder_key(former.holder, kind, former.sequence, name))
         self._store.put(key, row)
         if row.holder:
             self._store.put(_holder_key(row.holder, kind, row.sequence, name), b"")

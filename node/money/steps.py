@@ -124,6 +124,11 @@ class MoneySteps:
         chain = tuple(digest.hex() for digest in digests)
         return self.told(msgspec.structs.replace(found, resource=resource, chain=chain))
 
+    async def settled(self, standing: Standing, seconds: float) -> Standing:
+        """Once it is recorded or refused, or what there is after so many seconds."""
+        reached = await self._standings.wait(standing, seconds, "recorded")
+        return self.told(msgspec.structs.replace(reached, resource=standing.resource, chain=standing.chain))
+
     def told(self, standing: Standing) -> Standing:
         """With the code of the one operation of its chain that was at fault."""
         if standing.code != LINKED_FAILED:

@@ -1,0 +1,289 @@
+"""Visits at a hospital's desk, over a real ledger: opened with what is held, charged step by step, closed, one bill; without a cashier."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from chain.bill import Charge, Payer
+from chain.operation import ANSWERED_MAX, LineRef, RepayLine, TakePayment
+from node.gateway import Gateway
+from node.money.requests import (
+    CardWish,
+    DepositPaymentWish,
+    DepositWish,
+    NoticeBill,
+    NoticeLine,
+)
+from node.money.visit_requests import CloseWish, ConfirmationWish, StampWish, VisitChargeWish, VisitWish
+from node.service import ServiceRefused
+from tests.chain.making import genesis_with, mac
+from tests.node.gateway_province import PATIENCE_S, STAFF, Province
+from tests.node.test_appointment_desk import MINUTE_MS, Clinic, booked
+from tests.node.test_credit_desk import LENDER, Credit
+from tests.node.test_money_desk import LI, WEI, done, patient, refused, shown
+
+
+def visit(number: str = "JZ-1", payer: Payer = WEI, cap_fen: int = 60_000, **changes: Any) -> VisitWish:
+    return replace(VisitWish(number, "outpatient", payer, cap_fen), **changes)
+
+
+def charge(number: str, amount_fen: int, kind: str = "test", **changes: Any) -> VisitChargeWish:
+    return replace(VisitChargeWish(number, [NoticeLine(kind, amount_fen, f"{kind} in words")]), **changes)
+
+
+def close(amount_fen: int) -> CloseWish:
+    return CloseWish(NoticeBill("outpatient", "A01", "machine 1", [Charge("05", "all of it", amount_fen)]))
+
+
+@pytest.fixture
+async def credit(tmp_path: Path) -> AsyncIterator[Credit]:
+    given = genesis_with(lender_a="lender")
+    province = Province(tmp_path, organisations=given.organisations, keys=given.keys)
+    yield Credit(province, await province.start("hospital-a"))
+    await province.stop()
+
+
+@pytest.fixture
+def gateway(credit: Credit) -> Gateway:
+    return credit.gateway
+
+
+async def billed(gateway: Gateway, name: str) -> str:
+    """The one bill that follows."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (page := await shown(gateway, "visit", name))["bill_id"]:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.01)
+    return str(page["bill_id"])
+
+
+def operations(province: Province) -> list[Any]:
+    """Of all blocks, as far as they were recorded."""
+    found = []
+    for height in range(1, province.chain.height + 1):
+        view = province.chain.view(height)
+        entries = [entry.operation for own in view.received for entry in own.transaction.entries]
+        found += [one for one, outcome in zip(entries, view.outcomes, strict=True) if outcome.code == "recorded"]
+    return found
+
+
+async def test_three_steps_are_deducted_and_one_bill_follows_without_a_cashier(credit: Credit) -> None:
+    """FEATURES 35: the patient has agreed once; 20 + 60 + 90 of a cap of 600."""
+    gateway = credit.gateway
+    signed = await credit.agreed(credit.lend())
+    name = await done(gateway, visit(agreement=signed))
+    page = await shown(gateway, "visit", name)
+    assert (await shown(gateway, "hold", page["hold"]))["amount_fen"] == 60_000
+    amounts = {"consultation": 2_000, "test": 6_000, "drug": 9_000}
+    for number, (kind, amount_fen) in enumerate(amounts.items()):
+        before = credit.at("collected")
+        await done(gateway, charge(f"JF-{number}", amount_fen, kind), name)
+        assert credit.at("collected") == before + amount_fen
+        await done(gateway, StampWish("called"), name)
+    page = await shown(gateway, "visit", name, patient(WEI))
+    assert [row["parts"] for row in page["charges"]] == [
+        [{"channel": "credit", "amount_fen": amount_fen}] for amount_fen in amounts.values()
+    ]
+    assert (page["charged_fen"], page["left_fen"], page["bill_id"]) == (17_000, 43_000, None)
+    mine = await gateway.money.rows("notice", patient(WEI), None, 10)
+    assert [(row["state"], row["titles"]) for row in mine.data] == [
+        ("settled", [f"{kind} in words"]) for kind in amounts
+    ]
+
+    await done(gateway, close(17_000), name)
+    bill = await billed(gateway, name)
+    found = await gateway.bill(bill, STAFF)
+    assert found is not None
+    assert (found["total_fen"], found["business_no"], found["payments"]["cash_fen"]) == (17_000, "JZ-1", 17_000)
+    for row in mine.data:
+        assert (await shown(gateway, "notice", row["notice"]))["bill_id"] == bill
+    assert len(credit.province.recorded_bills()) == 1
+    assert (await shown(gateway, "hold", page["hold"]))["state"] == "released"
+    assert (await shown(gateway, "agreement", signed))["left_fen"] == 100_000 - 17_000
+    assert not [one for one in operations(credit.province) if isinstance(one, TakePayment)]
+    assert await refused(gateway, charge("JF-9", 1), name) == "already_released"
+    assert (await gateway.money.do(close(17_000), STAFF, name)).repeated
+    credit.province.now_ms += 1
+    assert await refused(gateway, close(17_000), name) == "visit_closed"
+
+
+async def test_nothing_is_held_for_a_visit_that_is_not_opened(credit: Credit) -> None:
+    gateway = credit.gateway
+    signed = await credit.agreed(credit.lend())
+    height = credit.province.chain.height
+    assert await refused(gateway, visit(agreement=signed, appointment="0" * 64)) == "appointment_unknown"
+    assert await refused(gateway, visit(agreement=signed, cap_fen=100_001)) == "visit_cap_exceeded"
+    assert await refused(gateway, visit(agreement=signed, payer=LI)) == "agreement_unknown"
+    assert await refused(gateway, visit(agreement="0" * 64)) == "agreement_unknown"
+    assert credit.province.chain.height == height
+    assert (await shown(gateway, "agreement", signed))["left_fen"] == 100_000
+    first = visit(agreement=signed)
+    name = await done(gateway, first)
+    again = await gateway.money.do(first, STAFF)
+    assert (again.repeated, (again.resource or "").rpartition("/")[2]) == (True, name)
+    assert await refused(gateway, visit(agreement=signed, cap_fen=1)) == "business_no_conflict"
+
+
+async def test_beyond_the_cap_nothing_is_paid(gateway: Gateway) -> None:
+    """Without credit a step is paid by card and of a deposit, whole or not at all."""
+    deposit = await done(gateway, DepositWish("YJ-1", WEI))
+    await done(gateway, DepositPaymentWish("cash", "receipt 1", 50_000), deposit)
+    name = await done(gateway, visit(cap_fen=10_000))
+    assert await refused(gateway, charge("JF-1", 3_000), name) == "sum_mismatch"
+    assert await refused(gateway, charge("JF-1", 3_000, card=CardWish("slip 1", 2_000)), name) == "sum_mismatch"
+    assert await refused(gateway, charge("JF-1", 3_000, card=CardWish("slip 1", 3_001)), name) == "sum_mismatch"
+    assert await refused(gateway, charge("JF-1", 10_001, deposit=deposit), name) == "visit_cap_exceeded"
+    first = charge("JF-1", 3_000, card=CardWish("slip 1", 2_000), deposit=deposit)
+    await done(gateway, first, name)
+    assert (await gateway.money.do(first, STAFF, name)).repeated
+    assert await refused(gateway, replace(first, card=CardWish("slip 1", 1_999)), name) == "business_no_conflict"
+    await done(gateway, charge("JF-2", 7_000, "drug", deposit=deposit), name)
+    assert await refused(gateway, charge("JF-3", 1, card=CardWish("slip 2", 1)), name) == "visit_cap_exceeded"
+    assert (await shown(gateway, "deposit", deposit))["balance_fen"] == 50_000 - 8_000
+    assert await refused(gateway, close(9_999), name) == "sum_mismatch"
+    assert await refused(gateway, CloseWish(), name) == "sum_mismatch"
+    await done(gateway, close(10_000), name)
+    bill = await gateway.bill(await billed(gateway, name), STAFF)
+    assert bill is not None
+    assert bill["total_fen"] == 10_000
+
+
+async def test_what_was_held_pays_and_no_other_deposit(credit: Credit) -> None:
+    gateway = credit.gateway
+    signed = await credit.agreed(credit.lend())
+    name = await done(gateway, visit(agreement=signed))
+    assert await refused(gateway, charge("JF-1", 100, deposit="0" * 64), name) == "invalid_value"
+    await done(gateway, charge("JF-1", 3_000, card=CardWish("slip 1", 1_000)), name)
+    assert credit.owed() == 2_000
+
+
+async def test_a_visit_is_not_closed_over_a_charge_that_is_on_its_way(credit: Credit) -> None:
+    gateway = credit.gateway
+    signed = await credit.agreed(credit.lend())
+    name = await done(gateway, visit(agreement=signed))
+    credit.province.hold()
+    waiting = await gateway.money.do(charge("JF-1", 3_000), STAFF, name)
+    assert waiting.status == "queued"
+    assert await refused(gateway, CloseWish(), name) == "charge_pending"
+    credit.province.go_on()
+    assert (await gateway.wait(waiting, PATIENCE_S, "recorded")).status == "recorded"
+    await done(gateway, close(3_000), name)
+    await billed(gateway, name)
+
+
+async def test_a_visit_without_charges_has_no_bill(gateway: Gateway) -> None:
+    name = await done(gateway, visit())
+    await done(gateway, CloseWish(), name)
+    assert gateway.money.rows_kept.due("visit", 9) == []
+    page = await shown(gateway, "visit", name)
+    assert (page["state"], page["charges"], page["bill_id"]) == ("closed", [], None)
+
+
+async def test_the_bill_follows_after_the_gateway_was_killed(credit: Credit) -> None:
+    signed = await credit.agreed(credit.lend())
+    name = await done(credit.gateway, visit(agreement=signed))
+    await done(credit.gateway, charge("JF-1", 3_000), name)
+    credit.province.hold()
+    await credit.gateway.money.do(close(3_000), STAFF, name)
+    again = await credit.province.crash(credit.gateway)
+    again.begin()
+    credit.province.go_on()
+    await billed(again, name)
+    assert len(credit.province.recorded_bills()) == 1
+
+
+async def test_one_bill_answers_so_many_charges_and_no_more(gateway: Gateway) -> None:
+    name = await done(gateway, visit())
+    for number in range(ANSWERED_MAX):
+        await done(gateway, charge(f"JF-{number}", 10, card=CardWish(f"slip {number}", 10)), name)
+    assert await refused(gateway, charge("JF-x", 10, card=CardWish("slip x", 10)), name) == "too_many_charges"
+    assert (await gateway.money.do(charge("JF-3", 10, card=CardWish("slip 3", 10)), STAFF, name)).repeated
+    await done(gateway, close(10 * ANSWERED_MAX), name)
+    await billed(gateway, name)
+
+
+async def test_an_appointment_becomes_a_visit(credit: Credit) -> None:
+    clinic = Clinic(credit.province, credit.gateway)
+    schedule = await clinic.published()
+    name = await done(clinic.gateway, booked(schedule))
+    await done(clinic.gateway, ConfirmationWish(), name)
+    assert await refused(clinic.gateway, visit(appointment=name)) == "too_early"
+    clinic.at(clinic.noon_ms + 24 * 60 * MINUTE_MS)
+    assert await refused(clinic.gateway, visit(payer=LI, appointment=name)) == "appointment_of_other"
+    opened = await done(clinic.gateway, visit(appointment=name))
+    page = await shown(clinic.gateway, "appointment", name)
+    assert (page["state"], page["visit"]) == ("checked_in", opened)
+    assert await refused(clinic.gateway, visit("JZ-2", appointment=name)) == "appointment_used"
+
+
+async def test_overdue_credit_blocks_numbers_and_never_an_emergency(credit: Credit) -> None:
+    """FEATURES 98: repaid, booking opens again."""
+    clinic = Clinic(credit.province, credit.gateway)
+    signed = await credit.agreed(credit.lend())
+    name = await done(clinic.gateway, visit(agreement=signed, cap_fen=20_000))
+    await done(clinic.gateway, charge("JF-1", 20_000), name)
+    await done(clinic.gateway, close(20_000), name)
+    credit.overdue()
+    clinic.noon_ms = credit.province.now_ms
+    schedule = await clinic.published()
+    assert await refused(clinic.gateway, booked(schedule)) == "account_overdue"
+    assert await refused(clinic.gateway, visit("JZ-2")) == "account_overdue"
+    assert await refused(clinic.gateway, visit("JZ-2", kind="emergency")) == "emergency_undeclared"
+    emergency = visit("JZ-2", kind="emergency", declared_by="doctor-7", agreement=signed, cap_fen=50_001)
+    assert await refused(clinic.gateway, emergency) == "credit_line_exceeded"
+    opened = await done(clinic.gateway, replace(emergency, cap_fen=50_000))
+    await done(clinic.gateway, charge("JF-2", 30_000), opened)
+    page = await shown(clinic.gateway, "visit", opened)
+    assert (page["emergency"], page["declared_by"], page["left_fen"]) == (True, "doctor-7", 20_000)
+    assert "declared_by" not in await shown(clinic.gateway, "visit", opened, patient(WEI))
+    line = LineRef(LENDER, mac("line"))
+    assert credit.province.run(LENDER, RepayLine(line, mac("r"), "alipay", 20_000, mac("e"))) == ["recorded"]
+    await done(clinic.gateway, booked(schedule))
+
+
+async def test_minutes_are_told_from_the_stamps(credit: Credit) -> None:
+    """FEATURES 37."""
+    clinic = Clinic(credit.province, credit.gateway)
+    name = await done(clinic.gateway, visit())
+    for minutes, step in ((12, "called"), (20, "tested"), (50, "called")):
+        clinic.at(clinic.noon_ms + minutes * MINUTE_MS)
+        await done(clinic.gateway, StampWish(step), name)
+    assert await refused(clinic.gateway, StampWish("called", number=2), name) == "stamp_exists"
+    assert await refused(clinic.gateway, StampWish("called", number=9), name) == "standing_moved"
+    clinic.at(clinic.noon_ms + 55 * MINUTE_MS)
+    await done(clinic.gateway, CloseWish(), name)
+    page = await shown(clinic.gateway, "timeline", name, patient(WEI))
+    assert [(step["step"], step["after_minutes"]) for step in page["steps"]] == [
+        ("registered", 0),
+        ("called", 12),
+        ("tested", 20),
+        ("called", 50),
+    ]
+    assert (page["queued"], page["treated"], page["tested"], page["total"], page["closed"]) == (12, 13, 30, 55, True)
+
+
+async def test_a_patient_sees_their_own_visits(credit: Credit) -> None:
+    gateway = credit.gateway
+    name = await done(gateway, visit())
+    (mine,) = (await gateway.money.rows("visit", patient(WEI), None, 9)).data
+    assert (mine["visit"], mine["visit_no"], mine["state"]) == (name, "JZ-1", "open")
+    assert (await gateway.money.rows("visit", patient(LI), None, 9)).data == []
+    for kind in ("visit", "timeline"):
+        assert await gateway.money.show(kind, name, patient(LI)) is None
+        with pytest.raises(ServiceRefused, match="visit_unknown"):
+            await gateway.money.show(kind, "no name", STAFF)
+
+
+async def test_the_other_gateway_stamps_and_does_not_charge(credit: Credit) -> None:
+    name = await done(credit.gateway, visit())
+    other = await credit.province.start("hospital-a-2")
+    await done(other, StampWish("called"), name)
+    page = await shown(other, "visit", name)
+    assert ([stamp["step"] for stamp in page["stamps"]], "visit_no" in page) == (["registered", "called"], False)
+    for wish in (charge("JF-1", 100, card=CardWish("slip 1", 100)), CloseWish()):
+        assert await refused(other, wish, name) == "visit_unknown"
