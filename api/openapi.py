@@ -38,6 +38,8 @@ TAGS = {
     "public": "Whoever holds a bill checks it",
     "payments": "What is owed, orders over many channels, refunds",
     "deposits": "Money that a patient leaves with a hospital",
+    "appointments": "Schedules, numbers that are given out, appointments",
+    "visits": "Visits without a cashier, and how long they took",
     "credit": "Treatment on credit: agreements, holds, charges without a cashier",
     "claims": "Bills that people claim from their insurer, and what the insurer keeps of its decisions",
     "accounting": "Units that pay or refund bills book them",

@@ -61,6 +61,7 @@ CATALOGUES = Policy(
 )
 AUDITING = Policy(anyone=_roles("auditor"), own=_roles("finance_clerk"))
 
+MANAGING = Policy(own=_roles("hospital_admin"))  # what a hospital offers, and when
 PATIENT = Policy(anyone=_roles("patient"))
 CASHIER_OR_PATIENT = Policy(anyone=_roles("patient"), own=_roles("cashier", "hospital_admin"))
 
@@ -120,6 +121,26 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/deposits/{name}/payments"): ISSUING,
     ("POST", "/v1/deposits/{name}/use"): ISSUING,
     ("POST", "/v1/deposits/{name}/settlement"): ISSUING,
+    ("POST", "/v1/schedules"): MANAGING,
+    ("GET", "/v1/schedules"): CASHIER_OR_PATIENT,
+    ("GET", "/v1/schedules/{name}"): CASHIER_OR_PATIENT,
+    ("POST", "/v1/schedules/{name}/stop"): MANAGING,
+    ("POST", "/v1/schedules/{name}/substitution"): MANAGING,
+    ("POST", "/v1/appointments"): CASHIER_OR_PATIENT,
+    ("GET", "/v1/appointments/{name}"): CASHIER_OR_PATIENT,
+    ("GET", "/v1/me/appointments"): PATIENT,
+    ("POST", "/v1/appointments/{name}/fee"): CASHIER_OR_PATIENT,
+    ("POST", "/v1/appointments/{name}/confirmation"): CASHIER_OR_PATIENT,
+    ("POST", "/v1/appointments/{name}/cancellation"): CASHIER_OR_PATIENT,
+    ("POST", "/v1/appointments/{name}/check-in"): CASHIER_OR_PATIENT,
+    ("POST", "/v1/appointments/{name}/miss"): ISSUING,
+    ("POST", "/v1/visits"): ISSUING,
+    ("GET", "/v1/visits/{name}"): CASHIER_OR_PATIENT,
+    ("GET", "/v1/me/visits"): PATIENT,
+    ("GET", "/v1/visits/{name}/timeline"): CASHIER_OR_PATIENT,
+    ("POST", "/v1/visits/{name}/stamps"): ISSUING,
+    ("POST", "/v1/visits/{name}/charges"): ISSUING,
+    ("POST", "/v1/visits/{name}/close"): ISSUING,
     ("POST", "/v1/credit-agreements"): ISSUING,
     ("GET", "/v1/credit-agreements/{name}"): CASHIER_OR_PATIENT,
     ("POST", "/v1/credit-agreements/{name}/end"): ISSUING,

@@ -319,6 +319,10 @@ class Money(Protocol):
         """One thing; None where there is nothing, or nothing for the reader. Raises ServiceRefused `…_unknown`."""
         ...
 
+    async def schedules_of(self, department: str, day: int, after: str | None, limit: int) -> Page:
+        """Of a day, yyyymmdd, as far as this gateway published them; `department` may be empty."""
+        ...
+
     async def rows(self, kind: str, reader: Reader, after: str | None, limit: int) -> Page:
         """A patient's own of a kind. Raises ServiceRefused `identity_missing`."""
         ...

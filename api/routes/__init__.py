@@ -5,6 +5,7 @@ from __future__ import annotations
 from api.route import Route
 from api.routes import (
     accesses,
+    appointments,
     approvals,
     audit,
     bills,
@@ -33,6 +34,7 @@ from api.routes import (
     public,
     settlements,
     trails,
+    visits,
     waiting,
 )
 
@@ -47,6 +49,8 @@ ROUTES: tuple[Route, ...] = (
     *payments.ROUTES,
     *channels.ROUTES,
     *credit.ROUTES,
+    *appointments.ROUTES,
+    *visits.ROUTES,
     *lookups.ROUTES,
     *disputes.ROUTES,
     *grants.ROUTES,

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from api.schemas import claim_examples, credit_examples, examples, money_examples
+from api.schemas import claim_examples, credit_examples, examples, money_examples, visit_examples
 from chain.bill import BillRequest, Payer, verify_request
 from chain.codec import encode
 from chain.errors import ContentRefused
@@ -49,7 +49,7 @@ from node.services.desks import ClaimStanding, ClaimWish
 from tests.chain.making import Chain, details, genesis, issue_bill
 
 CHAIN_ID = "c0ffee00" * 8
-PAGES = money_examples.PAGES | credit_examples.PAGES
+PAGES = money_examples.PAGES | credit_examples.PAGES | visit_examples.PAGES
 ANY_BILL = {examples.BILL_ID}
 
 
@@ -371,6 +371,10 @@ class FakeMoney:
             raise ServiceRefused("channel_unknown")
         target.write(b"as it came")
 
+    async def schedules_of(self, department: str, day: int, after: str | None, limit: int) -> Page:
+        self.desk.calls.append(("schedules_of", department, day, after, limit))
+        return Page([visit_examples.SCHEDULE], None if after else "5c")
+
     async def hear(self, channel: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, bytes]:
         self.desk.calls.append(("hear", channel, body))
         if channel != "alipay":
@@ -383,7 +387,7 @@ class FakeMoney:
 
     async def rows(self, kind: str, reader: Reader, after: str | None, limit: int) -> Page:
         self.desk.calls.append(("rows", kind, after, limit))
-        if kind in ("notice", "agreement") and reader.role != "patient":
+        if kind in ("notice", "agreement", "appointment", "visit") and reader.role != "patient":
             raise ServiceRefused("identity_missing")
         return Page([PAGES[kind]], None if after else "17")
 
