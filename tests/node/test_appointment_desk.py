@@ -239,6 +239,34 @@ async def test_the_fee_is_paid_and_the_number_is_confirmed_and_billed_by_itself(
     await until(lambda: not clinic.gateway.money.rows_kept.due("confirm", 9))
 
 
+async def paid_meanwhile(clinic: Clinic) -> tuple[str, Gateway, Gateway]:
+    """A fee was asked for at a gateway that is gone, and paid at the other one: appointment, the first one opened again, the other."""
+    schedule = await clinic.published(numbers=1, **with_fee())
+    name = await done(clinic.gateway, booked(schedule))
+    order = await done(clinic.gateway, FeeWish([PartWish("cash", 5_000)]), name)
+    again = await clinic.province.crash(clinic.gateway)
+    other = await clinic.province.start("hospital-a-2")
+    await done(other, PaymentWish(0, "receipt 1", 5_000), order)
+    assert await state(other, name) == "held"
+    return name, again, other
+
+
+async def test_a_gateway_that_was_gone_in_between_confirms_what_was_paid(clinic: Clinic) -> None:
+    name, again, _ = await paid_meanwhile(clinic)
+    again.begin()
+    await became(again, name, "confirmed")
+
+
+async def test_a_fee_whose_number_is_somebody_elses_by_now_is_told_of(clinic: Clinic) -> None:
+    name, again, other = await paid_meanwhile(clinic)
+    clinic.at(clinic.noon_ms + 15 * MINUTE_MS)
+    await done(other, booked((await shown(other, "appointment", name))["schedule"], "YY-2", LI))
+    again.begin()
+    await until(lambda: bool(again.money.fees.failed))
+    assert again.money.fees.failed == {bytes.fromhex(name): "hold_expired"}
+    assert await state(again, name) == "lapsed"
+
+
 async def test_an_unpaid_number_is_free_again_when_its_time_is_over(clinic: Clinic) -> None:
     """FEATURES 34."""
     schedule = await clinic.published(numbers=1, **with_fee())
