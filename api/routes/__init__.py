@@ -22,7 +22,9 @@ from api.routes import (
     institutions,
     insurers,
     ledger,
+    lenders,
     life,
+    lines,
     lookups,
     me,
     numbers,
@@ -65,6 +67,8 @@ ROUTES: tuple[Route, ...] = (
     *files.ROUTES,
     *claims.ROUTES,
     *insurers.ROUTES,
+    *lines.ROUTES,
+    *lenders.ROUTES,
     *waiting.ROUTES,
     *events.ROUTES,
 )
