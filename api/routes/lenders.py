@@ -55,7 +55,7 @@ async def state_line(call: Call) -> Response:
 async def state_all(call: Call) -> Response:
     acted, following = await call.lender.state_all(call.parameters("after").get("after"))
     counts = dict(sorted(Counter[str](one.status for one in acted).items()))
-    owed_fen = sum(one.amount_fen or 0 for one in acted if one.status == "recorded")
+    owed_fen = sum(one.amount_fen or 0 for one in acted if one.status == "recorded" and not one.repeated)
     return render(call, LineStatements([_answer(one) for one in acted], counts, owed_fen, following))
 
 
@@ -170,7 +170,6 @@ ROUTES = (
         state_line,
         None,
         examples.STATED,
-        "statement_exists",
         "not_the_bearer",
         "owed_differs",
         "nothing_owed",

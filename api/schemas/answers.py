@@ -193,5 +193,5 @@ class LineStatements(msgspec.Struct, frozen=True):
 
     statements: list[LineActed]
     counts: dict[str, int]  # by status
-    owed_fen: int  # of those recorded
+    owed_fen: int  # of those recorded now
     next: str | None

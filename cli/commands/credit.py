@@ -158,7 +158,10 @@ def statement(
                 break
             following = f"?after={quote(answer['next'], safe='')}"
     stated = [row for row in rows if row["status"] == "recorded"]
-    refused, owed_fen = len(rows) - len(stated), sum(row["amount_fen"] for row in stated)
+    refused, owed_fen = (
+        len(rows) - len(stated),
+        sum(row.get("amount_fen", 0) for row in stated if not row.get("repeated")),
+    )
     if as_json:
         output.print_json({"statements": rows, "stated": len(stated), "refused": refused, "owed_fen": owed_fen})
     else:

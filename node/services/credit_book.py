@@ -49,7 +49,7 @@ class CreditBook:
         database = Database.create(path) if is_new else Database.open(path)
         secret = database.get(SECRET)
         if secret is None:
-            if database.scan(b"l", limit=1):
+            if next(iter(database.scan(b"l", limit=1)), None) is not None:
                 raise StorageDamaged(str(path), "the key of its digests is missing")
             secret = os.urandom(SECRET_BYTES)
             database.write({SECRET: secret})

@@ -24,6 +24,7 @@ WAIT_S = 12  # for the ledger's word
 STATED_AT_ONCE = 50  # statements in one transaction
 LINES_AT_ONCE = 200  # looked at in one request
 HOUR_MS = 3_600_000  # a block may be stamped after midnight
+STATED_TODAY = "statement_exists"
 REPEATED = "already_recorded"  # the very operation, sent before
 
 
@@ -80,15 +81,23 @@ class CreditDues:
 
     async def state(self, line: str) -> Acted:
         operation = await self._statement(await self.page(line), {})
-        return await self.act(line, operation, amount_fen=operation.owed_fen, due=utc_text(operation.due_ms))
+        (sent,) = await self._send([operation])
+        return _done(_stated(operation, *sent))
 
     async def act(self, line: str, operation: Operation, **more: Any) -> Acted:
         """Raises ServiceRefused with the ledger's code, OutcomeUnknown while nobody knows."""
-        (outcome,) = await self._mirror.act([Entry(False, operation)], WAIT_S)
-        acted = _acted(line, outcome, **more)
-        if acted.status == "refused":
-            raise ServiceRefused(acted.code or "unavailable")
-        return acted
+        (sent,) = await self._send([operation])
+        return _done(_acted(line, *sent, **more))
+
+    async def _send(self, operations: Sequence[Operation]) -> list[tuple[Outcome, bool]]:
+        """What became of each, and whether it stood on the ledger before. Raises ServiceRefused, OutcomeUnknown."""
+        await self._mirror.meet()
+        before = self._mirror.head().height
+        outcomes = await self._mirror.act([Entry(False, operation) for operation in operations], WAIT_S)
+        return [
+            (outcome, outcome.is_recorded and outcome.height is not None and outcome.height <= before)
+            for outcome in outcomes
+        ]
 
     # ── all of them ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -105,10 +114,8 @@ class CreditDues:
         for place in range(0, len(rows), STATED_AT_ONCE):
             part = rows[place : place + STATED_AT_ONCE]
             operations = [await self._statement(row, terms) for row in part]
-            outcomes = await self._mirror.act([Entry(False, operation) for operation in operations], WAIT_S)
-            for row, operation, outcome in zip(part, operations, outcomes, strict=True):
-                said = {"amount_fen": operation.owed_fen, "due": utc_text(operation.due_ms)}
-                acted.append(_acted(row["line"], outcome, **said))
+            outcomes = await self._send(operations)
+            acted += [_stated(operation, *sent) for operation, sent in zip(operations, outcomes, strict=True)]
         return acted, page["next"]
 
     def _bears(self, row: dict[str, Any]) -> bool:
@@ -137,15 +144,30 @@ class CreditDues:
         return self._offset_ms
 
 
-def _acted(line: str, outcome: Outcome, **more: Any) -> Acted:
+def _acted(line: str, outcome: Outcome, repeated: bool, **more: Any) -> Acted:
     """Raises OutcomeUnknown while the ledger has not said."""
     if outcome.is_recorded:
-        return Acted(line, "recorded", None, outcome.height, **more)
+        return Acted(line, "recorded", None, outcome.height, repeated, **more)
     if outcome.code == REPEATED:
         return Acted(line, "recorded", None, outcome.height, True, **more)
     if outcome.status == "refused":
         return Acted(line, "refused", outcome.code, outcome.height, **more)
     raise OutcomeUnknown
+
+
+def _stated(operation: StateLine, outcome: Outcome, repeated: bool) -> Acted:
+    """Stated before on this day, with whatever was owed then, counts as done."""
+    line = operation.line.line.hex()
+    if outcome.code == STATED_TODAY:
+        return Acted(line, "recorded", repeated=True)
+    return _acted(line, outcome, repeated, amount_fen=operation.owed_fen, due=utc_text(operation.due_ms))
+
+
+def _done(acted: Acted) -> Acted:
+    """Raises ServiceRefused with the ledger's code."""
+    if acted.status == "refused":
+        raise ServiceRefused(acted.code or "unavailable")
+    return acted
 
 
 def _end_of_day(text: str, offset_ms: int, pointer: str) -> int:
