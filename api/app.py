@@ -26,7 +26,7 @@ from api.route import BOTH, GATEWAY, Route
 from api.routes import ROUTES
 from chain.errors import ChainError
 from node.service import Archive, Counter, Desk, Reader, Served, ServiceRefused
-from node.services.desks import Insurer
+from node.services.desks import Insurer, Lender
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -34,7 +34,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 FRAMEWORK_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 415: "media_type_unsupported"}
 
 
-def build_app(desk: Counter | Archive | Insurer, tokens: TokenVerifier, settings: ApiSettings | None = None) -> ASGIApp:
+def build_app(
+    desk: Counter | Archive | Insurer | Lender, tokens: TokenVerifier, settings: ApiSettings | None = None
+) -> ASGIApp:
     """The ASGI app of a gateway, a mirror or an organisation's service: the routes of its kind. Everything runs on the caller's loop,
     except the checks of proofs. Raises KeyError for a route without a policy."""
     settings = settings or ApiSettings()

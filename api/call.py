@@ -16,7 +16,7 @@ from starlette.requests import Request
 from api.body import BYTES, JSON, decode_json, read_body
 from api.errors import ApiRefused
 from node.service import Archive, Counter, Desk, Reader
-from node.services.desks import Insurer
+from node.services.desks import Insurer, Lender
 
 T = TypeVar("T")
 
@@ -70,6 +70,11 @@ class Call:
     def insurer(self) -> Insurer:
         """The desk of a path that only insurers' services serve."""
         return cast(Insurer, self.desk)
+
+    @property
+    def lender(self) -> Lender:
+        """The desk of a path that only lenders' services serve."""
+        return cast(Lender, self.desk)
 
     async def read_json(self, kind: type[T], texts: bool = True) -> T:
         """The body as `kind`; see `decode_json`."""

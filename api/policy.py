@@ -62,6 +62,9 @@ CATALOGUES = Policy(
 AUDITING = Policy(anyone=_roles("auditor"), own=_roles("finance_clerk"))
 
 MANAGING = Policy(own=_roles("hospital_admin"))  # what a hospital offers, and when
+LINES = Policy(anyone=_roles("auditor", "operator", "hospital_admin"))
+LENDING = Policy(own=_roles("operator"))
+
 PATIENT = Policy(anyone=_roles("patient"))
 CASHIER_OR_PATIENT = Policy(anyone=_roles("patient"), own=_roles("cashier", "hospital_admin"))
 
@@ -212,6 +215,18 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/claim-terms"): PUBLIC,
     ("POST", "/v1/claims:check"): PATIENT,
     ("POST", "/v1/claims:batch"): PATIENT,
+    # credit at a mirror: terms are known to whoever lends, borrows or watches; of lines the node decides
+    ("GET", "/v1/credit-products/{lender}/{product}"): CATALOGUES,
+    ("GET", "/v1/credit-lines"): LINES,
+    ("GET", "/v1/credit-lines/{line}"): LINES,
+    # at a lender's own service
+    ("POST", "/v1/credit-accounts"): PATIENT,
+    ("GET", "/v1/credit-accounts/{line}"): Policy(anyone=_roles("patient"), own=_roles("operator")),
+    ("POST", "/v1/credit-accounts/{line}/revocation"): Policy(anyone=_roles("patient"), own=_roles("operator")),
+    ("POST", "/v1/credit-accounts/{line}/repayments"): LENDING,
+    ("POST", "/v1/credit-accounts/{line}/instalments"): LENDING,
+    ("POST", "/v1/credit-accounts/{line}/statements"): LENDING,
+    ("POST", "/v1/credit-statements"): LENDING,
     # the transaction's own signature says for whom it speaks, here too
     ("POST", "/v1/bills/{bill_id}/accounting"): Policy(
         anyone=_roles("insurer_clerk", "employer_clerk", "hospital_admin", "finance_clerk", "operator")

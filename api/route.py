@@ -14,7 +14,8 @@ GATEWAY = "gateway"
 MIRROR = "mirror"
 BOTH = (GATEWAY, MIRROR)
 INSURER = "insurer"
-SERVING = (*BOTH, INSURER)  # whatever serves REST: nodes, and organisations' own services
+LENDER = "lender"
+SERVING = (*BOTH, INSURER, LENDER)  # whatever serves REST: nodes, and organisations' own services
 
 Handler = Callable[[Call], Awaitable[Response]]
 

@@ -91,7 +91,7 @@ class Client:
 
     def get(self, path: str, **parameters: Any) -> Any:
         """The JSON answer. Raises CommandFailed with the node's problem, or Unreachable."""
-        return _json(
+        return read_json(
             self.send("GET", path, params={key: value for key, value in parameters.items() if value is not None})
         )
 
@@ -116,7 +116,7 @@ class Client:
         headers = {"Content-Type": "application/json"}
         if wait_s:
             headers["Prefer"] = f"wait={wait_s}"
-        return _json(self.send("POST", path, content=content, headers=headers))
+        return read_json(self.send("POST", path, content=content, headers=headers))
 
     def send(self, method: str, path: str, **more: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {self._bearer()}", "Accept-Language": "en", **more.pop("headers", {})}
@@ -128,7 +128,7 @@ class Client:
             raise Unreachable(self.node, self.url, error) from None
         if response.is_success:
             return response
-        raise CommandFailed.of_problem(_problem(response), exit_code_of_status(response.status_code))
+        raise CommandFailed.of_problem(read_problem(response), exit_code_of_status(response.status_code))
 
     def _bearer(self) -> str:
         if time.monotonic() - self._token_at > TOKEN_RENEWED_S:
@@ -239,7 +239,7 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _json(response: httpx2.Response) -> Any:
+def read_json(response: httpx2.Response) -> Any:
     try:
         return msgspec.json.decode(response.content)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -248,7 +248,7 @@ def _json(response: httpx2.Response) -> Any:
         ) from None
 
 
-def _problem(response: httpx2.Response) -> dict[str, Any]:
+def read_problem(response: httpx2.Response) -> dict[str, Any]:
     try:
         problem = msgspec.json.decode(response.content)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

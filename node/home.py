@@ -116,6 +116,16 @@ class OrganisationHome(msgspec.Struct, frozen=True):
         return self.root / "token-issuers.json"
 
     @property
+    def score_providers(self) -> Path:
+        """Whose attestations a lender's service believes."""
+        return self.root / "score-providers.json"
+
+    @property
+    def credit_book(self) -> Path:
+        """What a lender's service keeps of its own."""
+        return self.root / "credit-book"
+
+    @property
     def admission(self) -> Path:
         """The request to be taken in, of an organisation that came after genesis."""
         return self.root / "admission.json"

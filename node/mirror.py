@@ -53,6 +53,7 @@ from node.ledger_pages import (
     transaction_pages,
     utc_text,
 )
+from node.lending_desk import LendingDesk
 from node.life_index import LifeIndex
 from node.life_pages import life_page
 from node.lookups import Lookups
@@ -155,6 +156,7 @@ class Mirror:
         self._trail = MoneyTrail(ledger, ledger.genesis.parameters.utc_offset_minutes)
         self._waiting = WaitingDesk(ledger)
         self.reimbursing = ClaimDesk(ledger, self.bills, lambda: time.time_ns() // 1_000_000)
+        self.lending = LendingDesk(ledger, lambda: time.time_ns() // 1_000_000)
         self._verification = PublicVerification(self.bills.face)
         self.batches = BatchVerification(ledger.chain_id, organisation, unit_key, self._compare, self._prove_key)
 

@@ -440,6 +440,23 @@ class Reimbursing(Protocol):
         ...
 
 
+class Lending(Protocol):
+    """What an archive tells of credit."""
+
+    def product(self, lender: str, name: str, version: int | None) -> dict[str, Any] | None:
+        """{lender, product, version, newest, terms}; the newest version if none is named."""
+        ...
+
+    def line(self, lender: str, name: str, reader: Reader) -> dict[str, Any] | None:
+        """{lender, line, product, version, state, until, bearer, line_fen, left_fen, owed_fen, overdue, dues …}; `name` is hex. For
+        the lender, the hospital that bears its risk, and auditors."""
+        ...
+
+    def lines(self, lender: str, owing: bool, after: str | None, limit: int, reader: Reader) -> Page:
+        """The same of all of a lender's, or of those on which something is owed, by name; for the lender and auditors."""
+        ...
+
+
 class Family(Protocol):
     """Who reads for whom. Names of relations are hex."""
 
@@ -550,6 +567,9 @@ class Archive(Desk, Protocol):
 
     @property
     def reimbursing(self) -> Reimbursing: ...
+
+    @property
+    def lending(self) -> Lending: ...
 
     async def claim_evidence(self, insurer: str, claim: str, reader: Reader) -> bytes | None:
         """The file that an insurer keeps of a decision; `claim` is hex. Raises ServiceRefused `claim_undecided`."""

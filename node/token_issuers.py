@@ -26,7 +26,12 @@ ROLES_BY_KIND: dict[str, tuple[str, ...]] = {
 }
 ROLES_OF_OTHERS = ("operator",)
 SIGN_ON = "finance"  # kind of organisation whose key says who patients are
-SERVICE_KINDS = ("insurer", "insurance")  # kinds of organisation that have a service of their own for patients
+SERVICE_KINDS = (
+    "insurer",
+    "insurance",
+    "lender",
+    "bank",
+)  # kinds of organisation that have a service of their own for patients
 
 
 class TokenIssuer(msgspec.Struct, frozen=True):

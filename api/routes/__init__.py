@@ -23,7 +23,9 @@ from api.routes import (
     institutions,
     insurers,
     ledger,
+    lenders,
     life,
+    lines,
     lookups,
     me,
     numbers,
@@ -69,6 +71,8 @@ ROUTES: tuple[Route, ...] = (
     *files.ROUTES,
     *claims.ROUTES,
     *insurers.ROUTES,
+    *lines.ROUTES,
+    *lenders.ROUTES,
     *waiting.ROUTES,
     *events.ROUTES,
 )

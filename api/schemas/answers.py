@@ -174,3 +174,24 @@ class ProofCheck(msgspec.Struct, frozen=True):
     valid: bool
     checks: list[dict[str, Any]]
     bill: dict[str, Any] | None
+
+
+class LineActed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was recorded of a line; `repeated` if the same was recorded before."""
+
+    line: str
+    status: Literal["recorded", "refused"]
+    code: str | None = None  # why one statement of several was refused
+    height: int | None = None
+    repeated: bool = False
+    amount_fen: int | None = None
+    due: str | None = None
+
+
+class LineStatements(msgspec.Struct, frozen=True):
+    """Of a part of the lines with debt whose risk the lender bears; `next` leads to the rest."""
+
+    statements: list[LineActed]
+    counts: dict[str, int]  # by status
+    owed_fen: int  # of those recorded now
+    next: str | None

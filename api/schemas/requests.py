@@ -9,8 +9,9 @@ import msgspec
 from chain.bill import BillRequest, ShortText
 from chain.catalogue import CATALOGUE_VERSIONS_MAX, ENTRIES_MAX
 from chain.codec import FEN_MAX, PlaceCode
-from chain.operation import AUTHORITY_BYTES_MAX, PAPERS_MAX, PLACES_MAX
-from node.services.desks import BILLS_MAX
+from chain.operation import AUTHORITY_BYTES_MAX, INSTALMENTS_MAX, PAPERS_MAX, PLACES_MAX
+from node.services.attestation import CHARACTERS_MAX
+from node.services.desks import BILLS_MAX, InstalmentWish
 
 BATCH_MAX = 1_000  # bills in one request
 VERIFICATIONS_MAX = 10_000  # rows in one request
@@ -290,3 +291,28 @@ class Verifications(Body, frozen=True):
     """Rows as they came, each as one verification."""
 
     rows: msgspec.Raw
+
+
+LineDraw = Annotated[int, msgspec.Meta(ge=1, le=FEN_MAX)]
+
+
+class EnrolRequest(Body, frozen=True):
+    """Which of the lender's products, and what a score provider attests: a compact JWS. Personal; never kept."""
+
+    product: Organisation
+    attestation: Annotated[str, msgspec.Meta(min_length=1, max_length=CHARACTERS_MAX, pattern=r"\A[A-Za-z0-9_.-]+\Z")]
+
+
+class RepaymentRequest(Body, frozen=True):
+    """The lender's own number of it, and over which channel it came."""
+
+    repayment_no: Text
+    channel: Code
+    amount_fen: LineDraw
+
+
+class InstalmentsRequest(Body, frozen=True):
+    """By date; together what is owed now."""
+
+    plan_no: Text
+    instalments: Annotated[list[InstalmentWish], msgspec.Meta(min_length=1, max_length=INSTALMENTS_MAX)]

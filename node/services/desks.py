@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 
@@ -49,4 +49,67 @@ class Insurer(Served, Protocol):
 
     async def claim(self, reader: Reader, wishes: Sequence[ClaimWish]) -> list[ClaimStanding]:
         """Lock each bill, and decide at once what is small; each stands for itself. Raises as `check`."""
+        ...
+
+
+DueDate = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
+
+
+class Enrolled(msgspec.Struct, frozen=True):
+    """A line, and whether it was there before."""
+
+    page: dict[str, Any]
+    repeated: bool
+
+
+class Acted(msgspec.Struct, frozen=True):
+    """What was recorded of a line. `repeated`: the same was asked for and recorded before."""
+
+    line: str
+    status: Literal["recorded", "refused"]
+    code: str | None = None  # why a statement among several was refused
+    height: int | None = None
+    repeated: bool = False
+    amount_fen: int | None = None  # that is owed, or was paid
+    due: str | None = None  # RFC 3339: by when
+
+
+class InstalmentWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So much by the end of a local day."""
+
+    due: DueDate
+    amount_fen: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Lender(Served, Protocol):
+    """A lender's service: for people whom it lends to, and its own staff. Unknown and forbidden look the same."""
+
+    async def enrol(self, reader: Reader, product: str, attestation: str) -> Enrolled:
+        """A line for the asking person. Raises ServiceRefused `attestation_invalid`, `attestation_expired`, `attestation_of_other`,
+        `product_unknown`, `not_eligible`, the rules' codes, `unavailable`."""
+        ...
+
+    async def account(self, reader: Reader, line: str) -> dict[str, Any] | None:
+        """{line, product, state, line_fen, left_fen, owed_fen, dues …}; `line` is hex. Raises ServiceRefused `unavailable`."""
+        ...
+
+    async def revoke(self, reader: Reader, line: str, reason: str) -> Acted:
+        """Nothing new is drawn from it; what is owed stays owed. Raises ServiceRefused, the rules' codes."""
+        ...
+
+    async def repay(self, line: str, number: str, channel: str, amount_fen: int) -> Acted:
+        """What came over a channel; `number` is the lender's own. Raises ServiceRefused, the rules' codes."""
+        ...
+
+    async def agree(self, line: str, number: str, instalments: Sequence[InstalmentWish]) -> Acted:
+        """Dates in the place of all before. Raises ServiceRefused, the rules' codes, `invalid_value` for a day that is none."""
+        ...
+
+    async def state(self, line: str) -> Acted:
+        """What is owed on a line now, and by when; once a local day. Raises ServiceRefused, the rules' codes."""
+        ...
+
+    async def state_all(self, after: str | None) -> tuple[list[Acted], str | None]:
+        """The same of a part of the lender's lines: those that owe something and whose risk it bears; and the `after` of the next
+        part. Raises ServiceRefused `unavailable`, `cursor_invalid`."""
         ...

@@ -20,7 +20,16 @@ from tests.api.fake_desk import CHAIN_ID, FakeDesk, FakeGateway, FakeMirror
 NOW_S = 1_772_328_600
 KEY = SigningKey.from_seed(b"\x11" * 32)
 FOREIGN_KEY = SigningKey.from_seed(b"\x22" * 32)
-ORGANISATIONS = ["hospital-a", "hospital-b", "finance-city", "finance", "audit-office", "insurer-a", "insurer-b"]
+ORGANISATIONS = [
+    "hospital-a",
+    "hospital-b",
+    "finance-city",
+    "finance",
+    "audit-office",
+    "insurer-a",
+    "insurer-b",
+    "lender-a",
+]
 
 PERSON = Identity("01", "SYNTHETIC-0001", "Synthetic Person")
 

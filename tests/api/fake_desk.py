@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from api.schemas import claim_examples, credit_examples, examples, money_examples, visit_examples
+from api.schemas import claim_examples, credit_examples, examples, lending_examples, money_examples, visit_examples
 from chain.bill import BillRequest, Payer, verify_request
 from chain.codec import encode
 from chain.errors import ContentRefused
@@ -45,7 +45,7 @@ from node.service import (
     Status,
     WaitingQuery,
 )
-from node.services.desks import ClaimStanding, ClaimWish
+from node.services.desks import Acted, ClaimStanding, ClaimWish, Enrolled, InstalmentWish
 from tests.chain.making import Chain, details, genesis, issue_bill
 
 CHAIN_ID = "c0ffee00" * 8
@@ -541,6 +541,63 @@ class FakeReimbursing:
         return Page([row] if is_theirs and state in (None, row["state"]) and after is None else [])
 
 
+class FakeLending:
+    """Knows the product and the line of the examples."""
+
+    def product(self, lender: str, name: str, version: int | None) -> dict[str, Any] | None:
+        row = lending_examples.PRODUCT
+        is_this = (lender, name) == (row["lender"], row["product"]) and version in (None, row["version"])
+        return row if is_this else None
+
+    def line(self, lender: str, name: str, reader: Reader) -> dict[str, Any] | None:
+        rows = self.lines(lender, False, None, 1, reader).data
+        return rows[0] if rows and name == rows[0]["line"] else None
+
+    def lines(self, lender: str, owing: bool, after: str | None, limit: int, reader: Reader) -> Page:
+        row = lending_examples.LINE
+        is_theirs = lender == row["lender"] and (reader.role == "auditor" or reader.organisation == lender)
+        return Page([row] if is_theirs and after is None else [])
+
+
+class FakeLender(FakeDesk):
+    """A lender's service, which takes everybody, and says what is wished to whatever is done."""
+
+    def __init__(self) -> None:
+        super().__init__("lender-a", "lender", "lender-a")
+        self.asked: list[Any] = []
+        self.refusal: ServiceRefused | None = None
+        self.repeated = False
+
+    async def enrol(self, reader: Reader, product: str, attestation: str) -> Enrolled:
+        self._note("enrol", reader.subject, product, attestation)
+        return Enrolled(lending_examples.LINE, self.repeated)
+
+    async def account(self, reader: Reader, line: str) -> dict[str, Any] | None:
+        return lending_examples.LINE if line == lending_examples.LINE["line"] else None
+
+    async def revoke(self, reader: Reader, line: str, reason: str) -> Acted:
+        return self._note("revoke", line, reason)
+
+    async def repay(self, line: str, number: str, channel: str, amount_fen: int) -> Acted:
+        return self._note("repay", line, number, channel, amount_fen)
+
+    async def agree(self, line: str, number: str, instalments: Sequence[InstalmentWish]) -> Acted:
+        return self._note("agree", line, number, list(instalments))
+
+    async def state(self, line: str) -> Acted:
+        return self._note("state", line)
+
+    async def state_all(self, after: str | None) -> tuple[list[Acted], str | None]:
+        refused = Acted("cd" * 32, "refused", "owed_differs", amount_fen=7)
+        return [self._note("state_all", after), refused], "more" if after is None else None
+
+    def _note(self, *asked: Any) -> Acted:
+        if self.refusal is not None:
+            raise self.refusal
+        self.asked.append(asked)
+        return Acted(examples.DIGEST, "recorded", None, 1042, self.repeated, 5)
+
+
 class FakeInsurer(FakeDesk):
     """An insurer's service, which approves what it knows."""
 
@@ -571,6 +628,7 @@ class FakeMirror(FakeDesk):
         self.disputes = FakeDisputes(self)
         self.events = FakeEvents(self)
         self.reimbursing = FakeReimbursing()
+        self.lending = FakeLending()
         self.bills[examples.BILL_ID] = {**examples.BILL_VIEW, "business_no": examples.BILL["business_no"]}
         self.anchor: bytes | None = b"anchor"  # of the log of accesses
         self.searched_by: Reader | None = None  # the last one

@@ -23,13 +23,13 @@ from api.auth import (
 )
 from api.errors import ConfigRefused, TokenRefused
 from api.policy import POLICIES
-from api.route import GATEWAY, INSURER, MIRROR
+from api.route import GATEWAY, INSURER, LENDER, MIRROR
 from api.routes import ROUTES
 from api.schemas import examples
 from chain.signature import SigningKey
 from node.token_issuers import TokenIssuer, organisation_issuer
 from tests.api.conftest import FOREIGN_KEY, KEY, NOW_S, ORGANISATIONS, bearer, bill, problem, serve, token, verifier
-from tests.api.fake_desk import CHAIN_ID, FakeDesk, FakeGateway, FakeInsurer, FakeMirror
+from tests.api.fake_desk import CHAIN_ID, FakeDesk, FakeGateway, FakeInsurer, FakeLender, FakeMirror
 
 TAMPERED = token("cashier", "hospital-a")[:-4] + "AAAA"
 
@@ -323,6 +323,16 @@ ADMITTED = {
     "GET /v1/audit/day-totals": {*anywhere("auditor"), "finance_clerk@home"},
     "GET /v1/audit/day-books": {*anywhere("auditor", "hospital_admin"), "finance_clerk@home"},
     "GET /v1/audit/number-gaps": {*anywhere("auditor"), "finance_clerk@home"},
+    "GET /v1/credit-products/{lender}/{product}": anywhere(*CATALOGUE_READERS),
+    "GET /v1/credit-lines": anywhere("auditor", "operator", "hospital_admin"),
+    "GET /v1/credit-lines/{line}": anywhere("auditor", "operator", "hospital_admin"),
+    "POST /v1/credit-accounts": anywhere("patient"),
+    "GET /v1/credit-accounts/{line}": {*anywhere("patient"), "operator@home"},
+    "POST /v1/credit-accounts/{line}/revocation": {*anywhere("patient"), "operator@home"},
+    "POST /v1/credit-accounts/{line}/repayments": {"operator@home"},
+    "POST /v1/credit-accounts/{line}/instalments": {"operator@home"},
+    "POST /v1/credit-accounts/{line}/statements": {"operator@home"},
+    "POST /v1/credit-statements": {"operator@home"},
     "POST /v1/verifications": EVERYBODY,
     "POST /v1/proofs:check": EVERYBODY,
     "GET /v1/blocks": EVERYBODY,
@@ -343,10 +353,15 @@ def test_every_route_has_its_policy_and_its_row_here() -> None:
     assert {f"{method} {path}" for method, path in POLICIES} == names | {"GET /problems/{code}"}
 
 
-@pytest.mark.parametrize("kind", [GATEWAY, MIRROR, INSURER])
+@pytest.mark.parametrize("kind", [GATEWAY, MIRROR, INSURER, LENDER])
 def test_the_whole_table_of_roles_and_paths(kind: str) -> None:
     """Whoever is not let in gets 401 without a token and 403 with one, whatever the body says."""
-    desk: FakeDesk = {GATEWAY: FakeGateway, MIRROR: FakeMirror, INSURER: FakeInsurer}[kind]()
+    desk: FakeDesk = {
+        GATEWAY: FakeGateway,
+        MIRROR: FakeMirror,
+        INSURER: FakeInsurer,
+        LENDER: FakeLender,
+    }[kind]()
     client = serve(desk)
     for route in ROUTES:
         if kind not in route.nodes:
@@ -362,6 +377,9 @@ def test_the_whole_table_of_roles_and_paths(kind: str) -> None:
             catalogue="charges",
             version=2,
             grant=examples.DIGEST,
+            lender="lender-a",
+            product="anxin",
+            line=examples.DIGEST,
             proxy=examples.DIGEST,
             key=examples.DIGEST,
         )

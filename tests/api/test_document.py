@@ -17,10 +17,15 @@ from api.route import SERVING
 from api.routes import ROUTES
 from api.schemas import answers, examples
 from tests.api.conftest import bearer, serve
-from tests.api.fake_desk import FakeDesk, FakeGateway, FakeInsurer, FakeMirror
+from tests.api.fake_desk import FakeDesk, FakeGateway, FakeInsurer, FakeLender, FakeMirror
 
 FILES = ("application/octet-stream", "application/pdf")  # answers that are no text
-DESKS: dict[str, type[Any]] = {"gateway": FakeGateway, "mirror": FakeMirror, "insurer": FakeInsurer}
+DESKS: dict[str, type[Any]] = {
+    "gateway": FakeGateway,
+    "mirror": FakeMirror,
+    "insurer": FakeInsurer,
+    "lender": FakeLender,
+}
 METHODS = ("get", "post", "put", "delete", "patch", "head", "options")
 
 
@@ -167,6 +172,16 @@ ROLE = {
     "foreseeClaims": ("insurer_clerk", "insurer-a"),
     "claimBills": ("patient", "finance-city"),
     "checkClaims": ("patient", "finance-city"),
+    "showCreditProduct": ("auditor", "audit-office"),
+    "listCreditLines": ("auditor", "audit-office"),
+    "showCreditLine": ("auditor", "audit-office"),
+    "openCreditAccount": ("patient", "finance-city"),
+    "showCreditAccount": ("patient", "finance-city"),
+    "endCreditAccount": ("patient", "finance-city"),
+    "repayLine": ("operator", "lender-a"),
+    "agreeInstalments": ("operator", "lender-a"),
+    "stateLine": ("operator", "lender-a"),
+    "stateAllLines": ("operator", "lender-a"),
 }
 
 

@@ -44,7 +44,7 @@ def find(home: Path, texts: list[str]) -> list[str]:
     """Where any of the texts stands below `home`: "file: spelling". The node must be stopped."""
     needles = [(name, needle) for text in texts for name, needle in spellings(text).items()]
     hits = []
-    for place, data in _everything(home):
+    for place, data in everything(home):
         hits += [f"{place}: {name}" for name, needle in needles if needle in data]
     return hits
 
@@ -54,7 +54,8 @@ def find_in(data: bytes, texts: list[str]) -> list[str]:
     return [name for text in texts for name, needle in spellings(text).items() if needle in data]
 
 
-def _everything(home: Path) -> Iterator[tuple[str, bytes]]:
+def everything(home: Path) -> Iterator[tuple[str, bytes]]:
+    """Each file, and each row of each store: where it lies, and its bytes."""
     databases = {marker.parent for marker in home.rglob(MARKER)}
     for path in sorted(home.rglob("*")):
         if path.is_file():

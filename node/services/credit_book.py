@@ -1,0 +1,102 @@
+"""What a lender's service keeps of its own: which line is whose, by keyed digests of names. No name, no document, no score.
+
+Rows of a LevelDB in the lender's home:
+  secret                    32 bytes, drawn when the book is made: the key of the digests, so that a new unit key changes none
+  n number-MAC              -> line     an attestation that was taken, for one product
+  p person-MAC product      -> line     the newest line of a person
+  l line                    -> LineRow  what was signed for it
+Whoever loses the book loses no money and no line: the ledger has them; but who asks again gets another one.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from pathlib import Path
+
+from chain.codec import Count, Digest, Milliseconds, Name, Wire, decode_stored, encode
+from chain.database import MARKER, Database
+from chain.errors import StorageDamaged
+
+SECRET = b"secret"
+SECRET_BYTES = 32
+
+
+class LineRow(Wire, frozen=True):
+    """An operation that opens a line, as it was signed: sent again, it is the same one."""
+
+    line: Digest
+    product: Name
+    version: Count
+    until_ms: Milliseconds
+    approval: Digest
+    person: Digest  # MAC
+
+
+class CreditBook:
+    """One process, on its loop; what was put is on the disk when `keep` returns."""
+
+    def __init__(self, database: Database, secret: bytes) -> None:
+        self._database, self._secret = database, secret
+
+    def __repr__(self) -> str:
+        return "CreditBook()"
+
+    @classmethod
+    def open(cls, path: Path) -> CreditBook:
+        """Open the book at `path`, or make it. Raises StorageLocked while another service has it, StorageDamaged, StorageFailed."""
+        is_new = not (path / MARKER).exists()
+        database = Database.create(path) if is_new else Database.open(path)
+        secret = database.get(SECRET)
+        if secret is None:
+            if next(iter(database.scan(b"l", limit=1)), None) is not None:
+                raise StorageDamaged(str(path), "the key of its digests is missing")
+            secret = os.urandom(SECRET_BYTES)
+            database.write({SECRET: secret})
+        return cls(database, secret)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def person(self, organisation: str, subject: str) -> bytes:
+        """Somebody as one organisation's sign-on calls them."""
+        return self._mac("person", organisation, subject)
+
+    def number(self, provider: str, number: str, product: str) -> bytes:
+        """An attestation, as used for one product."""
+        return self._mac("attestation", provider, number, product)
+
+    def approval(self, number: bytes, line: bytes) -> bytes:
+        """Stands on the ledger for the decision; only who has this book can tell which one."""
+        return self._mac("approval", number.hex(), line.hex())
+
+    def of_number(self, number: bytes) -> LineRow | None:
+        return self._pointed(b"n" + number)
+
+    def of_person(self, person: bytes, product: str) -> LineRow | None:
+        return self._pointed(b"p" + person + product.encode())
+
+    def line(self, line: bytes) -> LineRow | None:
+        stored = self._database.get(b"l" + line)
+        return None if stored is None else decode_stored(stored, LineRow)
+
+    def keep(self, row: LineRow, number: bytes) -> None:
+        """A line, as the newest of its person, and the attestation that it was given on."""
+        self._database.write(
+            {
+                b"l" + row.line: encode(row),
+                b"p" + row.person + row.product.encode(): row.line,
+                b"n" + number: row.line,
+            }
+        )
+
+    def note_number(self, number: bytes, row: LineRow) -> None:
+        """A further attestation led to a line that was there."""
+        self._database.write({b"n" + number: row.line})
+
+    def _pointed(self, key: bytes) -> LineRow | None:
+        line = self._database.get(key)
+        return None if line is None else self.line(line)
+
+    def _mac(self, *parts: str) -> bytes:
+        return hmac.digest(self._secret, encode(["medbill/credit-book", *parts]), "sha256")
