@@ -434,7 +434,7 @@ def test_keys_are_listed_with_their_files_and_without_secrets(medbill: Medbill, 
     ran = medbill("keys", "show", "--home", home, "--json")
     found = {(key["organisation"], key["purpose"]): key["private_file"] for key in ran.document["keys"]}
 
-    assert len(found) == 10 + 1 + 4
+    assert len(found) == 11 + 1 + 4
     assert found["finance-city", "seal"] == found["health", "vote"] == "here"
     assert found["health", "unit"] == "not here"
     assert [{**key, "private_file": ""} for key in ran.document["keys"]] == [

@@ -42,20 +42,6 @@ STRANGER = SigningKey.from_seed(b"\x62" * 32)
 PERSON, OTHER = "pseudonym-7f3a91c2", "pseudonym-c20d55e8"
 UNUSUAL = 987_654  # a score that nothing else could be taken for
 ATTESTATION_NO = "attestation-5be1f09a7c"
-LENDER_A = """
-  - name: lender-a
-    title: A lender
-    kind: lender
-    region: "331000"
-    level: institution
-"""
-
-
-def with_lender(text: str) -> str:
-    """network.yaml with a lender from the beginning: mirrors know whose tokens it makes."""
-    place = "\n# One process each."
-    assert place in text
-    return text.replace(place, f"{LENDER_A}{place}", 1)
 
 
 @dataclass
@@ -147,7 +133,7 @@ def serving(network: Network, log: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def lending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lending]:
     directory = tmp_path_factory.mktemp("lending")
-    network = Network(directory, with_lender)
+    network = Network(directory)
     try:
         network.up()
         home = ("--organisation", "lender-a", "--home", str(network.home))
