@@ -271,6 +271,7 @@ class Gateway:
             "lookups": self._counts.run(),
             "bill-follow": self.money.follow.run(),
             "fee-follow": self.money.fees.run(),
+            "debts": self.money.debts.run(),
             "channels": self.money.parts.run(),
         }
         self._tasks = [asyncio.create_task(self._guard(name, part), name=name) for name, part in parts.items()]

@@ -15,7 +15,9 @@ from node.money.bill_follow import BillFollow, Issue
 from node.money.channel_parts import ChannelParts
 from node.money.charges import Charges
 from node.money.credit import Agreements
+from node.money.credit_debts import CreditDebts
 from node.money.credit_holds import CreditHolds
+from node.money.debt_requests import InstalmentsWish, RepaymentWish, StatementWish
 from node.money.deposits import Deposits
 from node.money.filing import Filing
 from node.money.names import Names
@@ -92,6 +94,7 @@ class MoneyDesk:
         self.parts = ChannelParts(self.filing, channels)
         holds = CreditHolds(self.filing)
         agreements, self.charges = Agreements(self.filing, holds), Charges(self.filing, holds)
+        self.debts = CreditDebts(self.filing)
         self.schedules, visits = Schedules(self.filing), Visits(self.filing, holds)
         appointments = Appointments(self.filing, self.schedules)
         self.fees = AppointmentFees(self.filing, self.schedules, appointments)
@@ -114,6 +117,9 @@ class MoneyDesk:
             ReleaseWish: holds.release,
             ReviewWish: holds.review,
             ChargeWish: self.charges.charge,
+            RepaymentWish: self.debts.repay,
+            StatementWish: self.debts.state,
+            InstalmentsWish: self.debts.agree,
             ScheduleWish: self.schedules.publish,
             StopWish: self.schedules.stop,
             SubstitutionWish: self.schedules.substitute,

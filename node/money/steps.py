@@ -93,6 +93,11 @@ class MoneySteps:
             self._outbox.add(operation, after, linked=place < last)
         return self.standing(digests)
 
+    @property
+    def offset_ms(self) -> int:
+        """Of the ledger's own time zone from UTC."""
+        return self._parameters.utc_offset_minutes * 60_000
+
     def local_day(self, time_ms: int) -> int:
         """yyyymmdd in the ledger's own time zone."""
         return local_date(time_ms, self._parameters.utc_offset_minutes)

@@ -7,7 +7,6 @@ operation's name, and the ledger takes it once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
 from typing import Any
 
 from chain.operation import AgreeInstalments, EndLine, Instalment, LineRef, Operation, RepayLine, StateLine
@@ -19,11 +18,11 @@ from node.service import ServiceRefused
 from node.services.desks import Acted, InstalmentWish
 from node.services.mirror_link import OPERATOR, MirrorLink, Outcome, OutcomeUnknown
 from node.services.names import keyed_name
+from node.statement_times import due_after, end_of_day
 
 WAIT_S = 12  # for the ledger's word
 STATED_AT_ONCE = 50  # statements in one transaction
 LINES_AT_ONCE = 200  # looked at in one request
-HOUR_MS = 3_600_000  # a block may be stamped after midnight
 STATED_TODAY = "statement_exists"
 REPEATED = "already_recorded"  # the very operation, sent before
 
@@ -71,7 +70,7 @@ class CreditDues:
     async def agree(self, line: str, number: str, instalments: Sequence[InstalmentWish]) -> Acted:
         offset_ms = await self._offset()
         dated = [
-            Instalment(_end_of_day(wish.due, offset_ms, f"/instalments/{place}/due"), wish.amount_fen)
+            Instalment(_end_of(wish.due, offset_ms, f"/instalments/{place}/due"), wish.amount_fen)
             for place, wish in enumerate(instalments)
         ]
         plan = keyed_name(self._key, "instalments", number)
@@ -128,7 +127,7 @@ class CreditDues:
             terms[kind] = (await self.product(*kind))["terms"]["due_days"]
         offset_ms = await self._offset()
         local_ms = self._now_ms() + offset_ms
-        due_ms = ((local_ms + HOUR_MS) // DAY_MS + terms[kind] + 1) * DAY_MS - offset_ms - 1
+        due_ms = due_after(self._now_ms(), terms[kind], offset_ms)
         name = keyed_name(self._key, "statement", f"{page['line']}/{local_ms // DAY_MS}")
         return StateLine(self._ref(page["line"]), name, page["owed_fen"], due_ms)
 
@@ -170,9 +169,8 @@ def _done(acted: Acted) -> Acted:
     return acted
 
 
-def _end_of_day(text: str, offset_ms: int, pointer: str) -> int:
+def _end_of(text: str, offset_ms: int, pointer: str) -> int:
     try:
-        day = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
+        return end_of_day(text, offset_ms)
     except ValueError:
         raise ServiceRefused("invalid_value", "there is no such day", pointer) from None
-    return int(day.timestamp()) * 1000 + DAY_MS - offset_ms - 1
