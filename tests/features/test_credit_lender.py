@@ -246,6 +246,30 @@ def test_97_the_bearer_of_the_risk_is_there_for_auditors_to_read(lending: Lendin
     assert (shown_by["version"], shown_by["terms"]["score_min"]) == (1, 650)
 
 
+def test_97_at_its_own_risk_the_hospital_states_and_collects(lending: Lending) -> None:
+    """The variant of 2016. That it states by itself at 20:00 is told with a set clock: `tests/node/test_debt_desk.py`."""
+    network, person, patient = lending.network, "pseudonym-4ad1f0", Patient("示例乙")
+    status, page = lending.enrol(person, attested(person, 660), "hospital-risk")
+    assert (status, page["bearer"], page["line_fen"]) == (201, "hospital", 300_000)
+    line = page["line"]
+    signed = agreement(lending, line, patient, "lender-97")
+    status, held = hold(lending, signed, 30_000)
+    assert status == 201, held
+    charge(lending, held["name"], "lender-97-1", 30_000)
+    path = f"/credit-agreements/{signed}"
+    assert [post(network, f"{path}/statements", {})[0] for _ in range(2)] == [201, 200]
+    (account,) = patient.at(network, "hospital-a").get("/me/credit-accounts").json()["data"]
+    assert [due["amount_fen"] for due in account["dues"]] == [30_000]
+    assert lending.medbill("statement", "--line", line, expect=6)["code"] == "not_the_bearer"
+    plan = {"plan_no": "lender-97", "instalments": [{"due": _day(30), "amount_fen": 30_000}]}
+    status, answer = post(network, f"{path}/instalments", plan)
+    assert (status, answer["code"]) == (422, "instalments_malformed")  # this product knows none
+    repayment = {"repayment_no": "lender-97", "channel": "cash", "amount_fen": 10_000}
+    assert post(network, f"{path}/repayments", repayment)[0] == 201
+    (account,) = patient.at(network, "hospital-a").get("/me/credit-accounts").json()["data"]
+    assert (account["owed_fen"], account["left_fen"]) == (20_000, 280_000)
+
+
 def test_99_a_refund_restores_the_line_and_a_revoked_one_keeps_its_debt(lending: Lending) -> None:
     """60,000 drawn, 40,000 back by a red bill; stated once a day, repaid in part, put into instalments; ended with debt."""
     person, patient = "pseudonym-e9aa10", Patient("示例甲")
