@@ -303,6 +303,10 @@ class Money(Protocol):
         """What the payer of a part of an order opens. Raises ServiceRefused."""
         ...
 
+    async def invite_top_up(self, wish: Any, reader: Reader, target: str) -> dict[str, Any]:
+        """What is opened to pay into a deposit. Raises ServiceRefused."""
+        ...
+
     async def hear(self, channel: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, bytes]:
         """A channel's notice, from anybody: (status, media type, body) of the answer. Raises ServiceRefused `not_found`."""
         ...

@@ -48,6 +48,8 @@ from node.money.requests import (
 from node.money.rows import MoneyRows
 from node.money.schedules import Schedules
 from node.money.steps import MoneySteps
+from node.money.top_up_requests import TopUpWish
+from node.money.top_ups import TopUps
 from node.money.visit_charges import VisitCharges
 from node.money.visit_requests import (
     AppointmentWish,
@@ -92,6 +94,8 @@ class MoneyDesk:
         refunds, deposits = Refunds(self.filing), Deposits(self.filing)
         self.channels = channels
         self.parts = ChannelParts(self.filing, channels)
+        self.parts.on_voucher = deposits.add_voucher
+        self.top_ups = TopUps(self.filing, self.parts)
         holds = CreditHolds(self.filing)
         agreements, self.charges = Agreements(self.filing, holds), Charges(self.filing, holds)
         self.debts = CreditDebts(self.filing)
@@ -148,6 +152,7 @@ class MoneyDesk:
         }
         self._rows: dict[str, Rows] = {
             "notice": notices.of_patient,
+            "deposit": deposits.of_patient,
             "agreement": agreements.of_patient,
             "appointment": appointments.of_patient,
             "visit": visits.of_patient,
@@ -163,6 +168,10 @@ class MoneyDesk:
     async def invite(self, wish: InvitationWish, reader: Reader, target: str) -> dict[str, Any]:
         """What the payer of a part opens. Raises ServiceRefused."""
         return await self.parts.invite(wish, reader, target)
+
+    async def invite_top_up(self, wish: TopUpWish, reader: Reader, target: str) -> dict[str, Any]:
+        """The same for a payment into a deposit. Raises ServiceRefused."""
+        return await self.top_ups.invite(wish, reader, target)
 
     async def hear(self, channel: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, bytes]:
         """A channel's notice: (status, media type, body) of the answer. Raises ServiceRefused `not_found`."""

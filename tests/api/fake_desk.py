@@ -362,6 +362,10 @@ class FakeMoney:
         self.desk.calls.append(("invite", wish, target))
         return money_examples.INVITATION
 
+    async def invite_top_up(self, wish: Any, reader: Reader, target: str) -> dict[str, Any]:
+        self.desk.calls.append(("invite_top_up", wish, target))
+        return money_examples.TOP_UP
+
     async def our_lines(self, channel: str, day: int) -> AsyncIterator[Any]:
         self.desk.calls.append(("our_lines", channel, day))
         yield {"channel": channel}
