@@ -181,6 +181,7 @@ def test_66_the_money_of_a_bill_is_followed_from_bill_to_bank(network: Network) 
     ]
     assert trail()["balanced"]
     assert steps["channel_and_bank"]["pending"]
+    assert network.json("audit", "trail", bill, "--home", str(network.home)) == trail()
     day = steps["channel_and_bank"]["rows"][0]
     banked = BankChannel(secrets.token_bytes(32), "account", int(day["day"].replace("-", "")), day["taken_fen"] - 1, 0)
     assert act(network, "hospital-a", banked) == ["recorded"]
