@@ -40,6 +40,9 @@ KINDS = {
             "visit",
             "part",
             "refunded",
+            "payout",
+            "debt_payment",
+            "return",
         ),
         1,
     )
