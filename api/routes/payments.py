@@ -38,7 +38,14 @@ ROUTES = (
         TAG,
         "Say what a patient owes; with `bill`, the bill follows by itself once it is paid",
         Sent(examples.NOTICE_WISH, NoticeWish),
-        ("notice_exists", "business_no_conflict", "sum_mismatch", "invalid_time", "amount_too_large"),
+        (
+            "notice_exists",
+            "business_no_conflict",
+            "sum_mismatch",
+            "invalid_time",
+            "amount_too_large",
+            "issuer_not_entitled",
+        ),
     ),
     show_route(
         "/v1/fee-notices/{name}",

@@ -144,7 +144,7 @@ class Payees:
 
     async def page(self, target: str, reader: Reader) -> dict[str, Any] | None:
         """With its name to the hospital's own people alone."""
-        return await self._page(parse_name(target, "payee_not_bound"), reader)
+        return await self._page(parse_name(target, "payee_unknown"), reader)
 
     async def listed(self, reader: Reader, after: str | None, limit: int) -> Page:
         """All that were bound at this gateway, in the order of their making."""
@@ -156,7 +156,7 @@ class Payees:
 
     async def history_page(self, target: str, reader: Reader) -> dict[str, Any] | None:
         """Payouts and payments of its debts that this gateway asked for, as far as they are recorded."""
-        name, steps = parse_name(target, "payee_not_bound"), self._filing.steps
+        name, steps = parse_name(target, "payee_unknown"), self._filing.steps
         found = await steps.recorded(keyspace.payee(self._organisation, name), PayeeBody)
         if found is None:
             return None
