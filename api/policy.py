@@ -109,6 +109,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/fee-notices/{name}"): CASHIER_OR_PATIENT,
     ("GET", "/v1/me/fee-notices"): PATIENT,
     ("POST", "/v1/fee-notices/{name}/withdrawal"): ISSUING,
+    ("POST", "/v1/fee-notices/{name}/refund"): ISSUING,
     ("POST", "/v1/payment-orders"): ISSUING,
     ("GET", "/v1/payment-orders/{name}"): ISSUING,
     ("POST", "/v1/payment-orders/{name}/payments"): ISSUING,

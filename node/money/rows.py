@@ -43,6 +43,7 @@ KINDS = {
             "payout",
             "debt_payment",
             "return",
+            "notice_refund",
         ),
         1,
     )

@@ -251,6 +251,7 @@ ADMITTED = {
     "GET /v1/fee-notices/{name}": {*DESK, *anywhere("patient")},
     "GET /v1/me/fee-notices": anywhere("patient"),
     "POST /v1/fee-notices/{name}/withdrawal": DESK,
+    "POST /v1/fee-notices/{name}/refund": DESK,
     "POST /v1/payment-orders": DESK,
     "GET /v1/payment-orders/{name}": DESK,
     "POST /v1/payment-orders/{name}/payments": DESK,

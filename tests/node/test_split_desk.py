@@ -13,7 +13,7 @@ from chain import keyspace
 from chain.operation import AccountRef, AttestBalance, OpenAccount
 from chain.records import UNLIMITED, AccountBody
 from node.gateway import Gateway
-from node.money.requests import PaymentWish, RefundWish
+from node.money.requests import NoticeRefundWish, PaymentWish, RefundWish
 from node.money.split_requests import (
     AccountWish,
     CustodyWish,
@@ -512,4 +512,25 @@ async def test_a_platform_divides_at_its_own_gateway_and_issues_no_fiscal_bill(s
     assert await refused(gateway, FinishWish(), name) == "rest_not_yours"
     await done(gateway, there.wish(name))
     assert [await there.has(kind) for kind in KINDS] == [4_200, 1_800, 26_430, 1_200]
-    assert (await gateway.money.rows("notice", patient(WEI), None, 10)).data[0]["state"] == "settled"
+    owed = (await gateway.money.rows("notice", patient(WEI), None, 10)).data[0]
+    assert owed["state"] == "settled"
+    back = NoticeRefundWish("TK-1", amount_fen=1_200)
+    assert await refused(gateway, back, owed["notice"]) == "exceeds_order"
+    split = (await shown(gateway, "division", name))["splits"][0]
+    await done(gateway, ShareReturnWish("TH-1", 2, 1_200), split)
+    assert await refused(gateway, replace(back, amount_fen=33_631), owed["notice"]) == "exceeds_notice"
+    await done(gateway, back, owed["notice"])
+    assert (await gateway.money.do(back, STAFF, owed["notice"])).repeated
+    assert await refused(gateway, back, "0" * 64) == "business_no_conflict"
+    assert await refused(gateway, replace(back, refund_no="TK-2"), "0" * 64) == "notice_unknown"
+    assert (await shown(gateway, "notice", owed["notice"]))["refunded_fen"] == 1_200
+
+
+async def test_a_hospitals_notice_with_a_bill_is_refunded_by_its_red_bill_alone(
+    sharing: Sharing, gateway: Gateway
+) -> None:
+    _, owed = await sharing.paid()
+    await billed(gateway, owed)
+    assert await refused(gateway, NoticeRefundWish("TK-1"), owed) == "red_bill_missing"
+    unpaid = await done(gateway, notice("JF-9", test=100))
+    assert await refused(gateway, NoticeRefundWish("TK-1"), unpaid) == "nothing_to_refund"
