@@ -129,6 +129,7 @@ MONEY_PROBLEMS: dict[str, Problem] = {
     ),
     # payees, rules of splitting, splits, the bank that supervises
     "payee_exists": Problem(409, "This payee's name is used", "分账方编号已使用"),
+    "payee_unknown": Problem(404, "No such payee, or not yours", "分账方不存在"),
     "payee_not_bound": Problem(409, "No such payee is bound", "分账方未绑定"),
     "payee_suspended": Problem(409, "The payee is suspended", "分账方已停用"),
     "payee_kind_unknown": Problem(422, "No such kind of payee", "分账方类型无效"),
@@ -163,6 +164,7 @@ MONEY_PROBLEMS: dict[str, Problem] = {
     "back_exists": Problem(409, "This return's name is used", "回退编号已使用"),
     "share_unknown": Problem(422, "The split has no such share", "分账没有该明细"),
     "exceeds_share": Problem(409, "More than is left of the share", "超过该笔分账可回退金额"),
+    "custody_unknown": Problem(404, "No bank supervises this money", "未设监管银行"),
     "custody_moved": Problem(409, "The supervising bank has changed: look again", "监管银行已变更，请重新查询"),
     "bank_not_entitled": Problem(422, "No such bank in force", "监管银行不存在或已停用"),
     "not_the_bank": Problem(403, "Another bank supervises this money", "非该资金监管银行"),

@@ -1,4 +1,4 @@
-"""Routes of money and visits have one form: a wish that is kept, one thing that is shown, a list of a patient's own."""
+"""Routes of money and visits have one form: a wish that is kept, one thing that is shown, a list."""
 
 from __future__ import annotations
 
@@ -94,8 +94,16 @@ def show_route(
     )
 
 
-def list_route(path: str, operation: str, tag: str, summary: str, kind: str, example: dict[str, Any]) -> Route:
-    """GET: what is a patient's own, the oldest first."""
+def list_route(
+    path: str,
+    operation: str,
+    tag: str,
+    summary: str,
+    kind: str,
+    example: dict[str, Any],
+    problems: tuple[str, ...] = ("identity_missing", "cursor_invalid"),
+) -> Route:
+    """GET: what is a patient's own, the oldest first; or the hospital's, which needs nobody's identity."""
     return Route(
         "GET",
         path,
@@ -107,7 +115,7 @@ def list_route(path: str, operation: str, tag: str, summary: str, kind: str, exa
         (GATEWAY,),
         None,
         (LIMIT, CURSOR),
-        ("identity_missing", "cursor_invalid"),
+        problems,
     )
 
 

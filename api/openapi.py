@@ -40,6 +40,7 @@ TAGS = {
     "deposits": "Money that a patient leaves with a hospital",
     "appointments": "Schedules, numbers that are given out, appointments",
     "visits": "Visits without a cashier, and how long they took",
+    "splits": "Payees, rules of splitting, paid orders divided to the fen, returns and payouts; the bank that supervises",
     "credit": "Treatment on credit: agreements, holds, charges without a cashier",
     "claims": "Bills that people claim from their insurer, and what the insurer keeps of its decisions",
     "accounting": "Units that pay or refund bills book them",

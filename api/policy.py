@@ -62,6 +62,7 @@ CATALOGUES = Policy(
 AUDITING = Policy(anyone=_roles("auditor"), own=_roles("finance_clerk"))
 
 MANAGING = Policy(own=_roles("hospital_admin"))  # what a hospital offers, and when
+SHARING = Policy(anyone=_roles("auditor"), own=_roles("cashier", "hospital_admin"))
 LINES = Policy(anyone=_roles("auditor", "operator", "hospital_admin"))
 LENDING = Policy(own=_roles("operator"))
 
@@ -108,6 +109,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("GET", "/v1/fee-notices/{name}"): CASHIER_OR_PATIENT,
     ("GET", "/v1/me/fee-notices"): PATIENT,
     ("POST", "/v1/fee-notices/{name}/withdrawal"): ISSUING,
+    ("POST", "/v1/fee-notices/{name}/refund"): ISSUING,
     ("POST", "/v1/payment-orders"): ISSUING,
     ("GET", "/v1/payment-orders/{name}"): ISSUING,
     ("POST", "/v1/payment-orders/{name}/payments"): ISSUING,
@@ -146,6 +148,26 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/visits/{name}/stamps"): ISSUING,
     ("POST", "/v1/visits/{name}/charges"): ISSUING,
     ("POST", "/v1/visits/{name}/close"): ISSUING,
+    # who shares, by which rules, and what leaves by the bank; the counter divides what was paid, and takes back for a refund
+    ("POST", "/v1/payees"): MANAGING,
+    ("GET", "/v1/payees"): SHARING,
+    ("GET", "/v1/payees/{name}"): SHARING,
+    ("GET", "/v1/payees/{name}/history"): SHARING,
+    ("POST", "/v1/payees/{name}/suspension"): MANAGING,
+    ("POST", "/v1/payees/{name}/resumption"): MANAGING,
+    ("POST", "/v1/payees/{name}/payouts"): MANAGING,
+    ("POST", "/v1/payees/{name}/debt-payments"): MANAGING,
+    ("POST", "/v1/split-rules"): MANAGING,
+    ("GET", "/v1/split-rules/{rules}/{version}"): SHARING,
+    ("POST", "/v1/supervised-account"): MANAGING,
+    ("GET", "/v1/supervised-account"): SHARING,
+    ("POST", "/v1/splits"): ISSUING,
+    ("GET", "/v1/splits/{name}"): SHARING,
+    ("GET", "/v1/splits/{name}/history"): SHARING,
+    ("POST", "/v1/splits/{name}/returns"): ISSUING,
+    ("GET", "/v1/payment-orders/{name}/division"): SHARING,
+    ("POST", "/v1/payment-orders/{name}/finish"): MANAGING,
+    ("POST", "/v1/payment-orders/{name}/returns"): MANAGING,
     ("POST", "/v1/credit-agreements"): ISSUING,
     ("GET", "/v1/credit-agreements/{name}"): CASHIER_OR_PATIENT,
     ("POST", "/v1/credit-agreements/{name}/end"): ISSUING,
@@ -186,6 +208,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     # a bureau's clerks see its own settlements: routes/settlements.py
     ("GET", "/v1/audit/settlements"): Policy(anyone=_roles("auditor", "insurer_clerk"), own=_roles("finance_clerk")),
     ("GET", "/v1/audit/trails/{bill_id}"): AUDITING,
+    ("GET", "/v1/audit/supervised"): AUDITING,
     ("GET", "/v1/audit/day-totals"): AUDITING,
     # a hospital closes its day with its own
     ("GET", "/v1/audit/day-books"): SUPERVISING,

@@ -241,7 +241,12 @@ ACCOUNTS = b"account/"
 
 
 def account(ref: AccountRef) -> bytes:
-    return ACCOUNTS + f"{ref.owner}/{ref.account.hex()}".encode()
+    return accounts_of(ref.owner) + ref.account.hex().encode()
+
+
+def accounts_of(organisation_name: str) -> bytes:
+    """The prefix of an organisation's accounts."""
+    return ACCOUNTS + f"{organisation_name}/".encode()
 
 
 def account_end(ref: AccountRef) -> bytes:

@@ -29,6 +29,10 @@ AskRecord = Callable[[bytes], Awaitable[tuple[CurrentRecord | None, bool]]]
 log = structlog.get_logger("gateway")
 
 
+class NotShown(Exception):
+    """A rule needs a record that no validator shows to who asks: the ledger alone can say."""
+
+
 class _NotAsked(Exception):
     def __init__(self, key: bytes) -> None:
         super().__init__(key)
@@ -76,6 +80,8 @@ class Foresight:
                             await asyncio.sleep(STALE_S)
                             continue
                         view.records[missing.key] = current.record if current is not None else None
+                    except NotShown:
+                        return False
                     except Refused as refusal:
                         raise ServiceRefused(refusal.code) from None
                     else:

@@ -24,6 +24,7 @@ from chain.failpoint import failpoint
 from chain.genesis import Genesis, genesis_to_json
 from chain.operation import PublishCatalogue
 from chain.records import ACTIVE, OrganisationBody
+from chain.rules.context import HOSPITAL
 from chain.signature import SigningKey
 from chain.state import body_of
 from faces.link import page_link
@@ -247,10 +248,12 @@ class Gateway:
             self._life,
             self._catalogues.in_force,
         )
+        # of the own organisation, once it is known; genesis says it at once
+        self._kind = next((entry.kind for entry in genesis.organisations if entry.id == config.organisation), "")
         steps = MoneySteps(
             config.organisation, parameters, self._outbox, self._standings, self._follow, now_ms, self._space
         )
-        self.money = MoneyDesk(store, mac_key, storage_key, steps, self.issue, channels or {})
+        self.money = MoneyDesk(store, mac_key, storage_key, steps, self.issue, self._verify_hospital, channels or {})
         self._settling.on_paid = self.money.on_paid
         self._settling.on_payment_refused = self.money.parts.on_payment_refused
         self._tasks: list[asyncio.Task[None]] = []
@@ -370,7 +373,17 @@ class Gateway:
                 return
         raise ServiceRefused(self._settling.stopped)
 
+    async def _verify_hospital(self) -> None:
+        """Fiscal bills are a hospital's to issue. Who has numbers is one: the ledger gives them to nobody else. Where it does not
+        answer, it says so later. Raises ServiceRefused `issuer_not_entitled`."""
+        if not self._kind and not self._leases.numbers_left():
+            current = await self._follow.record(keyspace.organisation(self.organisation))
+            self._kind = body_of(current.record, OrganisationBody).kind if current is not None else ""
+        if self._kind not in ("", HOSPITAL):
+            raise ServiceRefused("issuer_not_entitled")
+
     async def issue(self, request: BillRequest) -> Standing:
+        await self._verify_hospital()
         await self._verify_entitled()
         standing = self._issuing.issue(request)
         await self._saved()
@@ -378,6 +391,7 @@ class Gateway:
         return await self._with_check_code(standing)
 
     async def issue_many(self, requests: list[BillRequest]) -> list[Standing | ServiceRefused]:
+        await self._verify_hospital()
         await self._verify_entitled()
         answers: list[Standing | ServiceRefused] = []
         for number, request in enumerate(requests, 1):

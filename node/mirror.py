@@ -74,6 +74,7 @@ from node.sealer import Sealer
 from node.service import Claimed, Head, Page, Reader, ServiceRefused, Standing, StandingOperation, Status, WaitingQuery
 from node.settlement_match import SettlementMatch
 from node.submissions import Submissions
+from node.supervised_accounts import SupervisedAccounts
 from node.supervision import supervisors_of
 from node.verification import PublicVerification
 from node.waiting_desk import WaitingDesk
@@ -154,6 +155,7 @@ class Mirror:
         self._audit = AuditDesk(ledger, self.bills.public_page)
         self._match = SettlementMatch(ledger)
         self._trail = MoneyTrail(ledger, ledger.genesis.parameters.utc_offset_minutes)
+        self._supervised = SupervisedAccounts(ledger)
         self._waiting = WaitingDesk(ledger)
         self.reimbursing = ClaimDesk(ledger, self.bills, lambda: time.time_ns() // 1_000_000)
         self.lending = LendingDesk(ledger, lambda: time.time_ns() // 1_000_000)
@@ -472,6 +474,9 @@ class Mirror:
 
     async def money_trail(self, bill_id: str) -> dict[str, Any] | None:
         return self._trail.trail(bill_id)
+
+    async def supervised(self, filters: dict[str, str]) -> list[dict[str, Any]]:
+        return await self._supervised.rows(filters)
 
     def accesses(self, after: int, limit: int) -> Page:
         rows = [access_row(number, data) for number, data in self._accesses.entries(after + 1, limit + 1)]

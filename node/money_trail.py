@@ -18,6 +18,7 @@ from chain.records import (
     NoticeBody,
     OrderBody,
     OrderSplitBody,
+    PayeeBody,
     PaymentBody,
     SplitBody,
 )
@@ -95,32 +96,39 @@ class MoneyTrail:
         return steps + self._channel_days(issuer, payments)
 
     def _division(self, issuer: str, name: bytes, order: OrderBody, payments: list[PaymentBody]) -> dict[str, Any]:
-        """What was collected is still there, with payees, with the organisation itself, or gone back."""
+        """What was collected is still there, with payees, with the organisation itself, owed by payees, or gone back."""
         state = self._ledger.state
         became = state.get(keyspace.order_split(issuer, name), OrderSplitBody)
         rows: list[dict[str, Any]] = []
-        out_fen = order.free_fen + (became.rest_fen if became is not None else 0)
+        shared_fen = 0
         for split in became.splits if became is not None else []:
             body = state.get(keyspace.split(issuer, split), SplitBody)
             if body is None:
                 continue
             for place, share in enumerate(body.shares):
-                kept_fen = share.amount_fen - body.taken_back_fen[place]
-                out_fen += kept_fen
+                shared_fen += share.amount_fen - body.taken_back_fen[place]
+                payee = state.get(keyspace.payee(issuer, share.payee), PayeeBody)
                 rows.append(
                     {
                         "split": split.hex(),
                         "line": share.line,
                         "payee": share.payee.hex(),
+                        "kind": payee.kind if payee is not None else None,
                         "amount_fen": share.amount_fen,
                         "taken_back_fen": body.taken_back_fen[place],
                         "paper": share.paper or None,
                     }
                 )
-        if became is not None:  # what a payee owes was taken back of its share, and has not come unless it was put in
-            out_fen += became.owed_fen - became.advanced_fen
-        out_fen += sum(body.refunded_fen for body in payments)
-        return _step("payments_and_division", sum(body.amount_fen for body in payments), out_fen, rows)
+        parts = {
+            "free_fen": order.free_fen,
+            "shared_fen": shared_fen,  # less what was taken back
+            "rest_fen": became.rest_fen if became is not None else 0,
+            # what a payee owes was taken back of its share, and has not come unless it was put in
+            "owed_fen": became.owed_fen - became.advanced_fen if became is not None else 0,
+            "refunded_fen": sum(body.refunded_fen for body in payments),
+        }
+        paid_fen = sum(body.amount_fen for body in payments)
+        return _step("payments_and_division", paid_fen, sum(parts.values()), rows) | parts
 
     def _channel_days(self, issuer: str, payments: list[PaymentBody]) -> list[dict[str, Any]]:
         steps: list[dict[str, Any]] = []

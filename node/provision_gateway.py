@@ -30,6 +30,8 @@ from node.provision import ProvisionRefused
 from node.provision_node import add_node_home, dialled, peer_setting, save_basics
 from node.token_issuers import organisation_issuer, save_token_issuers
 
+GATEWAY_KINDS = ("hospital", "platform")  # a platform takes payments and divides them; it issues no bills
+
 
 class Leases(msgspec.Struct, frozen=True):
     """How a gateway takes numbers; see network.yaml."""
@@ -65,7 +67,7 @@ def provision_organisation(home: Path, name: str, title: str, kind: str, region:
     save_signing_key(own.unit_key, unit)
     save_signing_key(own.token_key, generate_signing_key())
     save_authority(own.root, authority)
-    if kind == "hospital":
+    if kind in GATEWAY_KINDS:
         save_secret(own.mac_key, secrets.token_bytes(SECRET_BYTES))
     request = Admission(name, title, kind, region, unit.public.hex(), authority.der.hex(), sorted(set(places)))
     own.admission.write_bytes(msgspec.json.format(msgspec.json.encode(request), indent=1) + b"\n")

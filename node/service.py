@@ -328,7 +328,7 @@ class Money(Protocol):
         ...
 
     async def rows(self, kind: str, reader: Reader, after: str | None, limit: int) -> Page:
-        """A patient's own of a kind. Raises ServiceRefused `identity_missing`."""
+        """A patient's own of a kind, or the hospital's payees. Raises ServiceRefused `identity_missing`."""
         ...
 
 
@@ -631,6 +631,10 @@ class Archive(Desk, Protocol):
 
     async def money_trail(self, bill_id: str) -> dict[str, Any] | None:
         """The money of a bill step by step, both sums of each; None where there is no such bill."""
+        ...
+
+    async def supervised(self, filters: dict[str, str]) -> list[dict[str, Any]]:
+        """Days of accounts that a bank supervises, with what it attested. Filters: organisation, from, to (yyyy-mm-dd), finding."""
         ...
 
     async def audit_bills(self, filters: dict[str, str], after: str | None, limit: int, reader: Reader) -> Page:

@@ -15,6 +15,7 @@ import msgspec
 # kind of organisation -> roles that its own token key may give; all other kinds: ROLES_OF_OTHERS
 ROLES_BY_KIND: dict[str, tuple[str, ...]] = {
     "hospital": ("cashier", "hospital_admin", "operator"),
+    "platform": ("cashier", "hospital_admin", "operator"),  # at its own gateway: payments, payees, splits
     "finance": ("finance_clerk", "auditor", "patient", "operator"),
     "insurance": ("insurer_clerk", "auditor", "operator"),
     "health": ("auditor", "operator"),

@@ -128,7 +128,29 @@ TRAIL: dict[str, Any] = {
             "out_fen": 12850,
             "balanced": True,
             "rows": [{"notice": NAME, "total_fen": 12850, "refunded_fen": 0}],
-        }
+        },
+        {
+            "step": "payments_and_division",
+            "in_fen": 12850,
+            "out_fen": 12850,
+            "balanced": True,
+            "rows": [
+                {
+                    "split": NAME,
+                    "line": "consultation",
+                    "payee": NAME,
+                    "kind": "doctor",
+                    "amount_fen": 5000,
+                    "taken_back_fen": 0,
+                    "paper": None,
+                }
+            ],
+            "free_fen": 7850,
+            "shared_fen": 5000,
+            "rest_fen": 0,
+            "owed_fen": 0,
+            "refunded_fen": 0,
+        },
     ],
     "balanced": True,
 }

@@ -132,6 +132,7 @@ from chain.operation.reading import (
     SettleDispute,
 )
 from chain.operation.splits import (
+    SHARE_RULES_MAX,
     SHARES_MAX,
     AttestBalance,
     BindPayee,
@@ -282,6 +283,7 @@ __all__ = [
     "PLACES_MAX",
     "POOLS_MAX",
     "SHARES_MAX",
+    "SHARE_RULES_MAX",
     "AccountRef",
     "AcknowledgeReversal",
     "AddKey",

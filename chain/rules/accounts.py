@@ -82,7 +82,7 @@ class Books:
 
         Its name follows from what it is. Raises Refused `account_guarded` where its owner has another one by that name.
         """
-        ref = AccountRef(owner, digest(ACCOUNT, [part, purpose, about]))
+        ref = part_account(owner, part, purpose, about)
         key = keyspace.account(ref)
         body = self.changes.get(key) or self._view.get(key, AccountBody)
         if body is None:
@@ -403,6 +403,11 @@ def verify_signer(view: View, context: Context) -> None:
     body = organisation(view, context.organisation)
     if body.state != ACTIVE:
         raise Refused("organisation_suspended" if body.state == SUSPENDED else "organisation_closed")
+
+
+def part_account(owner: str, part: str, purpose: str, about: bytes = b"") -> AccountRef:
+    """What an account of a part of the rules is called, whether it is open or not."""
+    return AccountRef(owner, digest(ACCOUNT, [part, purpose, about]))
 
 
 def verify_free(view: View, *refs: AccountRef) -> None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from chain import keyspace
 from chain.operation import AccountRef
 from chain.records import CREDITS_WITHIN_DEBITS, DEBITS_WITHIN_CREDITS, UNLIMITED, Closing, CustodyBody
-from chain.rules.accounts import Books
+from chain.rules.accounts import Books, part_account
 from chain.rules.context import Context, View, local_date
 
 PAYMENTS, SPLITS, DEPOSITS, CREDIT = "payments", "splits", "deposits", "credit"  # parts
@@ -63,6 +63,16 @@ def owed(books: Books, organisation: str, payee_name: bytes) -> AccountRef:
 
 def claims(books: Books, organisation: str) -> AccountRef:
     return books.own(organisation, SPLITS, "claims", UNLIMITED)
+
+
+def own_account(organisation: str) -> AccountRef:
+    """What `own` is called, for who gives orders to it."""
+    return part_account(organisation, SPLITS, "own")
+
+
+def collected_account(organisation: str) -> AccountRef:
+    """What `collected` is called, for who reads it."""
+    return part_account(organisation, PAYMENTS, "collected")
 
 
 def note_closing(view: View, books: Books, context: Context, organisation: str) -> None:

@@ -1,4 +1,4 @@
-"""The one door to money and visits at a hospital's gateway: which wish goes where, and who may ask for it."""
+"""The one door to money, splits and visits at a hospital's gateway: which wish goes where, and who may ask for it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from node.money.charges import Charges
 from node.money.credit import Agreements
 from node.money.credit_debts import CreditDebts
 from node.money.credit_holds import CreditHolds
+from node.money.custody import Custody
 from node.money.debt_requests import InstalmentsWish, RepaymentWish, StatementWish
 from node.money.deposits import Deposits
 from node.money.filing import Filing
 from node.money.names import Names
-from node.money.notices import Notices
+from node.money.notices import Notices, VerifyHospital
 from node.money.orders import Orders
 from node.money.our_lines import OurLines
+from node.money.payees import Payees
 from node.money.private_box import PrivateBox
 from node.money.refunds import Refunds
 from node.money.requests import (
@@ -37,6 +39,7 @@ from node.money.requests import (
     EndAgreementWish,
     HoldWish,
     InvitationWish,
+    NoticeRefundWish,
     NoticeWish,
     OrderWish,
     PaymentWish,
@@ -47,6 +50,21 @@ from node.money.requests import (
 )
 from node.money.rows import MoneyRows
 from node.money.schedules import Schedules
+from node.money.split_requests import (
+    CustodyWish,
+    DebtPaymentWish,
+    FinishWish,
+    OrderReturnWish,
+    PayeeWish,
+    PayoutWish,
+    ResumptionWish,
+    ShareReturnWish,
+    SplitRulesWish,
+    SplitWish,
+    SuspensionWish,
+)
+from node.money.split_rules import SplitRules
+from node.money.splits import Splits
 from node.money.steps import MoneySteps
 from node.money.top_up_requests import TopUpWish
 from node.money.top_ups import TopUps
@@ -76,7 +94,7 @@ Rows = Callable[[Reader, str | None, int], Awaitable[Page]]
 
 
 class MoneyDesk:
-    """`do` takes a wish, `show` one thing, `rows` a list of a patient's own."""
+    """`do` takes a wish, `show` one thing, `rows` a list: of a patient's own, or the hospital's payees."""
 
     def __init__(
         self,
@@ -85,12 +103,13 @@ class MoneyDesk:
         storage_key: bytes,
         steps: MoneySteps,
         issue: Issue,
+        verify_hospital: VerifyHospital,
         channels: Mapping[str, Channel],
     ) -> None:
         self.rows_kept = MoneyRows(store, PrivateBox(storage_key))
         self.steps = steps
         self.filing = Filing(Names(mac_key), self.rows_kept, steps)
-        notices, orders = Notices(self.filing), Orders(self.filing)
+        notices, orders = Notices(self.filing, verify_hospital), Orders(self.filing)
         refunds, deposits = Refunds(self.filing), Deposits(self.filing)
         self.channels = channels
         self.parts = ChannelParts(self.filing, channels)
@@ -103,6 +122,8 @@ class MoneyDesk:
         appointments = Appointments(self.filing, self.schedules)
         self.fees = AppointmentFees(self.filing, self.schedules, appointments)
         visit_charges = VisitCharges(self.filing, self.charges, visits)
+        payees, rules, custody = Payees(self.filing), SplitRules(self.filing), Custody(self.filing)
+        splits = Splits(self.filing, payees, rules)
         self.follow = BillFollow(self.rows_kept, steps, {"bill": notices, "visit": visits}, issue)
         self._do: dict[type, Do] = {
             NoticeWish: notices.issue,
@@ -111,6 +132,7 @@ class MoneyDesk:
             PaymentWish: orders.take,
             ClosureWish: orders.close,
             RefundWish: refunds.refund,
+            NoticeRefundWish: refunds.refund_notice,
             DepositWish: deposits.open,
             DepositPaymentWish: deposits.pay,
             DepositUseWish: deposits.use,
@@ -137,6 +159,17 @@ class MoneyDesk:
             StampWish: visits.stamp,
             VisitChargeWish: visit_charges.charge,
             CloseWish: visits.close,
+            PayeeWish: payees.bind,
+            SuspensionWish: payees.suspend,
+            ResumptionWish: payees.resume,
+            PayoutWish: payees.pay_out,
+            DebtPaymentWish: payees.pay_debt,
+            SplitRulesWish: rules.publish,
+            SplitWish: splits.split,
+            FinishWish: splits.finish,
+            ShareReturnWish: splits.take_back,
+            OrderReturnWish: splits.give_back,
+            CustodyWish: custody.supervise,
         }
         self._show: dict[str, Show] = {
             "notice": notices.page,
@@ -149,6 +182,13 @@ class MoneyDesk:
             "appointment": appointments.page,
             "visit": visits.page,
             "timeline": visits.timeline_page,
+            "payee": payees.page,
+            "payee_history": payees.history_page,
+            "split_rules": rules.page,
+            "split": splits.page,
+            "split_history": splits.history_page,
+            "division": splits.division_page,
+            "custody": custody.page,
         }
         self._rows: dict[str, Rows] = {
             "notice": notices.of_patient,
@@ -156,6 +196,7 @@ class MoneyDesk:
             "agreement": agreements.of_patient,
             "appointment": appointments.of_patient,
             "visit": visits.of_patient,
+            "payee": payees.listed,
         }
 
     async def do(self, wish: Any, reader: Reader, target: str = "") -> Standing:

@@ -85,6 +85,10 @@ class Filing:
     def _content(self, kind: str, content: msgspec.Struct) -> bytes:
         return self.names.of("content", kind, msgspec.json.encode(content))
 
+    def pointed(self, standing: Standing, kind: str, name: bytes) -> Standing:
+        """A step is read where what it is about is shown."""
+        return msgspec.structs.replace(standing, resource=self.path(kind, name))
+
     def path(self, kind: str, name: bytes) -> str | None:
         return f"{PATHS[kind]}/{name.hex()}" if kind in PATHS else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from node.money.filing import Filing, parse_name
 from node.money.requests import NoticeBill, NoticeLine, NoticeWish, WithdrawalWish
 from node.service import Page, Reader, ServiceRefused, Standing
 
+VerifyHospital = Callable[[], Awaitable[None]]  # raises ServiceRefused `issuer_not_entitled`
 DUE_MS = 7 * DAY_MS  # where the hospital does not say
 STATES = {OWED: "owed", IN_ORDER: "in_order", SETTLED: "settled", NOT_OWED: "withdrawn"}
 
@@ -45,14 +46,16 @@ class FollowingBill(msgspec.Struct, frozen=True):
 
 
 class Notices:
-    def __init__(self, filing: Filing) -> None:
-        self._filing = filing
+    def __init__(self, filing: Filing, verify_hospital: VerifyHospital) -> None:
+        self._filing, self._verify_hospital = filing, verify_hospital
         self._organisation = filing.steps.organisation
 
     async def issue(self, wish: NoticeWish, reader: Reader, target: str) -> Standing:
         payer, names = wish.payer, self._filing.names
         if not payer.id_number.strip():
             raise ServiceRefused("invalid_value", "who owes it has a document", "/payer/id_number")
+        if wish.bill is not None:
+            await self._verify_hospital()
         lines = line_sums(wish.lines)
         verify_bill(wish.bill, lines)
         private = NoticePrivate(

@@ -1,16 +1,18 @@
-"""Refunds: what a red bill leaves over goes back the way it came, never more than each channel paid."""
+"""Refunds: what a red bill leaves over, or was paid for a notice without a bill, goes back the way it came, never more than each channel paid."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from chain import keyspace
 from chain.codec import Digest, Wire
 from chain.operation import RefundPayment
 from chain.records import AnsweredBody, BillBody, NoticeBody, OrderBody, PaymentBody, RefundBody
-from node.money.filing import Filing
-from node.money.requests import RefundWish
+from node.money.filing import Filing, parse_name
+from node.money.requests import NoticeRefundWish, RefundWish
 from node.service import Reader, ServiceRefused, Standing
 
 INSIDE = frozenset({"deposit", "credit"})  # they are restored by the refund itself
@@ -20,6 +22,13 @@ class RefundsPrivate(Wire, frozen=True):
     """The refunds that one wish became."""
 
     refunds: list[Digest]
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """What a refund's number stands for."""
+
+    notice: str
+    wish: NoticeRefundWish
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,33 @@ class Refunds:
         if (known := self._filing.known("refund", target, wish)) is not None:
             return known
         notices = await self._notices_of(target)
+        refunds = await self._divided(notices, wish, target, [target])
+        return await self._file("refund", target, wish, refunds)
+
+    async def refund_notice(self, wish: NoticeRefundWish, reader: Reader, target: str) -> Standing:
+        """`target` is a notice that no bill answers. Raises ServiceRefused `notice_unknown`, `red_bill_missing`, and as `refund`."""
+        filing, asked = self._filing, _Asked(target, wish)
+        name = parse_name(target, "notice_unknown")
+        if (known := filing.known("notice_refund", wish.refund_no, asked)) is not None:
+            return filing.pointed(known, "notice", name)
+        notice = await filing.steps.body(keyspace.notice(self._organisation, name), NoticeBody)
+        if notice is None:
+            raise ServiceRefused("notice_unknown")
+        if notice.bill:
+            raise ServiceRefused("red_bill_missing", "its bill's red bill says what goes back")
+        if not notice.order:
+            raise ServiceRefused("nothing_to_refund")
+        refunds = await self._divided([(name, notice)], wish, f"notice {wish.refund_no}", [])
+        return filing.pointed(await self._file("notice_refund", wish.refund_no, asked, refunds), "notice", name)
+
+    async def _divided(
+        self,
+        notices: list[tuple[bytes, NoticeBody]],
+        wish: RefundWish | NoticeRefundWish,
+        number: str,
+        red: list[str],
+    ) -> list[RefundPayment]:
+        """Of each notice what is left, as far as the wish goes. Raises ServiceRefused `exceeds_notice`, `nothing_to_refund`."""
         refunds: list[RefundPayment] = []
         left_fen = wish.amount_fen
         for name, notice in notices:
@@ -51,13 +87,16 @@ class Refunds:
             amount_fen = most_fen if left_fen is None else min(left_fen, most_fen)
             left_fen = None if left_fen is None else left_fen - amount_fen
             for one, part_fen in divide(paid, amount_fen, wish.policy):
-                refund = self._filing.names.of("refund", target, one.payment, one.notice)
-                evidence = self._filing.names.of("refund_order", target, one.payment, part_fen)
-                refunds.append(RefundPayment(refund, one.payment, part_fen, [one.notice], [target], evidence))
+                refund = self._filing.names.of("refund", number, one.payment, one.notice)
+                evidence = self._filing.names.of("refund_order", number, one.payment, part_fen)
+                refunds.append(RefundPayment(refund, one.payment, part_fen, [one.notice], red, evidence))
         if left_fen:
             raise ServiceRefused("exceeds_notice", f"{left_fen} fen more than is left to give back", "/amount_fen")
         if not refunds:
             raise ServiceRefused("nothing_to_refund")
+        return refunds
+
+    async def _file(self, kind: str, number: str, content: msgspec.Struct, refunds: list[RefundPayment]) -> Standing:
         names = [refund.refund for refund in refunds]
 
         def beside() -> None:
@@ -65,7 +104,7 @@ class Refunds:
                 self._filing.rows.put_due("back", name)
 
         return await self._filing.file(
-            "refund", target, wish, lambda name: refunds, private=RefundsPrivate(names), beside=beside
+            kind, number, content, lambda name: refunds, private=RefundsPrivate(names), beside=beside
         )
 
     async def page(self, target: str, reader: Reader) -> dict[str, Any] | None:

@@ -102,6 +102,14 @@ class RefundWish(Wish, frozen=True):
     amount_fen: Amount | None = None  # else all that was paid for it
 
 
+class NoticeRefundWish(Wish, frozen=True):
+    """What was paid for a notice that has no bill goes back the way it came: at a platform none ever has."""
+
+    refund_no: Number
+    policy: Literal["proportional", "credit_first", "last_first"] = "proportional"
+    amount_fen: Amount | None = None  # else all that was paid for it
+
+
 class DepositWish(Wish, frozen=True):
     deposit_no: Number
     payer: Payer

@@ -41,6 +41,10 @@ KINDS = {
             "visit",
             "part",
             "refunded",
+            "payout",
+            "debt_payment",
+            "return",
+            "notice_refund",
         ),
         1,
     )

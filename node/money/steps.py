@@ -10,17 +10,18 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from chain import keyspace
 from chain.block import RECORDED
 from chain.codec import Wire, decode, encode
 from chain.errors import Malformed, NotCanonical
 from chain.operation import Operation, operation_digest
-from chain.records import UNIT, ParametersBody
+from chain.records import UNIT, AccountBody, ParametersBody, Record
 from chain.rules import RULES, Context, View
 from chain.rules.context import Body, local_date
 from chain.state import body_of
 from node.disk_space import CODE as DISK_NEARLY_FULL
 from node.disk_space import DiskSpace
-from node.foresight import Foresight
+from node.foresight import Foresight, NotShown
 from node.gateway_follow import GatewayFollow
 from node.outbox import Outbox
 from node.service import ServiceRefused, Standing
@@ -30,10 +31,10 @@ LINKED_FAILED = "linked_failed"
 
 
 class _After:
-    """The state after the operations of a chain so far."""
+    """The state after the operations of a chain so far. Raises NotShown for another organisation's account that nobody shows."""
 
-    def __init__(self, view: View) -> None:
-        self._view = view
+    def __init__(self, view: View, organisation: str) -> None:
+        self._view, self._own_accounts = view, keyspace.accounts_of(organisation)
         self.changes: dict[bytes, Wire] = {}
         self.origins: dict[bytes, bytes] = {}
 
@@ -43,7 +44,10 @@ class _After:
             if not isinstance(body, kind):
                 raise TypeError(f"{key!r} is no {kind.__name__}")
             return body
-        return self._view.get(key, kind)
+        found = self._view.get(key, kind)
+        if found is None and kind is AccountBody and not key.startswith(self._own_accounts):
+            raise NotShown
+        return found
 
     def origin(self, key: bytes) -> bytes | None:
         return self.origins.get(key) or self._view.origin(key)
@@ -121,6 +125,11 @@ class MoneySteps:
         current = await self._follow.record(key)
         return (body_of(current.record, kind), current.record.height) if current is not None else None
 
+    async def recorded(self, key: bytes, kind: type[Body]) -> tuple[Body, Record] | None:
+        """The same with all that is told of its version: which operation made it first, and which one this version."""
+        current = await self._follow.record(key)
+        return (body_of(current.record, kind), current.record) if current is not None else None
+
     def standing(self, digests: Sequence[bytes], resource: str | None = None) -> Standing:
         """Of a chain by what is known of its last operation; a refusal's code is the culprit's."""
         found = self._standings.of_operation(digests[-1])
@@ -145,7 +154,7 @@ class MoneySteps:
         return standing
 
     def _run(self, view: View, operations: Sequence[Operation]) -> None:
-        after = _After(view)
+        after = _After(view, self.organisation)
         for operation in operations:
             digest = operation_digest(operation)
             changes = RULES[type(operation)](after, operation, self._context(digest))

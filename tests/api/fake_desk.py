@@ -17,7 +17,15 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from api.schemas import claim_examples, credit_examples, examples, lending_examples, money_examples, visit_examples
+from api.schemas import (
+    claim_examples,
+    credit_examples,
+    examples,
+    lending_examples,
+    money_examples,
+    split_examples,
+    visit_examples,
+)
 from chain.bill import BillRequest, Payer, verify_request
 from chain.codec import encode
 from chain.errors import ContentRefused
@@ -49,7 +57,7 @@ from node.services.desks import Acted, ClaimStanding, ClaimWish, Enrolled, Insta
 from tests.chain.making import Chain, details, genesis, issue_bill
 
 CHAIN_ID = "c0ffee00" * 8
-PAGES = money_examples.PAGES | credit_examples.PAGES | visit_examples.PAGES
+PAGES = money_examples.PAGES | credit_examples.PAGES | visit_examples.PAGES | split_examples.PAGES
 ANY_BILL = {examples.BILL_ID}
 
 
@@ -710,6 +718,10 @@ class FakeMirror(FakeDesk):
 
     async def anchor_accesses(self) -> Standing | None:
         return self._keep(b"anchor", None) if self.anchor else None
+
+    async def supervised(self, filters: dict[str, str]) -> list[dict[str, Any]]:
+        self.calls.append(("supervised", filters))
+        return [split_examples.SUPERVISED]
 
     async def money_trail(self, bill_id: str) -> dict[str, Any] | None:
         return money_examples.TRAIL if bill_id in self.bills or bill_id in ANY_BILL else None
