@@ -37,6 +37,21 @@ Parts = Annotated[
 ]
 Amount = Annotated[str, typer.Option("--amount", metavar="YUAN", help="With both decimals: 128.50.")]
 PartNumber = Annotated[int, typer.Option("--part", min=0, max=7, metavar="N", help="Which part, from 0.")]
+Policy = Annotated[str, typer.Option("--policy", metavar="NAME", help="proportional, credit_first or last_first.")]
+Back = Annotated[
+    str | None,
+    typer.Option("--amount", metavar="YUAN", help="With both decimals: 50.00; all that was paid if left out."),
+]
+Subject = Annotated[
+    str | None,
+    typer.Option("--subject", help="What the payer reads; nothing about a patient. The node's own if left out."),
+]
+Instalments = Annotated[
+    list[str],
+    typer.Option(
+        "--instalment", metavar="DAY=YUAN", help="By the end of a day, as in 2026-05-01=100.00; once for each."
+    ),
+]
 Reason = Annotated[
     str, typer.Option("--reason", metavar="CODE", help="Why, as a code such as 'mistyped': all can read it.")
 ]
@@ -104,3 +119,21 @@ def below(collection: str, name: str, step: str = "") -> str:
     from cli.client import quoted
 
     return f"/v1/{collection}/{quoted(name)}{'/' if step else ''}{step}"
+
+
+def refund_wish(policy: str, amount: str | None) -> dict[str, Any]:
+    """How money goes back, as REST writes it. Raises CommandFailed."""
+    from cli.amounts import parse_amount_fen
+
+    return {"policy": policy} | ({"amount_fen": parse_amount_fen(amount, "--amount")} if amount is not None else {})
+
+
+def instalment_wish(text: str) -> dict[str, Any]:
+    """`2026-05-01=100.00` as REST writes it. Raises CommandFailed; whether there is such a day, the node says."""
+    from cli.amounts import parse_amount_fen
+    from cli.failures import CommandFailed
+
+    due, sign, amount = text.partition("=")
+    if not due or not sign:
+        raise CommandFailed("argument_refused", f"--instalment '{text}': write a day and yuan, as in 2026-05-01=100.00")
+    return {"due": due, "amount_fen": parse_amount_fen(amount, "--instalment")}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import hospital_money, output
-from cli.hospital_money import MaybeToken, Number, PayerFile, Token, below
+from cli.hospital_money import Amount, Instalments, MaybeToken, Number, PayerFile, Token, below, instalment_wish
 from cli.options import Home, Json, Via, Wait
 
 app = typer.Typer(no_args_is_help=True, help="A patient lets a hospital deduct from their line, step by step.")
@@ -27,6 +27,7 @@ Consent = Annotated[str, typer.Option("--consent", metavar="NO", help="Of what t
 Deposit = Annotated[
     str | None, typer.Option("--deposit", metavar="DEPOSIT", help="The balance that is used before the line.")
 ]
+Channel = Annotated[str, typer.Option("--channel", metavar="CODE", help="alipay, bank, cash …")]
 Reason = Annotated[str, typer.Option("--reason", metavar="CODE", help="Why, as a code: all can read it.")]
 
 
@@ -75,3 +76,45 @@ def end(
 ) -> None:
     """Nothing more is deducted; what is owed stays owed."""
     hospital_money.ask(home, via, below(PATH, agreement, "end"), {"reason": reason}, wait, as_json)
+
+
+@app.command()
+@output.reported
+def repay(
+    agreement: Name,
+    number: Number,
+    channel: Channel,
+    amount: Amount,
+    home: Home,
+    via: Via,
+    wait: Wait = 10,
+    as_json: Json = False,
+) -> None:
+    """At the hospital's risk: what a patient paid of a debt restores the line by as much."""
+    from cli.amounts import parse_amount_fen
+
+    body = {"repayment_no": number, "channel": channel, "amount_fen": parse_amount_fen(amount, "--amount")}
+    hospital_money.ask(home, via, below(PATH, agreement, "repayments"), body, wait, as_json)
+
+
+@app.command()
+@output.reported
+def state(agreement: Name, home: Home, via: Via, wait: Wait = 10, as_json: Json = False) -> None:
+    """At the hospital's risk: what is owed now, once a day; the gateway does so by itself at the product's time."""
+    hospital_money.ask(home, via, below(PATH, agreement, "statements"), {}, wait, as_json)
+
+
+@app.command()
+@output.reported
+def instalments(
+    agreement: Name,
+    number: Number,
+    instalment: Instalments,
+    home: Home,
+    via: Via,
+    wait: Wait = 10,
+    as_json: Json = False,
+) -> None:
+    """At the hospital's risk: dates in the place of all before; together they are what is owed now."""
+    body = {"plan_no": number, "instalments": [instalment_wish(text) for text in instalment]}
+    hospital_money.ask(home, via, below(PATH, agreement, "instalments"), body, wait, as_json)

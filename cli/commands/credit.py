@@ -11,6 +11,7 @@ from cli import output
 from cli.commands import agreement, hold
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
+from cli.hospital_money import Instalments, instalment_wish
 from cli.options import Home, Json, Organisation, ViaMirror, Wait
 from cli.request_file import read_secret
 
@@ -58,12 +59,6 @@ Number = Annotated[
 Channel = Annotated[str, typer.Option("--channel", metavar="CODE", help="alipay, bank, cash …")]
 Amount = Annotated[int, typer.Option("--amount-fen", min=1, metavar="FEN", help="What came.")]
 Plan = Annotated[str, typer.Option("--plan", metavar="NO", help="The lender's own number of what was agreed.")]
-Instalments = Annotated[
-    list[str],
-    typer.Option(
-        "--instalment", metavar="DAY=YUAN", help="By the end of a day, as in 2026-05-01=100.00; once for each."
-    ),
-]
 Reason = Annotated[str, typer.Option("--reason", metavar="CODE", help="revoked, moved_away …")]
 
 
@@ -213,7 +208,7 @@ def instalments(
     as_json: Json = False,
 ) -> ExitCode:
     """Agree on dates in the place of all before; together they are what is owed now. The same plan again changes nothing."""
-    body = {"plan_no": plan, "instalments": [_instalment(text) for text in instalment]}
+    body = {"plan_no": plan, "instalments": [instalment_wish(text) for text in instalment]}
     return _post(organisation, home, service, authority, f"/v1/credit-accounts/{line}/instalments", body, as_json)
 
 
@@ -231,16 +226,6 @@ def revoke(
     """End a line: nothing new is drawn from it, what is owed stays owed."""
     path = f"/v1/credit-accounts/{line}/revocation"
     return _post(organisation, home, service, authority, path, {"reason": reason}, as_json)
-
-
-def _instalment(text: str) -> dict[str, Any]:
-    """`2026-05-01=100.00` as REST writes it. Raises CommandFailed; whether there is such a day, the service says."""
-    from cli.amounts import parse_amount_fen
-
-    due, sign, amount = text.partition("=")
-    if not due or not sign:
-        raise CommandFailed("argument_refused", f"--instalment '{text}': write a day and yuan, as in 2026-05-01=100.00")
-    return {"due": due, "amount_fen": parse_amount_fen(amount, "--instalment")}
 
 
 def _post(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import hospital_money, output
-from cli.hospital_money import Amount, Number, PartNumber, PayerFile, below
+from cli.hospital_money import Amount, MaybeToken, Number, PartNumber, PayerFile, Subject, Token, below
 from cli.options import Home, Json, Via, Wait
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 
 PATH = "deposits"
+COLUMNS = ("deposit", "deposit_no", "kind", "state", "balance_fen")
 
 Name = Annotated[str, typer.Argument(metavar="DEPOSIT", help="Its name on the ledger: 64 hexadecimal digits.")]
 Kind = Annotated[str, typer.Option("--kind", metavar="KIND", help="inpatient for one stay, balance of a card.")]
@@ -43,9 +44,37 @@ def open_deposit(
 
 @app.command()
 @output.reported
-def show(deposit: Name, home: Home, via: Via, as_json: Json = False) -> None:
+def show(deposit: Name, home: Home, via: Via, token: MaybeToken = None, as_json: Json = False) -> None:
     """A deposit with its vouchers, and what is left."""
-    hospital_money.show(home, via, below(PATH, deposit), as_json)
+    hospital_money.show(home, via, below(PATH, deposit), as_json, token)
+
+
+@app.command("list")
+@output.reported
+def list_deposits(home: Home, via: Via, token: Token, as_json: Json = False) -> None:
+    """A patient's deposits at this hospital, the oldest first."""
+    hospital_money.list_rows(home, via, f"/v1/me/{PATH}", COLUMNS, as_json, token)
+
+
+@app.command()
+@output.reported
+def invite(
+    deposit: Name,
+    number: Number,
+    channel: Channel,
+    amount: Amount,
+    home: Home,
+    via: Via,
+    subject: Subject = None,
+    token: MaybeToken = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a channel for what the payer opens to pay into it: a QR code's text, an address."""
+    from cli.amounts import parse_amount_fen
+
+    body = {"top_up_no": number, "channel": channel, "amount_fen": parse_amount_fen(amount, "--amount")}
+    body |= {"subject": subject} if subject else {}
+    hospital_money.ask(home, via, below(PATH, deposit, "invitations"), body, 0, as_json, token=token)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import hospital_money, output
-from cli.hospital_money import MaybeToken, Reason, Token, below
+from cli.hospital_money import Back, MaybeToken, Number, Policy, Reason, Token, below
 from cli.options import Home, Json, Via, Wait
 
 app = typer.Typer(
@@ -51,3 +51,20 @@ def list_notices(home: Home, via: Via, token: Token, as_json: Json = False) -> N
 def withdraw(notice: Name, reason: Reason, home: Home, via: Via, wait: Wait = 10, as_json: Json = False) -> None:
     """It is owed no longer, and nothing of it was paid."""
     hospital_money.ask(home, via, below(PATH, notice, "withdrawal"), {"reason": reason}, wait, as_json)
+
+
+@app.command()
+@output.reported
+def refund(
+    notice: Name,
+    number: Number,
+    home: Home,
+    via: Via,
+    policy: Policy = "proportional",
+    amount: Back = None,
+    wait: Wait = 10,
+    as_json: Json = False,
+) -> None:
+    """What was paid for a notice that has no bill goes back the way it came; a bill's money by its red bill: 'order refund'."""
+    body = {"refund_no": number, **hospital_money.refund_wish(policy, amount)}
+    hospital_money.ask(home, via, below(PATH, notice, "refund"), body, wait, as_json)

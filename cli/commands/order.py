@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import hospital_money, output
-from cli.hospital_money import Amount, Number, PartNumber, Parts, Reason, below
+from cli.hospital_money import Amount, Back, Number, PartNumber, Parts, Policy, Reason, Subject, below
 from cli.options import Home, Json, Via, Wait
 
 app = typer.Typer(
@@ -23,16 +23,7 @@ Receipt = Annotated[
     str,
     typer.Option("--receipt", metavar="NO", help="Of the receipt, the terminal's slip, the insurance's settlement."),
 ]
-Subject = Annotated[
-    str | None,
-    typer.Option("--subject", help="What the payer reads; nothing about a patient. The node's own if left out."),
-]
 RedBill = Annotated[str, typer.Argument(metavar="RED_BILL_ID", help="The red bill: 18 digits.")]
-Policy = Annotated[str, typer.Option("--policy", metavar="NAME", help="proportional, credit_first or last_first.")]
-Back = Annotated[
-    str | None,
-    typer.Option("--amount", metavar="YUAN", help="With both decimals: 50.00; all that was paid if left out."),
-]
 
 
 @app.command()
@@ -107,11 +98,7 @@ def refund(
     as_json: Json = False,
 ) -> None:
     """What a red bill leaves over goes back the way it came, never more than each channel paid."""
-    from cli.amounts import parse_amount_fen
-
-    body: dict[str, Any] = {"policy": policy}
-    if amount is not None:
-        body["amount_fen"] = parse_amount_fen(amount, "--amount")
+    body = hospital_money.refund_wish(policy, amount)
     hospital_money.ask(home, via, below("bills", bill_id, "refund"), body, wait, as_json)
 
 

@@ -36,6 +36,11 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
     ("notice issue @notice", "/v1/fee-notices", {}),
     (f"notice withdraw {NAME} --reason mistyped", "/v1/fee-notices/{name}/withdrawal", {"reason": "mistyped"}),
     (
+        f"notice refund {NAME} --number R-1 --amount 50.00",
+        "/v1/fee-notices/{name}/refund",
+        {"refund_no": "R-1", "policy": "proportional", "amount_fen": 5_000},
+    ),
+    (
         f"order place --number Z-1 --notice {NAME} --notice {OTHER} --part cash=1,228.50 --part fund=80.00",
         "/v1/payment-orders",
         {
@@ -67,6 +72,11 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
         f"deposit pay {NAME} --channel cash --receipt S-2 --amount 5,000.00",
         "/v1/deposits/{name}/payments",
         {"channel": "cash", "channel_no": "S-2", "amount_fen": 500_000},
+    ),
+    (
+        f"deposit invite {NAME} --number T-1 --channel alipay --amount 1,000.00 --token @token",
+        "/v1/deposits/{name}/invitations",
+        {"top_up_no": "T-1", "channel": "alipay", "amount_fen": 100_000},
     ),
     (f"deposit use {NAME} --order {OTHER} --part 0", "/v1/deposits/{name}/use", {"order": OTHER, "part": 0}),
     (f"deposit settle {NAME}", "/v1/deposits/{name}/settlement", {}),
@@ -131,6 +141,20 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
     ),
     (f"credit agreement end {NAME}", "/v1/credit-agreements/{name}/end", {"reason": "patient_asked"}),
     (
+        f"credit agreement repay {NAME} --number H-1 --channel cash --amount 100.00",
+        "/v1/credit-agreements/{name}/repayments",
+        {"repayment_no": "H-1", "channel": "cash", "amount_fen": 10_000},
+    ),
+    (f"credit agreement state {NAME}", "/v1/credit-agreements/{name}/statements", {}),
+    (
+        f"credit agreement instalments {NAME} --number P-1 --instalment 2026-05-01=100.00 --instalment 2026-06-01=94.30",
+        "/v1/credit-agreements/{name}/instalments",
+        {
+            "plan_no": "P-1",
+            "instalments": [{"due": "2026-05-01", "amount_fen": 10_000}, {"due": "2026-06-01", "amount_fen": 9_430}],
+        },
+    ),
+    (
         f"credit hold place --number H-1 --agreement {NAME} --amount 300.00 --declared-by doctor-1",
         "/v1/credit-holds",
         {"hold_no": "H-1", "agreement": NAME, "amount_fen": 30_000, "hours": 24, "declared_by": "doctor-1"},
@@ -159,6 +183,7 @@ READS: list[tuple[str, str, str, str]] = [
 ]
 LISTS: list[tuple[str, str, str, str]] = [
     ("notice list --token @token", "/v1/me/fee-notices", "notice", "128.50"),
+    ("deposit list --token @token", "/v1/me/deposits", "deposit", "5,000.00"),
     ("appointment list --token @token", "/v1/me/appointments", "appointment", "held"),
     ("visit list --token @token", "/v1/me/visits", "visit", "540.00"),
     ("credit agreement list --token @token", "/v1/me/credit-accounts", "agreement", "494.30"),
