@@ -87,7 +87,7 @@ class MoneyDesk:
         self.steps = steps
         self.filing = Filing(Names(mac_key), self.rows_kept, steps)
         notices, orders = Notices(self.filing), Orders(self.filing)
-        refunds, deposits = Refunds(self.filing), Deposits(self.filing)
+        self.refunds, deposits = Refunds(self.filing), Deposits(self.filing)
         self.channels = channels
         self.parts = ChannelParts(self.filing, channels)
         holds = CreditHolds(self.filing)
@@ -103,7 +103,7 @@ class MoneyDesk:
             OrderWish: orders.place,
             PaymentWish: orders.take,
             ClosureWish: orders.close,
-            RefundWish: refunds.refund,
+            RefundWish: self.refunds.refund,
             DepositWish: deposits.open,
             DepositPaymentWish: deposits.pay,
             DepositUseWish: deposits.use,
@@ -131,7 +131,7 @@ class MoneyDesk:
         self._show: dict[str, Show] = {
             "notice": notices.page,
             "order": orders.page,
-            "refund": refunds.page,
+            "refund": self.refunds.page,
             "deposit": deposits.page,
             "agreement": agreements.page,
             "hold": holds.page,
