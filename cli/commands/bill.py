@@ -45,6 +45,14 @@ Place = Annotated[
     str | None,
     typer.Option("--place", metavar="CODE", help="Issuing point of the red bill; the original's if left out."),
 ]
+Refund = Annotated[
+    str | None,
+    typer.Option(
+        "--refund",
+        metavar="POLICY",
+        help="All that was paid goes back: proportional, credit_first or last_first. Both or neither.",
+    ),
+]
 
 
 @app.command()
@@ -109,13 +117,16 @@ def reverse(
     reason: Reason,
     operator: Operator,
     place: Place = None,
+    refund: Refund = None,
     wait: Wait = 10,
     as_json: Json = False,
 ) -> None:
-    """Reverse a bill by a linked red bill. It can be done once."""
+    """Reverse a bill by a linked red bill. It can be done once; with --refund its money goes back in the same step."""
     from cli.client import open_client, quoted
 
-    body = {"reason": reason, "operator": operator, **({"place_code": place} if place else {})}
+    body: dict[str, Any] = {"reason": reason, "operator": operator, **({"place_code": place} if place else {})}
+    if refund is not None:
+        body["refund"] = {"policy": refund}
     with open_client(home, via, ROLE) as client:
         output.show_fields(client.post(f"/v1/bills/{quoted(bill_id)}/reversal", body, wait), as_json)
 

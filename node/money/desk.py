@@ -110,7 +110,7 @@ class MoneyDesk:
         self.steps = steps
         self.filing = Filing(Names(mac_key), self.rows_kept, steps)
         notices, orders = Notices(self.filing, verify_hospital), Orders(self.filing)
-        refunds, deposits = Refunds(self.filing), Deposits(self.filing)
+        self.refunds, deposits = Refunds(self.filing), Deposits(self.filing)
         self.channels = channels
         self.parts = ChannelParts(self.filing, channels)
         self.parts.on_voucher = deposits.add_voucher
@@ -131,8 +131,8 @@ class MoneyDesk:
             OrderWish: orders.place,
             PaymentWish: orders.take,
             ClosureWish: orders.close,
-            RefundWish: refunds.refund,
-            NoticeRefundWish: refunds.refund_notice,
+            RefundWish: self.refunds.refund,
+            NoticeRefundWish: self.refunds.refund_notice,
             DepositWish: deposits.open,
             DepositPaymentWish: deposits.pay,
             DepositUseWish: deposits.use,
@@ -174,7 +174,7 @@ class MoneyDesk:
         self._show: dict[str, Show] = {
             "notice": notices.page,
             "order": orders.page,
-            "refund": refunds.page,
+            "refund": self.refunds.page,
             "deposit": deposits.page,
             "agreement": agreements.page,
             "hold": holds.page,

@@ -6,7 +6,7 @@ number of a schedule): then its standing says so, with the code of the operation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -110,6 +110,11 @@ class MoneySteps:
         """Keep one that has to be recorded whatever is foreseen."""
         self._outbox.add(operation)
 
+    async def foresee(self, operations: Sequence[Operation], given: Mapping[bytes, Wire]) -> None:
+        """What the ledger would say to a chain where `given` (key -> body) stood already. Raises ServiceRefused."""
+        _verify_form(operations)
+        await self._foresight.look(lambda view: self._run(view, operations, given))
+
     async def verify(self, rule: Callable[[View, Context], object]) -> None:
         """Ask the state something that is no operation. Raises ServiceRefused with what `rule` refuses."""
         context = self._context(bytes(32))
@@ -153,8 +158,9 @@ class MoneySteps:
                 return msgspec.structs.replace(standing, code=other.code)
         return standing
 
-    def _run(self, view: View, operations: Sequence[Operation]) -> None:
+    def _run(self, view: View, operations: Sequence[Operation], given: Mapping[bytes, Wire] | None = None) -> None:
         after = _After(view, self.organisation)
+        after.changes.update(given or {})
         for operation in operations:
             digest = operation_digest(operation)
             changes = RULES[type(operation)](after, operation, self._context(digest))
