@@ -107,7 +107,7 @@ class Sharing:
         return int((await shown(self.gateway, "payee", self.payees[kind]))["balance_fen"])
 
     def trail(self, bill: str) -> dict[str, Any]:
-        found = MoneyTrail(self.province.chain.ledger, 480).trail(bill)
+        found = MoneyTrail(self.province.chain.ledger.state, 480).trail(bill)
         assert found is not None
         return found
 
