@@ -329,6 +329,9 @@ def test_90_66_shares_come_back_for_a_refund_and_the_auditor_follows_every_fen(n
     told(free_fen=200, shared_fen=29_430, owed_fen=4_000)
     page = hospital.shown(doctor)
     assert (page["balance_fen"], page["owed"]) == (0, [{"order": name, "amount_fen": 4_000}])
+    seen = network.api("hospital-a", "auditor", "finance-city").get(doctor)
+    assert (seen.status_code, seen.json()["owed_fen"], "title" in seen.json()) == (200, 4_000, False)
+    assert (page["title"], page["kind"]) == ("示例doctor", "doctor")
     hospital.made(returns, {"return_no": "features-90h-2", "share": 1, "amount_fen": 1_800}, "cashier")
     assert post(network, f"/bills/{red}/refund", {"amount_fen": 2_000})[0] == 201
     told(shared_fen=27_630, owed_fen=4_000, refunded_fen=2_000)
