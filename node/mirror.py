@@ -154,7 +154,7 @@ class Mirror:
         self.events = EventReader(ledger, feed, lives, self.bills, self._proofs)
         self._audit = AuditDesk(ledger, self.bills.public_page)
         self._match = SettlementMatch(ledger)
-        self._trail = MoneyTrail(ledger, ledger.genesis.parameters.utc_offset_minutes)
+        self._trail = MoneyTrail(ledger.state, ledger.genesis.parameters.utc_offset_minutes)
         self._supervised = SupervisedAccounts(ledger)
         self._waiting = WaitingDesk(ledger)
         self.reimbursing = ClaimDesk(ledger, self.bills, lambda: time.time_ns() // 1_000_000)

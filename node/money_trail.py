@@ -6,10 +6,9 @@ is a finding. What lies with the bank is told by channel and day: a bank's credi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from chain import keyspace
-from chain.ledger import Ledger
 from chain.records import (
     NORMAL,
     AnsweredBody,
@@ -22,23 +21,28 @@ from chain.records import (
     PaymentBody,
     SplitBody,
 )
-from chain.rules.context import local_date
+from chain.rules.context import Body, local_date
 from chain.rules.orders import INSIDE
 from node.verification import iso_date
 
 
+class State(Protocol):
+    """Where records are read."""
+
+    def get(self, key: bytes, kind: type[Body]) -> Body | None: ...
+
+
 class MoneyTrail:
-    def __init__(self, ledger: Ledger, utc_offset_minutes: int) -> None:
-        self._ledger, self._utc_offset_minutes = ledger, utc_offset_minutes
+    def __init__(self, state: State, utc_offset_minutes: int) -> None:
+        self._state, self._utc_offset_minutes = state, utc_offset_minutes
 
     def trail(self, bill: str) -> dict[str, Any] | None:
         """None where there is no such bill. A bill that no notice led to has a trail of one step."""
-        state = self._ledger.state
-        body = state.get(keyspace.bill(bill), BillBody)
+        body = self._state.get(keyspace.bill(bill), BillBody)
         if body is None:
             return None
         issuer = body.issuer
-        answered = state.get(keyspace.answered(bill), AnsweredBody)
+        answered = self._state.get(keyspace.answered(bill), AnsweredBody)
         notices = self._notices(issuer, answered.notices if answered is not None else [])
         owed_fen = sum(notice.total_fen - notice.refunded_fen for _name, notice in notices)
         stands_fen = body.total_fen if body.validity == NORMAL else 0
@@ -51,7 +55,7 @@ class MoneyTrail:
             steps.append(_step("bill_and_notices", owed_fen, stands_fen, rows))
         orders = self._orders(issuer, notices)
         for name, order in orders:
-            steps += self._order_steps(issuer, name, order)
+            steps += self.order_steps(issuer, name, order)
         return {
             "bill_id": bill,
             "issuer": issuer,
@@ -62,16 +66,16 @@ class MoneyTrail:
         }
 
     def _notices(self, issuer: str, names: list[bytes]) -> list[tuple[bytes, NoticeBody]]:
-        found = [(name, self._ledger.state.get(keyspace.notice(issuer, name), NoticeBody)) for name in names]
+        found = [(name, self._state.get(keyspace.notice(issuer, name), NoticeBody)) for name in names]
         return [(name, notice) for name, notice in found if notice is not None]
 
     def _orders(self, issuer: str, notices: list[tuple[bytes, NoticeBody]]) -> list[tuple[bytes, OrderBody]]:
         names = list(dict.fromkeys(order for _name, notice in notices for order in notice.order))
-        found = [(name, self._ledger.state.get(keyspace.order(issuer, name), OrderBody)) for name in names]
+        found = [(name, self._state.get(keyspace.order(issuer, name), OrderBody)) for name in names]
         return [(name, order) for name, order in found if order is not None]
 
-    def _order_steps(self, issuer: str, name: bytes, order: OrderBody) -> list[dict[str, Any]]:
-        state = self._ledger.state
+    def order_steps(self, issuer: str, name: bytes, order: OrderBody) -> list[dict[str, Any]]:
+        """From the notices that an order pays to the bank, whether they have a bill or not."""
         asked = self._notices(issuer, order.notices)
         asked_fen = sum(notice.total_fen for _name, notice in asked)
         steps = [_step("notices_and_order", asked_fen, order.total_fen, [{"order": name.hex()}])]
@@ -79,7 +83,7 @@ class MoneyTrail:
         rows: list[dict[str, Any]] = []
         for part in order.parts:
             for payment in part.payment:
-                body = state.get(keyspace.payment(issuer, payment), PaymentBody)
+                body = self._state.get(keyspace.payment(issuer, payment), PaymentBody)
                 if body is None:
                     continue
                 payments.append(body)
@@ -97,17 +101,16 @@ class MoneyTrail:
 
     def _division(self, issuer: str, name: bytes, order: OrderBody, payments: list[PaymentBody]) -> dict[str, Any]:
         """What was collected is still there, with payees, with the organisation itself, owed by payees, or gone back."""
-        state = self._ledger.state
-        became = state.get(keyspace.order_split(issuer, name), OrderSplitBody)
+        became = self._state.get(keyspace.order_split(issuer, name), OrderSplitBody)
         rows: list[dict[str, Any]] = []
         shared_fen = 0
         for split in became.splits if became is not None else []:
-            body = state.get(keyspace.split(issuer, split), SplitBody)
+            body = self._state.get(keyspace.split(issuer, split), SplitBody)
             if body is None:
                 continue
             for place, share in enumerate(body.shares):
                 shared_fen += share.amount_fen - body.taken_back_fen[place]
-                payee = state.get(keyspace.payee(issuer, share.payee), PayeeBody)
+                payee = self._state.get(keyspace.payee(issuer, share.payee), PayeeBody)
                 rows.append(
                     {
                         "split": split.hex(),
@@ -138,7 +141,7 @@ class MoneyTrail:
             if body.channel not in INSIDE
         }
         for channel, day in sorted(days):
-            body = self._ledger.state.get(keyspace.channel_day(issuer, channel, day), ChannelDayBody)
+            body = self._state.get(keyspace.channel_day(issuer, channel, day), ChannelDayBody)
             if body is None:
                 continue
             row = {

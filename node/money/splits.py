@@ -23,7 +23,6 @@ from node.money.payees import Payees
 from node.money.split_requests import (
     Aimed,
     FinishWish,
-    LineWish,
     OrderReturnWish,
     ServingWish,
     ShareReturnWish,
@@ -106,17 +105,26 @@ class Splits:
         by_kind = {line.kind: line for line in rules.lines}
         serving = await self._serving(wish.payees)
         shares: list[Share] = []
-        for place, (kind, amount_fen) in enumerate(await self._lines(bytes.fromhex(wish.order), order, wish.lines)):
+        for place, (kind, amount_fen) in enumerate(await self._lines(wish, order)):
             pointer = f"/lines/{place}"
             if kind not in by_kind:
                 raise ServiceRefused("line_without_rule", kind, pointer)
             shares += _shares(by_kind[kind], amount_fen, serving, pointer)
         return shares
 
-    async def _lines(self, name: bytes, order: OrderBody, wanted: Sequence[LineWish]) -> list[tuple[str, int]]:
-        asked = await self._asked(order)
-        if wanted:
-            return [(line.kind, line.amount_fen or asked.get(line.kind, 0)) for line in wanted]
+    async def _lines(self, wish: SplitWish, order: OrderBody) -> list[tuple[str, int]]:
+        """(kind, fen) of what is to be divided: what is said, or all that is left. What this very number has divided already, at
+        another gateway, is divided in the same way, so that the ledger knows it again."""
+        asked, name = await self._asked(order), bytes.fromhex(wish.order)
+        if wish.lines:
+            return [(line.kind, line.amount_fen or asked.get(line.kind, 0)) for line in wish.lines]
+        own = keyspace.split(self._organisation, self._filing.names.of("split", wish.split_no))
+        recorded = await self._filing.steps.body(own, SplitBody)
+        if recorded is not None and recorded.order == name:
+            sums: dict[str, int] = {}
+            for share in recorded.shares:
+                sums[share.line] = sums.get(share.line, 0) + share.amount_fen
+            return list(sums.items())
         former = await self._filing.steps.body(keyspace.order_split(self._organisation, name), OrderSplitBody)
         left = [(kind, fen) for kind, fen in asked.items() if former is None or kind not in former.lines]
         if not left:

@@ -1,4 +1,5 @@
-"""Random lives of splits keep to the model fen by fen: nothing is made, nothing is lost, nothing that came back goes to the signer."""
+"""Random lives of splits keep to the model fen by fen: nothing is made, nothing is lost, nothing that came back goes to the signer; and
+after each step the trail of an order has out what went in."""
 
 from __future__ import annotations
 
@@ -28,6 +29,7 @@ from chain.operation import (
 from chain.records import UNIT, UNLIMITED, AccountBody, OrderBody, OrganisationBody, PayeeBody
 from chain.rules import RULES, Context, Refused, money_places
 from chain.rules.accounts import Books, verify_conserved
+from node.money_trail import MoneyTrail
 from tests.chain.making import NOON_MS, mac, parameters
 from tests.chain.paying import DAY_MS, HOSPITAL, give_back, take
 from tests.chain.splitting import (
@@ -213,6 +215,9 @@ class Lives:
             assert (body.free_fen, body.back_fen) == (order.left + order.back, order.back), number
             assert min(order.left, order.back, order.owed - order.advanced) >= 0, number
             assert order.refunded <= order.total, number
+            if number == self.number % len(model.orders):
+                trail = MoneyTrail(self.records, 480).order_steps(HOSPITAL, mac(f"o{number}"), body)
+                assert all(step["balanced"] for step in trail), (number, trail)
         collected = self.balance(money_places.collected(books, HOSPITAL))
         assert collected == sum(order.left + order.back for order in model.orders)
         assert model.everything() == sum(order.total for order in model.orders)

@@ -107,7 +107,7 @@ class Sharing:
         return int((await shown(self.gateway, "payee", self.payees[kind]))["balance_fen"])
 
     def trail(self, bill: str) -> dict[str, Any]:
-        found = MoneyTrail(self.province.chain.ledger, 480).trail(bill)
+        found = MoneyTrail(self.province.chain.ledger.state, 480).trail(bill)
         assert found is not None
         return found
 
@@ -287,6 +287,27 @@ async def test_336_30_is_divided_to_the_fen(sharing: Sharing, gateway: Gateway) 
         ("courier", 1_200, "26113"),
         ("supplier", 26_430, "26112"),
     ]
+
+
+async def test_the_hospitals_other_gateway_divides_too_and_knows_nobodys_name(
+    sharing: Sharing, gateway: Gateway
+) -> None:
+    """The same number there is the same split; what only people know lies where it was said."""
+    name, _ = await sharing.paid()
+    other = await sharing.province.start("hospital-a-2")
+    split = await done(other, sharing.wish(name))
+    page = await shown(other, "payee", sharing.payees["doctor"])
+    assert (page["balance_fen"], "title" in page, "payee_no" in page) == (4_200, False, False)
+    again = await gateway.wait(await gateway.money.do(sharing.wish(name), STAFF), PATIENCE_S, "recorded")
+    assert (again.status, (again.resource or "").rpartition("/")[2]) == ("recorded", split)
+    without_papers = [ServingWish(payee) for payee in sharing.payees.values()]
+    assert await refused(gateway, sharing.wish(name, payees=without_papers)) == "split_exists"
+    assert await refused(gateway, sharing.wish(name, "FZ-2")) == "line_split"
+    await done(gateway, ShareReturnWish("TH-1", 0, 200), split)
+    assert (await shown(other, "split", split))["shares"][0]["taken_back_fen"] == 200
+    assert [row["step"] for row in (await shown(other, "split_history", split))["steps"]] == ["split"]
+    division = await shown(other, "division", name)
+    assert (division["free_fen"], division["came_back_fen"]) == (200, 200)
 
 
 async def test_what_the_ledger_would_refuse_moves_nothing(sharing: Sharing, gateway: Gateway) -> None:
