@@ -11,7 +11,7 @@ from chain import keyspace
 from chain.operation import RefundPayment, ReverseBill
 from chain.records import PaymentBody
 from node.gateway import Gateway
-from node.money.refunds import RefundPlan
+from node.money.refunds import Paid, RefundPlan
 from node.money.requests import PaymentWish, RefundWish
 from node.service import ServiceRefused, Standing
 from tests.node.gateway_province import PATIENCE_S, STAFF, Province, bill, sealed
@@ -110,6 +110,22 @@ async def test_what_cannot_go_back_uses_no_number(province: Province) -> None:
         await reverse(gateway, number, RefundWish())
     with pytest.raises(ServiceRefused, match="bill_is_red"):
         await reverse(gateway, red.bill_id or "", RefundWish())
+
+
+async def test_what_the_ledger_would_refuse_of_the_refund_now_uses_no_number(
+    province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen with the rules themselves, as if the red bill stood."""
+    gateway = await province.start()
+    number = await paid_bill(gateway)
+    shares = gateway.money.refunds._shares
+
+    async def a_fen_too_much(original: str, wish: RefundWish) -> list[tuple[Paid, int]]:
+        (first, amount_fen), *others = await shares(original, wish)
+        return [(first, amount_fen + 1), *others]
+
+    monkeypatch.setattr(gateway.money.refunds, "_shares", a_fen_too_much)
+    assert await not_reversed(gateway, number, RefundWish()) == "exceeds_payment"
 
 
 async def test_a_crash_while_it_waits_keeps_both_and_their_link(province: Province) -> None:
