@@ -1,4 +1,4 @@
-"""`medbill notice`, `order`, `deposit`, `schedule`, `appointment`, `visit`, `credit agreement` and `credit hold`: every path of the
+"""`medbill notice`, `order`, `deposit`, `schedule`, `appointment`, `visit`, `credit agreement` and `hold`, `payee`, `split`: every path of the
 gateway's money and visits has its verb; what it sends is what the path takes, as whoever may ask; what it shows is in yuan."""
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ import msgspec
 import pytest
 
 from api.policy import POLICIES
-from api.routes import appointments, channels, credit, payments, visits
-from api.schemas import credit_examples, money_examples, visit_examples
+from api.routes import appointments, channels, credit, payees, payments, splits, visits
+from api.schemas import credit_examples, money_examples, split_examples, visit_examples
 from cli.amounts import format_yuan, parse_amount_fen, parse_part
 from cli.failures import CommandFailed
 from tests.cli.conftest import Ran
 from tests.cli.nodes import Asked, FakeNode, problem
+from tests.house.project import ROOT
 
 Medbill = Callable[..., Ran]
 NAME, OTHER = money_examples.NAME, money_examples.ORDER
 PAYER, RED = money_examples.PAYER, money_examples.RED_ID
 ROUTES = {
     (route.method, route.path): route
-    for group in (payments, channels, appointments, visits, credit)
+    for group in (payments, channels, appointments, visits, credit, payees, splits)
     for route in group.ROUTES
     if not route.path.startswith("/v1/channel")
 }
@@ -159,6 +160,80 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
         "/v1/credit-holds",
         {"hold_no": "H-1", "agreement": NAME, "amount_fen": 30_000, "hours": 24, "declared_by": "doctor-1"},
     ),
+    (
+        f"payee bind --number P-1 --kind doctor --consent C-1 --title 示例医生 --account hospital-b/{OTHER}",
+        "/v1/payees",
+        {
+            "payee_no": "P-1",
+            "kind": "doctor",
+            "consent": "C-1",
+            "title": "示例医生",
+            "account": {"organisation": "hospital-b", "account": OTHER},
+        },
+    ),
+    (
+        "payee bind --number P-2 --kind hospital --consent C-2 --own",
+        "/v1/payees",
+        {"payee_no": "P-2", "kind": "hospital", "consent": "C-2", "is_signer": True},
+    ),
+    (f"payee suspend {NAME} --reason licence_ended", "/v1/payees/{name}/suspension", {"reason": "licence_ended"}),
+    (f"payee resume {NAME}", "/v1/payees/{name}/resumption", {}),
+    (
+        f"payee pay-out {NAME} --number O-1 --amount 40.00 --bank-no B-1",
+        "/v1/payees/{name}/payouts",
+        {"payout_no": "O-1", "amount_fen": 4_000, "bank_no": "B-1"},
+    ),
+    (
+        f"payee pay-debt {NAME} --number D-1 --amount 8.00",
+        "/v1/payees/{name}/debt-payments",
+        {"repayment_no": "D-1", "amount_fen": 800},
+    ),
+    (
+        "split publish @rules --version 2",
+        "/v1/split-rules",
+        {
+            "rules": "visit",
+            "version": 2,
+            "lines": [
+                {
+                    "kind": "consultation",
+                    "whole": 10,
+                    "shares": [
+                        {"to": "doctor", "cap_parts": 10, "rest": True},
+                        {"to": "platform", "cap_parts": 3, "parts": 3},
+                    ],
+                },
+                {"kind": "delivery", "whole": 1, "shares": [{"to": "courier", "cap_parts": 1, "rest": True}]},
+                {"kind": "drug", "whole": 1, "shares": [{"to": "supplier", "cap_parts": 1, "rest": True}]},
+            ],
+            "earliest_seconds": 30,
+            "latest_seconds": 15_552_000,
+        },
+    ),
+    (
+        f"split divide --number S-1 --order {OTHER} --rules visit/2 --payee {NAME}=2611 --line drug --line test=10.00",
+        "/v1/splits",
+        {
+            "split_no": "S-1",
+            "order": OTHER,
+            "rules": "visit",
+            "version": 2,
+            "payees": [{"payee": NAME, "paper": "2611"}],
+            "lines": [{"kind": "drug"}, {"kind": "test", "amount_fen": 1_000}],
+        },
+    ),
+    (
+        f"split take-back {NAME} --number R-2 --share 1 --amount 10.00",
+        "/v1/splits/{name}/returns",
+        {"return_no": "R-2", "share": 1, "amount_fen": 1_000},
+    ),
+    (f"split finish {NAME}", "/v1/payment-orders/{name}/finish", {}),
+    (
+        f"split give-back {NAME} --number R-3 --amount 8.00",
+        "/v1/payment-orders/{name}/returns",
+        {"return_no": "R-3", "amount_fen": 800},
+    ),
+    ("custody supervise --bank bank-a", "/v1/supervised-account", {"bank": "bank-a"}),
     (f"credit hold charge {NAME} @held", "/v1/credit-holds/{name}/charges", {}),
     (f"credit hold release {NAME}", "/v1/credit-holds/{name}/release", {"reason": "done"}),
     (
@@ -167,7 +242,7 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
         {"outcome": "upheld"},
     ),
 ]
-PAGES = money_examples.PAGES | visit_examples.PAGES | credit_examples.PAGES
+PAGES = money_examples.PAGES | visit_examples.PAGES | credit_examples.PAGES | split_examples.PAGES
 # words -> the path it reads, what stands there, what people are shown of it
 READS: list[tuple[str, str, str, str]] = [
     (f"notice show {NAME}", "/v1/fee-notices/{name}", "notice", "128.50"),
@@ -180,11 +255,19 @@ READS: list[tuple[str, str, str, str]] = [
     (f"visit timeline {NAME}", "/v1/visits/{name}/timeline", "timeline", "treated"),
     (f"credit agreement show {NAME} --token @token", "/v1/credit-agreements/{name}", "agreement", "494.30"),
     (f"credit hold show {NAME}", "/v1/credit-holds/{name}", "hold", "505.70"),
+    (f"payee show {NAME}", "/v1/payees/{name}", "payee", "2.00"),
+    (f"payee history {NAME}", "/v1/payees/{name}/history", "payee_history", "40.00"),
+    ("split rules visit 1", "/v1/split-rules/{rules}/{version}", "split_rules", "30/100"),
+    (f"split show {NAME}", "/v1/splits/{name}", "split", "264.30"),
+    (f"split history {NAME}", "/v1/splits/{name}/history", "split_history", "taken_back"),
+    (f"split division {NAME}", "/v1/payment-orders/{name}/division", "division", "336.30"),
+    ("custody show", "/v1/supervised-account", "custody", "supervised_balance_mismatch"),
 ]
 LISTS: list[tuple[str, str, str, str]] = [
     ("notice list --token @token", "/v1/me/fee-notices", "notice", "128.50"),
     ("deposit list --token @token", "/v1/me/deposits", "deposit", "5,000.00"),
     ("appointment list --token @token", "/v1/me/appointments", "appointment", "held"),
+    ("payee list", "/v1/payees", "payee", "2.00"),
     ("visit list --token @token", "/v1/me/visits", "visit", "540.00"),
     ("credit agreement list --token @token", "/v1/me/credit-accounts", "agreement", "494.30"),
     ("schedule list --date 2026-03-02 --department cardiology", "/v1/schedules", "schedule", "12, 13, 15"),
@@ -201,6 +284,7 @@ def run(medbill: Medbill, home: Path, tmp_path: Path) -> Callable[..., Ran]:
         "charge": visit_examples.VISIT_CHARGE_WISH,
         "held": credit_examples.CHARGE_WISH,
         "bill": visit_examples.CLOSE_WISH["bill"],
+        "rules": json.loads((ROOT / "samples" / "splits" / "platform.json").read_text("utf-8")),
     }
     for name, document in files.items():
         (tmp_path / name).write_text(json.dumps(document), "utf-8")
@@ -218,7 +302,9 @@ def run(medbill: Medbill, home: Path, tmp_path: Path) -> Callable[..., Ran]:
 
 
 def filled(path: str) -> str:
-    return path.replace("{name}", NAME).replace("{bill_id}", RED)
+    for key, value in (("name", NAME), ("bill_id", RED), ("rules", "visit"), ("version", "1")):
+        path = path.replace(f"{{{key}}}", value)
+    return path
 
 
 # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -331,7 +417,10 @@ def test_a_page_is_shown_with_yuan_or_as_it_came(
     assert seen in ran.out
     assert "_fen" not in ran.out
     assert not re.search(r"[{}\[\]]", ran.out)  # nothing that only a program reads
-    assert run(words.replace(NAME, "ab" * 32).replace(RED, "330601260000000999")).code == 4
+    other = words.replace(NAME, "ab" * 32).replace(RED, "330601260000000999").replace("visit 1", "visit 2")
+    if other == words:  # it is the organisation's own
+        node.answers["GET", filled(path)] = lambda asked: (404, problem("not_found", 404))
+    assert run(other).code == 4
 
 
 @pytest.mark.parametrize(("words", "path", "kind", "seen"), LISTS)
