@@ -1,4 +1,4 @@
-"""`medbill notice`, `order`, `deposit`, `schedule`, `appointment`, `visit`, `credit agreement` and `hold`, `payee`, `split`: every path of the
+"""`medbill notice`, `order`, `deposit`, `schedule`, `appointment`, `visit`, `credit agreement` and `hold`, `payee`, `division`: every path of the
 gateway's money and visits has its verb; what it sends is what the path takes, as whoever may ask; what it shows is in yuan."""
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
         {"repayment_no": "D-1", "amount_fen": 800},
     ),
     (
-        "split publish @rules --version 2",
+        "division publish @rules --version 2",
         "/v1/split-rules",
         {
             "rules": "visit",
@@ -211,7 +211,7 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
         },
     ),
     (
-        f"split divide --number S-1 --order {OTHER} --rules visit/2 --payee {NAME}=2611 --line drug --line test=10.00",
+        f"division make --number S-1 --order {OTHER} --rules visit/2 --payee {NAME}=2611 --line drug --line test=10.00",
         "/v1/splits",
         {
             "split_no": "S-1",
@@ -223,13 +223,13 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
         },
     ),
     (
-        f"split take-back {NAME} --number R-2 --share 1 --amount 10.00",
+        f"division take-back {NAME} --number R-2 --share 1 --amount 10.00",
         "/v1/splits/{name}/returns",
         {"return_no": "R-2", "share": 1, "amount_fen": 1_000},
     ),
-    (f"split finish {NAME}", "/v1/payment-orders/{name}/finish", {}),
+    (f"division finish {NAME}", "/v1/payment-orders/{name}/finish", {}),
     (
-        f"split give-back {NAME} --number R-3 --amount 8.00",
+        f"division give-back {NAME} --number R-3 --amount 8.00",
         "/v1/payment-orders/{name}/returns",
         {"return_no": "R-3", "amount_fen": 800},
     ),
@@ -257,10 +257,10 @@ READS: list[tuple[str, str, str, str]] = [
     (f"credit hold show {NAME}", "/v1/credit-holds/{name}", "hold", "505.70"),
     (f"payee show {NAME}", "/v1/payees/{name}", "payee", "2.00"),
     (f"payee history {NAME}", "/v1/payees/{name}/history", "payee_history", "40.00"),
-    ("split rules visit 1", "/v1/split-rules/{rules}/{version}", "split_rules", "30/100"),
-    (f"split show {NAME}", "/v1/splits/{name}", "split", "264.30"),
-    (f"split history {NAME}", "/v1/splits/{name}/history", "split_history", "taken_back"),
-    (f"split division {NAME}", "/v1/payment-orders/{name}/division", "division", "336.30"),
+    ("division rules visit 1", "/v1/split-rules/{rules}/{version}", "split_rules", "30/100"),
+    (f"division show {NAME}", "/v1/splits/{name}", "split", "264.30"),
+    (f"division history {NAME}", "/v1/splits/{name}/history", "split_history", "taken_back"),
+    (f"division order {NAME}", "/v1/payment-orders/{name}/division", "division", "336.30"),
     ("custody show", "/v1/supervised-account", "custody", "supervised_balance_mismatch"),
 ]
 LISTS: list[tuple[str, str, str, str]] = [

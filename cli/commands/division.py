@@ -1,4 +1,4 @@
-"""`medbill split`: rules of splitting, and the money of paid orders divided by them, through an organisation's gateway."""
+"""`medbill division`: rules of splitting, and the money of paid orders divided by them, through an organisation's gateway."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from cli.hospital_money import MANAGER, Amount, Number, below
 from cli.options import Home, Json, Via, Wait
 
 app = typer.Typer(
-    no_args_is_help=True, help="Splits: an order's money to who shares in it, to the fen, all or nothing."
+    no_args_is_help=True,
+    help="An order's money to who shares in it, through the organisation's own gateway; without one: 'split'.",
 )
 
 PATH = "splits"
@@ -82,7 +83,7 @@ def rules(rules: RulesName, version: RulesVersion, home: Home, via: Via, as_json
 
 @app.command()
 @output.reported
-def divide(
+def make(
     number: Number,
     order: OfOrder,
     rules: Rules,
@@ -139,7 +140,7 @@ def take_back(
 
 @app.command()
 @output.reported
-def division(order: Order, home: Home, via: Via, as_json: Json = False) -> None:
+def order(order: Order, home: Home, via: Via, as_json: Json = False) -> None:
     """What became of an order's money: split, free, gone back, owed."""
     hospital_money.show(home, via, below("payment-orders", order, "division"), as_json)
 
