@@ -164,6 +164,7 @@ POLICIES: dict[tuple[str, str], Policy] = {
     ("POST", "/v1/splits"): ISSUING,
     ("GET", "/v1/splits/{name}"): SHARING,
     ("GET", "/v1/splits/{name}/history"): SHARING,
+    ("GET", "/v1/splits/{name}/proof"): ISSUING,
     ("POST", "/v1/splits/{name}/returns"): ISSUING,
     ("GET", "/v1/payment-orders/{name}/division"): SHARING,
     ("POST", "/v1/payment-orders/{name}/finish"): MANAGING,

@@ -22,7 +22,7 @@ OCTETS = "application/octet-stream"
 async def prove_operation(call: Call) -> Response:
     digest = hexadecimal(call.request.path_params["digest"], "operation_unknown")
     data = found(await call.desk.operation_proof(digest, call.person), "operation_unknown")
-    return _file(call, data, f"{digest[:16]}.proof")
+    return render_file(call, data, f"{digest[:16]}.proof")
 
 
 async def prove_version(call: Call) -> Response:
@@ -31,14 +31,14 @@ async def prove_version(call: Call) -> Response:
     if text is None:
         raise ApiRefused("parameter_missing", "at")
     data = found(await call.archive.bill_version(bill_id, parse_moment_ms(text), call.person), "bill_unknown")
-    return _file(call, data, f"{bill_id}.version")
+    return render_file(call, data, f"{bill_id}.version")
 
 
 async def prove_decision(call: Call) -> Response:
     claim = hexadecimal(call.request.path_params["claim"], "claim_unknown")
     insurer = call.parameters("insurer").get("insurer", call.person.organisation)
     data = found(await call.archive.claim_evidence(insurer, claim, call.person), "claim_unknown")
-    return _file(call, data, f"{claim[:16]}.proof")
+    return render_file(call, data, f"{claim[:16]}.proof")
 
 
 async def prove_key(call: Call) -> Response:
@@ -47,7 +47,7 @@ async def prove_key(call: Call) -> Response:
     if organisation is None:
         raise ApiRefused("parameter_missing", "organisation")
     data = found(await call.archive.key_proof(organisation, key), "not_found")
-    return _file(call, data, f"{key[:16]}.proof")
+    return render_file(call, data, f"{key[:16]}.proof")
 
 
 def parse_moment_ms(text: str) -> int:
@@ -67,7 +67,7 @@ def hexadecimal(text: str, code: str) -> str:
     return text
 
 
-def _file(call: Call, data: bytes, name: str) -> Response:
+def render_file(call: Call, data: bytes, name: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return render_bytes(call, data, OCTETS, headers=headers)
 

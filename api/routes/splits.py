@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from starlette.responses import Response
+
+from api.call import Call
+from api.errors import ApiRefused
 from api.money_route import name_of, show_route, wish_route
-from api.route import Sent
+from api.rendering import found
+from api.route import GATEWAY, Given, Route, Sent
+from api.routes.files import OCTETS, render_file
 from api.schemas import split_examples as examples
 from node.money.split_requests import FinishWish, OrderReturnWish, ShareReturnWish, SplitWish
 
 TAG = "splits"
 SPLIT, ORDER = name_of("a split"), name_of("an order")
 UNPAID = ("order_unknown", "order_open", "order_closed")
+
+
+async def prove_split(call: Call) -> Response:
+    name = str(call.request.path_params["name"])
+    page = found(await call.counter.money.show("split", name, call.person), "split_unknown")
+    if "operation" not in page:
+        raise ApiRefused("operation_unknown")
+    return render_file(
+        call,
+        found(await call.desk.operation_proof(page["operation"], call.person), "operation_unknown"),
+        f"{name[:16]}.proof",
+    )
+
 
 ROUTES = (
     wish_route(
@@ -59,6 +78,19 @@ ROUTES = (
         examples.SPLIT_HISTORY,
         "split_unknown",
         SPLIT,
+    ),
+    Route(
+        "GET",
+        "/v1/splits/{name}/proof",
+        "proveSplit",
+        TAG,
+        "A file that proves the split: who signed it with which shares, and which block recorded it",
+        prove_split,
+        {200: Given("The file", media_type=OCTETS)},
+        (GATEWAY,),
+        None,
+        (SPLIT,),
+        ("split_unknown", "operation_unknown"),
     ),
     wish_route(
         "/v1/splits/{name}/returns",

@@ -86,7 +86,8 @@ class MoneySteps:
             except ServiceRefused as refused:
                 if refused.code != "already_recorded" or len(operations) > 1:
                     raise
-                return Standing(digests[-1].hex(), "recorded", repeated=True)  # by another gateway of the hospital
+                # by another gateway of the hospital
+                return Standing(digests[-1].hex(), "recorded", repeated=True, chain=(digests[-1].hex(),))
         if self._space.is_low():
             raise ServiceRefused(DISK_NEARLY_FULL, "no room for more on this node's disk")
         if not self._outbox.has_room():

@@ -304,6 +304,7 @@ ADMITTED = {
     "POST /v1/splits": DESK,
     "GET /v1/splits/{name}": {*DESK, *anywhere("auditor")},
     "GET /v1/splits/{name}/history": {*DESK, *anywhere("auditor")},
+    "GET /v1/splits/{name}/proof": DESK,
     "POST /v1/splits/{name}/returns": DESK,
     "GET /v1/payment-orders/{name}/division": {*DESK, *anywhere("auditor")},
     "POST /v1/payment-orders/{name}/finish": {"hospital_admin@home"},

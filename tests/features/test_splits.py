@@ -273,7 +273,7 @@ def test_88_to_94_a_platform_divides_what_a_patient_paid_at_its_own_gateway(clin
         clinic.payees[kind]: (amount_fen, f"2611200000001234567{place}")
         for place, (kind, amount_fen) in enumerate(zip(KINDS, (4_200, 1_800, 26_430, 1_200), strict=True))
     }
-    proof = clinic.network.api("clinic-r").get(f"/operations/{page['operation']}/proof")
+    proof = clinic.network.api("clinic-r").get(f"/splits/{split}/proof")
     assert proof.status_code == 200, proof.text
     facts = verified(clinic.network, proof.content)
     assert (facts["operation"], facts["organisation"]) == (page["operation"], "clinic-r")

@@ -426,6 +426,22 @@ async def test_shares_are_taken_back_and_what_is_missing_is_owed_by_name(sharing
     ]
 
 
+async def test_the_first_two_payments_of_debts_at_once_open_one_account(sharing: Sharing, gateway: Gateway) -> None:
+    name, _ = await sharing.paid()
+    split = await done(gateway, sharing.wish(name))
+    for kind, fen in (("doctor", 4_200), ("supplier", 26_430)):
+        await done(gateway, PayoutWish(f"TX-{kind}", fen, f"bank {kind}"), sharing.payees[kind])
+    await done(gateway, ShareReturnWish("TH-1", 0, 100), split)
+    await done(gateway, ShareReturnWish("TH-2", 3, 200), split)
+    sharing.province.hold()
+    first = await gateway.money.do(DebtPaymentWish("HK-1", 100), STAFF, sharing.payees["doctor"])
+    second = await gateway.money.do(DebtPaymentWish("HK-2", 200), STAFF, sharing.payees["supplier"])
+    sharing.province.go_on()
+    for standing in (first, second):
+        assert (await gateway.wait(standing, PATIENCE_S, "recorded")).status == "recorded"
+    assert (await shown(gateway, "division", name))["came_back_fen"] == 300
+
+
 async def test_the_hospital_may_put_in_what_a_payee_owes(sharing: Sharing, gateway: Gateway) -> None:
     """Of its own money alone: it has some once an order of its own was finished."""
     other, _ = await sharing.paid("0", ward=10_000)
