@@ -42,6 +42,7 @@ Lines = Annotated[
     list[str] | None,
     typer.Option("--line", metavar="KIND[=YUAN]", help="Only these lines; all that are not split yet if left out."),
 ]
+Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the proof goes.")]
 Share = Annotated[int, typer.Option("--share", min=0, metavar="N", help="Its place in the split, from 0.")]
 
 
@@ -117,6 +118,19 @@ def show(split: Name, home: Home, via: Via, as_json: Json = False) -> None:
 def history(split: Name, home: Home, via: Via, as_json: Json = False) -> None:
     """A split and what was taken back of it since."""
     hospital_money.show(home, via, below(PATH, split, "history"), as_json)
+
+
+@app.command()
+@output.reported
+def proof(split: Name, out: Out, home: Home, via: Via, as_json: Json = False) -> None:
+    """A file that proves who signed the split with which shares, and which block recorded it."""
+    with hospital_money.open_desk(home, via) as client:
+        data = client.get_bytes(below(PATH, split, "proof"))
+    out.write_bytes(data)
+    if as_json:
+        output.print_json({"split": split, "file": str(out), "bytes": len(data)})
+    else:
+        output.print_line(f"{out}: {len(data)} bytes; 'medbill proof verify' checks it")
 
 
 @app.command("take-back")

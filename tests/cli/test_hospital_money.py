@@ -333,7 +333,15 @@ def test_every_path_of_money_and_visits_has_its_verb() -> None:
     """DESIGN 10, 11: REST paths and nouns of the command for all of it."""
     asked = {("POST", path) for _words, path, _sent in WRITES}
     asked |= {("GET", path) for _words, path, _kind, _shown in READS + LISTS}
-    assert asked == set(ROUTES)
+    assert asked | {("GET", "/v1/splits/{name}/proof")} == set(ROUTES)
+
+
+def test_the_proof_of_a_split_is_a_file(run: Callable[..., Ran], node: FakeNode, tmp_path: Path) -> None:
+    node.answers["GET", f"/v1/splits/{NAME}/proof"] = lambda asked: (200, {"as": "it came"})
+    out = tmp_path / "split.proof"
+    assert run(f"division proof {NAME} --out {out}", "--json").document["bytes"] == len(out.read_bytes())
+    assert json.loads(out.read_bytes()) == {"as": "it came"}
+    assert run(f"division proof {OTHER} --out {out}").code == 4
 
 
 def test_an_emergency_is_reviewed_by_whom_the_command_names(run: Callable[..., Ran], node: FakeNode) -> None:
