@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,7 +148,7 @@ def _shares(state: State, organisation: str, split: SplitBody, names: Mapping[by
                 "payee": names.get(share.payee, share.payee.hex()[:16]),
                 "kind": payee.kind,
                 "line": share.line,
-                "rule": _rule_text(line.shares[share.rule], line.whole),
+                "rule": rule_text(line.shares[share.rule], line.whole),
                 "amount_fen": share.amount_fen,
                 "taken_back_fen": split.taken_back_fen[place],
                 "paper": share.paper,
@@ -161,8 +162,8 @@ def _shares(state: State, organisation: str, split: SplitBody, names: Mapping[by
     return rows
 
 
-def _rule_text(share: Any, whole: int) -> str:
-    """45 % of 100 parts, 1/3 of three, 0.60 where it is fixed, or the rest."""
+def rule_text(share: Any, whole: int) -> str:
+    """45 %, 1/3 where that is no hundredth of a percent, 0.60 where it is fixed, or rest."""
     from chain.records import FIXED, SHARE
     from cli.output import yuan
 
@@ -171,7 +172,7 @@ def _rule_text(share: Any, whole: int) -> str:
     if share.way != SHARE:
         return "rest"
     percent, left = divmod(share.parts * 10_000, whole)
-    return f"{share.parts}/{whole}" if left else f"{yuan(percent)} %".replace(".00 %", " %")
+    return str(Fraction(share.parts, whole)) if left else f"{yuan(percent).rstrip('0').rstrip('.')} %"
 
 
 def account_sums(ledger: Ledger) -> tuple[int, int]:

@@ -86,10 +86,12 @@ def split(
 
     It takes half a minute more than the network: nothing is split in the first 30 s after a payment.
     """
-    from cli.demo.split_model import play
+    from cli.demo.split_model import MODELS, play
     from cli.demo.stage import SceneFailed, Stage
     from cli.processes import end_as_by_ctrl_c
 
+    if model not in MODELS:
+        raise CommandFailed("argument_refused", f"'{model}': name one of {', '.join(MODELS)}")
     if not config.is_file():
         raise CommandFailed(
             "argument_refused", f"{config} is not here: run this in the project's directory, or name it"
