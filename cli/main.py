@@ -45,6 +45,7 @@ from cli.commands import (
     reconciliation,
     schedule,
     settlement,
+    split_money,
     token,
     validators,
     verify,
@@ -114,6 +115,7 @@ for name, group in (
     ("lender", lender.app),
     ("settlement", settlement.app),
     ("reconciliation", reconciliation.app),
+    ("split", split_money.app),
     ("proof", proof.app),
     ("numbers", numbers.app),
     ("organisation", organisation.app),
@@ -127,13 +129,13 @@ for name, group in (
     ("archive", archive.app),
     ("evidence", evidence.app),
     ("block", blocks.app),
+    ("demo", demo.app),
 ):
     app.add_typer(group, name=name)
 app.command("blocks")(blocks.blocks)
 app.command("verify")(verify.verify)
 app.command("verify-file")(verify_file.verify_file)
 app.command("verify-result")(verify_file.verify_result)
-app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 
 

@@ -30,6 +30,7 @@ from cli.demo.lives import (
 )
 from cli.demo.phone import phone_page
 from cli.demo.reconciliation import money_is_reconciled
+from cli.demo.splitting import order_is_divided, order_is_paid
 from cli.demo.stage import SEALED, TLS_EDIT, SceneFailed, Stage, agreed, bill_body, expect
 from cli.demo.vendor import vendor_call
 from cli.failures import CommandFailed
@@ -295,6 +296,7 @@ SCENES = (
     Scene("Number ranges are allotted, an overlap is refused", ranges_are_allotted),
     Scene("Bills go in at two hospitals; the same request again is the same bill", bills_go_in),
     Scene("A hospital system calls as it always did, over TLS", vendor_call),
+    Scene("A clinic's order is paid: a commission on drugs and a withdrawal are refused", order_is_paid),
     Scene("A proof is checked by a process that has no network", proof_without_network),
     Scene("A phone checks a bill by itself; an altered gateway turns it red", phone_page),
     Scene("A reversal; a second one is refused", reversal_once),
@@ -306,6 +308,7 @@ SCENES = (
     Scene("A channel's day is reconciled: five planted faults, midnight is cleared", money_is_reconciled),
     Scene("A visit on credit: no cashier, one bill at the end", visit_on_credit),
     Scene("Two patients ask for the last number at the same moment", last_number),
+    Scene("The order is divided among doctor, platform, supplier and courier", order_is_divided),
     Scene("Real-world input is imported", real_input),
     Scene("The primary is killed while bills go in", primary_killed),
     Scene("Two of four agencies are down: the cashier goes on", two_validators_down),

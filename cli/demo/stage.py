@@ -46,6 +46,7 @@ class Stage:
         self.config.write_text(text, "utf-8")
         self.his_key = secrets.token_hex(16)
         self.issued_fen: dict[str, int] = {}  # hospital -> fen of all bills that the scenes issued, red ones included
+        self.moments: dict[str, float] = {}  # what a later scene waits from, by `time.monotonic`
         self.measured: dict[str, str] = {}  # what the scoreboard shows beside the scenes
 
     # ── commands ─────────────────────────────────────────────────────────────────────────────────────────────────────
