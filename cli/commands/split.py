@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from chain.signature import SigningKey
 
 app = typer.Typer(
-    no_args_is_help=True, help="Splitting: payees, rules, the division of an order's money, the bank's word."
+    no_args_is_help=True,
+    help="Splitting by an organisation that signs for itself; through a gateway: 'payee', 'division', 'custody'.",
 )
 
 PayeeName = Annotated[str, typer.Argument(metavar="PAYEE", help="The organisation's own name or number of the payee.")]
