@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
+import shlex
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,9 +18,11 @@ from chain.operation import LineRef, OpenLine
 from tests.features.acting import Patient, act
 from tests.features.test_credit import DAY_MS, bill
 from tests.features.test_visits import lending  # noqa: F401 - fixture
-from tests.network.running import Network
+from tests.network.running import ROOT, Network
 
 pytestmark = pytest.mark.processes
+
+README = (ROOT / "README.md").read_text("utf-8")
 
 
 class Counter:
@@ -73,6 +77,29 @@ class Counter:
 @pytest.fixture
 def counter(network: Network, tmp_path: Path) -> Counter:
     return Counter(network, tmp_path)
+
+
+def test_85_86_66_the_pages_commands_run_as_they_stand(network: Network, tmp_path: Path) -> None:
+    """README.md, "Money and the visit": a name in capitals is what a command before was told."""
+    page = README.partition("\n### Money and the visit\n")[2]
+    (tmp_path / "notice.json").write_text(page.partition("```json\n")[2].partition("```")[0], "utf-8")
+    filled = {"net": str(network.home), "notice.json": str(tmp_path / "notice.json")}
+    lines = page.partition("```sh\n")[2].partition("```")[0].splitlines()
+    assert [line.split()[1:3] for line in lines[:2]] == [["notice", "issue"], ["order", "place"]]
+    shown = ""
+    for line in lines:
+        words = shlex.split(line)[1:]
+        if "BILL_ID" in words:  # it follows by itself
+            asked = ("notice", "show", filled["NOTICE"], "--home", str(network.home), "--via", "hospital-a")
+            network.until(lambda: network.json(*asked)["bill_id"], "the bill follows")  # noqa: B023 - done at once
+            filled["BILL_ID"] = network.json(*asked)["bill_id"]
+        shown = network.medbill(*(filled.get(word, word) for word in words))
+        made = re.search(r"^name +([0-9a-f]{64})$", shown, re.M)
+        if made is not None and words[1] in ("issue", "place"):
+            filled[words[0].upper()] = made[1]
+    assert {"NOTICE", "ORDER", "BILL_ID"} <= set(filled)
+    assert shown.splitlines()[-1] == "balanced"
+    assert f"{filled['BILL_ID']} of hospital-a, 50.50, normal" in shown
 
 
 def test_35_a_whole_visit_on_credit_by_the_command_line(

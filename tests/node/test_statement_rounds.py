@@ -148,6 +148,7 @@ async def test_killed_within_a_round_it_goes_on_where_it_was(lending: Stating, m
     lending.restart()
     assert await lending.look() == 2
     assert [await lending.dues(line) for line in lines] == [[100], [101], [102], [103]]
+    assert lending.asked() == 5  # the second one twice: nobody had said what became of it
     assert await lending.look() == 0
 
 
@@ -200,7 +201,12 @@ async def test_a_line_that_another_book_opened_is_stated_within_the_hour(lending
     assert await lending.look() == 0
     lending.at("2027-03-01 20:40")
     assert await lending.look() == 1
-    lending.at("2027-03-02 20:00")
+    lending.at("2027-03-02 19:40")
+    assert await lending.look() == 0
+    lending.restart()
+    lending.at("2027-03-02 20:05")
+    assert await lending.look() == 1  # at a start all are looked at
+    lending.at("2027-03-03 20:00")
     assert await lending.look() == 1
 
 
