@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -88,22 +88,22 @@ def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value
 
 
-def build_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
-    """A rich table; whole numbers stand to the right."""
+def build_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], figures: Collection[str] = ()) -> Any:
+    """A rich table; whole numbers stand to the right, and so do the columns `figures`."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     kept = [list(row) for row in rows]
     for index, column in enumerate(columns):
         is_number = bool(kept) and all(isinstance(row[index], int) for row in kept)
-        table.add_column(column, justify="right" if is_number else "left", no_wrap=True)
+        table.add_column(column, justify="right" if is_number or column in figures else "left", no_wrap=True)
     for row in kept:
         table.add_row(*(_flat(value) for value in row))
     return table
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    console().print(build_table(columns, rows))
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], figures: Collection[str] = ()) -> None:
+    console().print(build_table(columns, rows, figures))
 
 
 def print_failure(failure: CommandFailed, as_json: bool) -> None:

@@ -14,8 +14,9 @@ from cli.failures import CommandFailed
 if TYPE_CHECKING:
     from chain.signature import SigningKey
     from node.network_file import NodeEntry
-    from node.service import Served
+    from node.services.desks import Service
     from node.services.mirror_link import MirrorLink
+    from node.services.serving import Parts
     from node.web import App
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -60,7 +61,7 @@ def run_service(
     home: Path,
     organisation: str,
     via: str | None,
-    make_desk: Callable[[MirrorLink, SigningKey], Served],
+    make_desk: Callable[[MirrorLink, SigningKey], Service],
     host: str,
     port: int,
     certificate: Path | None,
@@ -99,16 +100,16 @@ def run_service(
     def link() -> MirrorLink:
         return MirrorLink(_url(entry), organisation, network.chain_id, key, tokens, _trust(home, entry))
 
-    def app(mirror: MirrorLink) -> App:
+    def make(mirror: MirrorLink) -> tuple[App, Parts]:
         desk: Any = make_desk(mirror, key)
-        return build_app(desk, verifier)
+        return build_app(desk, verifier), desk.parts()
 
     def told(chosen: int) -> None:
         bare = f"[{host}]" if ":" in host else host
         ready(f"{'https' if certificate else 'http'}://{bare}:{chosen}")
 
     try:
-        serve(link, app, host, port, certificate, tls_key, told)
+        serve(link, make, host, port, certificate, tls_key, told)
     except ServiceRefused as refusal:
         raise CommandFailed("unreachable", f"{entry.name} at {_url(entry)}: {refusal.detail}") from None
 

@@ -22,7 +22,7 @@ from chain.details import check_code
 from chain.errors import ChainError, StorageDamaged, StorageFailed
 from chain.failpoint import failpoint
 from chain.genesis import Genesis, genesis_to_json
-from chain.operation import PublishCatalogue
+from chain.operation import Operation, PublishCatalogue
 from chain.records import ACTIVE, OrganisationBody
 from chain.rules.context import HOSPITAL
 from chain.signature import SigningKey
@@ -54,6 +54,8 @@ from node.issuing import Issuing
 from node.lease_book import LeaseBook
 from node.lookups import Lookups
 from node.money.desk import MoneyDesk
+from node.money.refunds import RefundPlan
+from node.money.requests import RefundWish
 from node.money.steps import MoneySteps
 from node.outbox import Outbox
 from node.own_keys import OwnKeys
@@ -274,6 +276,7 @@ class Gateway:
             "lookups": self._counts.run(),
             "bill-follow": self.money.follow.run(),
             "fee-follow": self.money.fees.run(),
+            "debts": self.money.debts.run(),
             "channels": self.money.parts.run(),
         }
         self._tasks = [asyncio.create_task(self._guard(name, part), name=name) for name, part in parts.items()]
@@ -404,11 +407,25 @@ class Gateway:
         return [await self._with_check_code(one) if isinstance(one, Standing) else one for one in answers]
 
     async def reverse(
-        self, bill_id: str, reason: str, operator: str, place_code: str | None, persons: Sequence[bytes] = ()
+        self,
+        bill_id: str,
+        reason: str,
+        operator: str,
+        place_code: str | None,
+        persons: Sequence[bytes] = (),
+        refund: RefundWish | None = None,
     ) -> Standing:
         await self._verify_entitled()
         await self._life.verify_reversible(bill_id)
-        standing = self._issuing.reverse(bill_id, reason, operator, place_code, list(persons))
+        plan: RefundPlan | None = None
+        if refund is not None:
+            self._issuing.reversible(bill_id, reason, operator, place_code)
+            plan = await self.money.refunds.plan(bill_id, refund)
+
+        def refunds(red: str) -> Sequence[Operation]:
+            return self.money.refunds.adopt(plan, red) if plan is not None else ()
+
+        standing = self._issuing.reverse(bill_id, reason, operator, place_code, list(persons), refunds)
         await self._saved()
         return standing
 

@@ -7,7 +7,7 @@ both find it free; the caller then waits for the disk. A refused request uses no
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -26,7 +26,7 @@ from chain.details import (
 )
 from chain.errors import ChainError, ContentRefused, TextRefused
 from chain.failpoint import failpoint
-from chain.operation import PERSONS_TAGS, IssueBill, Payments, ReportUnused, ReverseBill
+from chain.operation import PERSONS_TAGS, IssueBill, Operation, Payments, ReportUnused, ReverseBill
 from chain.records import ParametersBody
 from chain.rules.bills import bill_code, negated
 from chain.rules.context import local_date
@@ -98,19 +98,31 @@ class Issuing:
         return self._keep(*self._made(asked, date, number), "")
 
     def reverse(
-        self, bill_id: str, reason: str, operator: str, place_code: str | None, persons: list[bytes]
+        self,
+        bill_id: str,
+        reason: str,
+        operator: str,
+        place_code: str | None,
+        persons: list[bytes],
+        with_it: Callable[[str], Sequence[Operation]] = lambda red: (),
     ) -> Standing:
         """Give a bill's red bill its number. Raises ServiceRefused, `second_person_missing` last of all.
 
         A bill that is still queued may be reversed: the red bill is sent when it is recorded. `persons` are the marks of
-        who asked and who agreed, ascending; none where genesis lets one person reverse.
+        who asked and who agreed, ascending; none where genesis lets one person reverse. `with_it`: red bill's number -> what
+        holds or falls with it, in one chain; asked for once nothing more is refused.
         """
-        original, place = self._reversible(bill_id, reason, operator, place_code)
+        original, place = self.reversible(bill_id, reason, operator, place_code)
         self._verify_persons(persons)
         now_ms = self._now_ms()
         number = self._number(int(bill_id[4:6]), self._date_of(now_ms), place)
         operation, details = self._red(original, place, number, reason, operator, now_ms, persons)
-        return self._keep(operation, details, "" if original.code else bill_id)
+        after, linked = "" if original.code else bill_id, with_it(number[0])
+        standing = self._keep(operation, details, after, linked=bool(linked))
+        last = len(linked) - 1
+        digests = [self._outbox.add(one, after, linked=index < last) for index, one in enumerate(linked)]
+        chain = (standing.operation, *(digest.hex() for digest in digests)) if digests else ()
+        return msgspec.structs.replace(standing, chain=chain)
 
     def correct(
         self, bill_id: str, reason: str, operator: str, request: BillRequest, persons: list[bytes]
@@ -129,7 +141,7 @@ class Issuing:
                 raise ServiceRefused("business_no_conflict", "a bill stands under it", "/bill/business_no", links)
             first, second = (self._standings.of_bill(one) for one in (red, asked.before))
             return msgspec.structs.replace(first, repeated=True), msgspec.structs.replace(second, repeated=True)
-        original, place = self._reversible(bill_id, reason, operator, request.place_code)
+        original, place = self.reversible(bill_id, reason, operator, request.place_code)
         date = self._date(asked)
         self._verify_persons(persons)
         red_number = self._number(int(bill_id[4:6]), self._date_of(asked.now_ms), place)
@@ -202,8 +214,8 @@ class Issuing:
             self._groups.add(request.group, bill)
         return operation, details
 
-    def _reversible(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> tuple[BillRow, str]:
-        """The bill's row, and where its red bill is issued."""
+    def reversible(self, bill_id: str, reason: str, operator: str, place_code: str | None) -> tuple[BillRow, str]:
+        """The bill's row, and where its red bill is issued. Raises ServiceRefused."""
         for name, text in (("reason", reason), ("operator", operator)):
             verify_short_text(text, f"/{name}")
         original = self._store.bill(bill_id)

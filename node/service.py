@@ -32,6 +32,7 @@ from node.identity import Identity
 
 if TYPE_CHECKING:
     from node.approvals import Approvals
+    from node.money.requests import RefundWish
 
 # what an office does with an organisation that it supervises
 StandingOperation = SuspendOrganisation | ResumeOrganisation | CloseOrganisation
@@ -303,6 +304,10 @@ class Money(Protocol):
         """What the payer of a part of an order opens. Raises ServiceRefused."""
         ...
 
+    async def invite_top_up(self, wish: Any, reader: Reader, target: str) -> dict[str, Any]:
+        """What is opened to pay into a deposit. Raises ServiceRefused."""
+        ...
+
     async def hear(self, channel: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, bytes]:
         """A channel's notice, from anybody: (status, media type, body) of the answer. Raises ServiceRefused `not_found`."""
         ...
@@ -342,10 +347,17 @@ class Counter(Desk, Protocol):
     async def issue_many(self, requests: list[BillRequest]) -> list[Standing | ServiceRefused]: ...
 
     async def reverse(
-        self, bill_id: str, reason: str, operator: str, place_code: str | None, persons: Sequence[bytes] = ()
+        self,
+        bill_id: str,
+        reason: str,
+        operator: str,
+        place_code: str | None,
+        persons: Sequence[bytes] = (),
+        refund: RefundWish | None = None,
     ) -> Standing:
-        """Keep a red bill durably. Raises ServiceRefused: `bill_unknown`, `already_reversed`, `bill_is_red` …, and
-        `second_person_missing` where all else is well but genesis wants the marks of two `persons`."""
+        """Keep a red bill durably; with `refund` also what goes back for it, in one chain of the ledger, both or neither. Raises
+        ServiceRefused: `bill_unknown`, `already_reversed`, `bill_is_red` …, those of a refund, and `second_person_missing` where
+        all else is well but genesis wants the marks of two `persons`."""
         ...
 
     async def correct(

@@ -27,6 +27,7 @@ from chain.operation import (
     IssueBill,
     MakeUpPayment,
     Operation,
+    PayDeposit,
     PayFromDeposit,
     PrintPaper,
     PublishCatalogue,
@@ -125,7 +126,7 @@ class Settling:
         self.sender: Sender | None = None
         self.on_published: Callable[[], None] = lambda: None  # a catalogue of the hospital's own is recorded
         self.on_paid: Callable[[], None] = lambda: None  # a part of one of its orders is paid
-        self.on_payment_refused: Callable[[TakePayment, str], None] = lambda operation, code: None
+        self.on_payment_refused: Callable[[TakePayment | PayDeposit, str], None] = lambda operation, code: None
         self.stopped = ""  # why the ledger takes no bill of this hospital, as far as is known
         self.alarms: Counter[str] = Counter()  # outcome code -> how often; as few as the rules' codes
         self.undecided: dict[bytes, tuple[str, int]] = {}  # operation digest -> code, height; bounded by the outbox
@@ -234,7 +235,7 @@ class Settling:
             self._leases.on_outcome(digest, operation, code)
         elif code != ALREADY_RECORDED and is_money(operation):  # somebody waits for it, and is told
             structlog.get_logger("gateway").info("step_refused", code=code, height=height)
-            if isinstance(operation, TakePayment):
+            if isinstance(operation, TakePayment | PayDeposit):
                 self.on_payment_refused(operation, code)
         elif code != ALREADY_RECORDED:
             self.alarms[code] += 1

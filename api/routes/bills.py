@@ -90,7 +90,7 @@ async def reverse_bill(call: Call) -> Response:
 async def perform_reversal(call: Call, bill_id: str, request: ReversalRequest, persons: Sequence[bytes]) -> Response:
     reason, operator = request.reason, request.operator
     return await answer_standing(
-        call, await call.counter.reverse(bill_id, reason, operator, request.place_code, persons)
+        call, await call.counter.reverse(bill_id, reason, operator, request.place_code, persons, request.refund)
     )
 
 
@@ -164,6 +164,7 @@ CONTENT = (
     "invalid_time",
     "date_out_of_window",
 )
+UNREFUNDABLE = ("nothing_to_refund", "exceeds_notice", "exceeds_order", "exceeds_payment")
 IRREVERSIBLE = (
     "bill_unknown",
     "already_reversed",
@@ -227,7 +228,7 @@ ROUTES = (
         "/v1/bills/{bill_id}/reversal",
         "reverseBill",
         "bills",
-        "Reverse a bill by a linked red one",
+        "Reverse a bill by a linked red one; with `refund`, what was paid for it goes back in the same block, both or neither",
         reverse_bill,
         {
             202: Given(
@@ -240,7 +241,7 @@ ROUTES = (
         (GATEWAY,),
         Sent(examples.REVERSAL, ReversalRequest),
         (BILL_ID, PREFER),
-        (*IRREVERSIBLE, "place_unknown", *NOTHING_KEPT),
+        (*IRREVERSIBLE, "place_unknown", *UNREFUNDABLE, *NOTHING_KEPT),
     ),
     Route(
         "POST",

@@ -20,6 +20,7 @@ from api.routes.payments import TAG
 from api.routes.public import parse_date
 from api.schemas import money_examples as examples
 from node.money.requests import InvitationWish
+from node.money.top_up_requests import TopUpWish
 
 NOTICE_BYTES_MAX = 64 * 1024
 CHANNEL = Parameter("channel", "as the gateway's configuration names it", "alipay", "path", True)
@@ -28,6 +29,11 @@ CHANNEL = Parameter("channel", "as the gateway's configuration names it", "alipa
 async def invite_payer(call: Call) -> Response:
     wish = await call.read_json(InvitationWish)
     return render(call, await call.counter.money.invite(wish, call.person, call.request.path_params["name"]))
+
+
+async def invite_top_up(call: Call) -> Response:
+    wish = await call.read_json(TopUpWish)
+    return render(call, await call.counter.money.invite_top_up(wish, call.person, call.request.path_params["name"]))
 
 
 async def hear_channel(call: Call) -> Response:
@@ -131,6 +137,26 @@ ROUTES = (
             "part_unknown",
             "already_settled",
             "order_closed",
+            "channel_unknown",
+            "channel_unreachable",
+            "channel_refused",
+        ),
+    ),
+    Route(
+        "POST",
+        "/v1/deposits/{name}/invitations",
+        "inviteTopUp",
+        TAG,
+        "Ask a channel for what the payer opens to pay into a deposit, at the bedside too. Asked again, the same",
+        invite_top_up,
+        {200: Given("What the payer opens", examples.TOP_UP, dict)},
+        (GATEWAY,),
+        Sent(examples.TOP_UP_WISH, TopUpWish),
+        (name_of("a deposit"),),
+        (
+            "deposit_unknown",
+            "deposit_settled",
+            "business_no_conflict",
             "channel_unknown",
             "channel_unreachable",
             "channel_refused",

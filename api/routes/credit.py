@@ -5,6 +5,8 @@ from __future__ import annotations
 from api.money_route import list_route, name_of, show_route, wish_route
 from api.route import Sent
 from api.schemas import credit_examples as examples
+from api.schemas.lending_examples import INSTALMENTS_REQUEST, REPAYMENT_REQUEST
+from node.money.debt_requests import InstalmentsWish, RepaymentWish, StatementWish
 from node.money.requests import (
     AgreementWish,
     ChargeWish,
@@ -17,6 +19,7 @@ from node.money.requests import (
 TAG = "credit"
 AGREEMENT, HOLD = name_of("an agreement"), name_of("a hold")
 LINE = ("line_unknown", "line_ended", "line_expired", "account_overdue")
+BORNE = ("agreement_unknown", "line_unknown", "not_the_bearer")
 HELD = ("hold_unknown", "hold_expired", "already_captured", "already_released")
 
 ROUTES = (
@@ -54,6 +57,33 @@ ROUTES = (
         "Nothing more is deducted; what is owed stays owed",
         Sent({"reason": "patient_asked"}, EndAgreementWish),
         ("agreement_unknown", "agreement_ended", "standing_moved"),
+        AGREEMENT,
+    ),
+    wish_route(
+        "/v1/credit-agreements/{name}/repayments",
+        "repayAgreed",
+        TAG,
+        "At the hospital's risk: what a patient paid of a debt restores the line by as much",
+        Sent(REPAYMENT_REQUEST, RepaymentWish),
+        (*BORNE, "repayment_exists", "channel_differs", "exceeds_debt"),
+        AGREEMENT,
+    ),
+    wish_route(
+        "/v1/credit-agreements/{name}/statements",
+        "stateAgreed",
+        TAG,
+        "At the hospital's risk: what is owed now, due after the product's days; once a day, beside what the gateway states by itself",
+        Sent({}, StatementWish),
+        (*BORNE, "statement_exists", "owed_differs", "nothing_owed", "too_many_dues"),
+        AGREEMENT,
+    ),
+    wish_route(
+        "/v1/credit-agreements/{name}/instalments",
+        "agreeOnInstalments",
+        TAG,
+        "At the hospital's risk: dates in the place of all before; together what is owed now",
+        Sent(INSTALMENTS_REQUEST, InstalmentsWish),
+        (*BORNE, "plan_exists", "nothing_owed", "instalments_malformed"),
         AGREEMENT,
     ),
     list_route(

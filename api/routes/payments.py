@@ -173,6 +173,14 @@ ROUTES = (
         "deposit_unknown",
         DEPOSIT,
     ),
+    list_route(
+        "/v1/me/deposits",
+        "listMyDeposits",
+        DEPOSITS,
+        "The asking patient's deposits at this hospital, each with its vouchers and what is left",
+        "deposit",
+        examples.DEPOSIT,
+    ),
     wish_route(
         "/v1/deposits/{name}/payments",
         "payDeposit",

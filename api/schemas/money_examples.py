@@ -82,6 +82,10 @@ INVITATION: dict[str, Any] = {
     "text": "https://qr.alipay.example/bax00000",
     "state": "invited",
 }
+TOP_UP: dict[str, Any] = {
+    "deposit": NAME,
+    **{key: value for key, value in INVITATION.items() if key not in ("order", "part")},
+}
 PAYMENT_WISH: dict[str, Any] = {"part": 0, "channel_no": "YB20260301000001", "amount_fen": 8000}
 RED_ID = "330601260000000456"
 REFUND: dict[str, Any] = {
@@ -101,6 +105,7 @@ REFUND: dict[str, Any] = {
 }
 DEPOSIT_WISH: dict[str, Any] = {"deposit_no": "YJ20260301000123", "payer": PAYER}
 VOUCHER_WISH: dict[str, Any] = {"channel": "cash", "channel_no": "SJ000123", "amount_fen": 500000}
+TOP_UP_WISH: dict[str, Any] = {"top_up_no": "CZ20260302000007", "channel": "alipay", "amount_fen": 100000}
 DEPOSIT: dict[str, Any] = {
     "deposit": NAME,
     "kind": "inpatient",

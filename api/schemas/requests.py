@@ -10,6 +10,7 @@ from chain.bill import BillRequest, ShortText
 from chain.catalogue import CATALOGUE_VERSIONS_MAX, ENTRIES_MAX
 from chain.codec import FEN_MAX, PlaceCode
 from chain.operation import AUTHORITY_BYTES_MAX, INSTALMENTS_MAX, PAPERS_MAX, PLACES_MAX
+from node.money.requests import RefundWish
 from node.services.attestation import CHARACTERS_MAX
 from node.services.desks import BILLS_MAX, InstalmentWish
 
@@ -35,11 +36,13 @@ class Batch(Body, frozen=True):
 
 
 class ReversalRequest(Body, frozen=True):
-    """Why a bill is reversed, and by whom. The red bill's issuing point is the original's unless named."""
+    """Why a bill is reversed, and by whom. The red bill's issuing point is the original's unless named. `refund`: what was paid for
+    the bill goes back with it."""
 
     reason: Text
     operator: Text
     place_code: PlaceCode | None = None
+    refund: RefundWish | None = None
 
 
 class CorrectionRequest(Body, frozen=True):

@@ -74,10 +74,10 @@ class TakePayment(Wire, frozen=True, tag=1111):
 
 
 class TakeStray(Wire, frozen=True, tag=1112):
-    """A channel has money that no order waits for: too late, twice, or another sum. It is to go back."""
+    """A channel has money that no order and no deposit waits for: too late, twice, or another sum. It is to go back."""
 
     payment: Digest
-    order: Digest  # that it was meant for
+    order: Digest  # that it was meant for, or a deposit
     channel: Reason
     amount_fen: Fen
     evidence: Digest

@@ -73,7 +73,9 @@ def _counting(dues: list[Due], came_fen: int) -> list[Due]:
 
 
 def repay_line(view: View, operation: RepayLine, context: Context) -> Changes:
-    """What comes pays the line first, and then the emergency line."""
+    """What comes pays the line first, and then the emergency line. At a hospital's risk it is the hospital's own money: no order
+    is left that it could be divided, refunded or finished with.
+    """
     own = keyspace.repayment(context.organisation, operation.repayment)
     refuse_repeated(view, own, context, "repayment_exists")
     line, terms = _borne(view, context, operation.line)
@@ -85,9 +87,8 @@ def repay_line(view: View, operation: RepayLine, context: Context) -> Changes:
     source = money_places.channel(books, bearer, operation.channel)
     note_channel(view, books, context, operation.channel, taken_fen=operation.amount_fen)
     if terms.bearer != LENDER:
-        into = money_places.collected(books, bearer)
+        into = money_places.own(books, bearer)
         books.post(source, into, operation.amount_fen, "repayment", operation.line.line)
-        money_places.note_closing(view, books, context, bearer)
         source = money_places.receivable(books, bearer)
     left_fen = operation.amount_fen
     for ref, granted_fen in ((line.account, terms.line_fen), (line.emergency, terms.emergency_fen)):

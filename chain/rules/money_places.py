@@ -3,8 +3,8 @@
 A channel's account says what the channel owes; `suspense` holds the parts of orders that are not complete; `collected` is what
 the organisation's bank supervises; `refunds` is to go back; `receivable` was promised by lines at the hospital's risk and is
 no money yet: always what is owed on all of them together, so it is below nothing where refunds came after a repayment; `bank`
-and `fees` are where a channel's takings end. `own` is the organisation's own part of it all, and each payee that it keeps has an
-account. What a payee owes stands as a debt of its name against `claims`, and is no money either.
+and `fees` are where a channel's takings end. `own` is the organisation's own part of it all and what was repaid to it, and each
+payee that it keeps has an account. What a payee owes stands as a debt of its name against `claims`, and is no money either.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from chain.records import (
     STRAY,
     BankLineBody,
     BillBody,
+    DepositBody,
     NoticeBody,
     PaymentBody,
     RefundBody,
@@ -62,7 +63,8 @@ def take_stray(view: View, operation: TakeStray, context: Context) -> Changes:
     key = keyspace.payment(context.organisation, operation.payment)
     refuse_repeated(view, key, context, "payment_exists")
     verify_signer(view, context)
-    order_of(view, context.organisation, operation.order)
+    if view.get(keyspace.deposit(context.organisation, operation.order), DepositBody) is None:
+        order_of(view, context.organisation, operation.order)
     verify_outside(operation.channel)
     verify_amount(operation.amount_fen)
     books = Books(view, context)

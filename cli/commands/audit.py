@@ -9,13 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from cli import output
-from cli.commands import waiting
+from cli.commands import custody, trail, waiting
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
 from cli.options import CaseNumber, FromDate, Home, Json, Purpose, ToDate, ViaMirror
 
 app = typer.Typer(no_args_is_help=True, help="What auditors and finance read.")
 app.command("waiting")(waiting.waiting)
+app.command("trail")(trail.trail)
+app.command("supervised")(custody.audit)
 
 CHINA = timezone(timedelta(hours=8))
 DAYS_SHOWN = 7  # before today, where no first date is named: as far back as bills may come

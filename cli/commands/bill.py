@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,13 +14,13 @@ from cli.commands.bill_export import export
 from cli.commands.bill_import import import_bills
 from cli.failures import CommandFailed
 from cli.options import Home, Json, Via, Wait
+from cli.request_file import read_request
 
 app = typer.Typer(no_args_is_help=True, help="Issue, show, reverse and import bills, as a hospital's cashier.")
 
 app.command("import")(import_bills)
 app.command("export")(export)
 
-REQUEST_BYTES_MAX = 8 << 20
 ROLE = "cashier"
 FACE_FORMS = ("pdf", "ofd")
 
@@ -46,6 +45,14 @@ Place = Annotated[
     str | None,
     typer.Option("--place", metavar="CODE", help="Issuing point of the red bill; the original's if left out."),
 ]
+Refund = Annotated[
+    str | None,
+    typer.Option(
+        "--refund",
+        metavar="POLICY",
+        help="All that was paid goes back: proportional, credit_first or last_first. Both or neither.",
+    ),
+]
 
 
 @app.command()
@@ -54,7 +61,7 @@ def issue(request: Request, home: Home, via: Via, wait: Wait = 10, as_json: Json
     """Issue a bill: it has its number at once, and is recorded and sealed by itself. The same bill again is the same bill."""
     from cli.client import open_client
 
-    body = _with_time(_read_request(request))
+    body = _with_time(read_request(request))
     with open_client(home, via, ROLE) as client:
         output.show_fields(client.post("/v1/bills", body, wait), as_json)
 
@@ -110,13 +117,16 @@ def reverse(
     reason: Reason,
     operator: Operator,
     place: Place = None,
+    refund: Refund = None,
     wait: Wait = 10,
     as_json: Json = False,
 ) -> None:
-    """Reverse a bill by a linked red bill. It can be done once."""
+    """Reverse a bill by a linked red bill. It can be done once; with --refund its money goes back in the same step."""
     from cli.client import open_client, quoted
 
-    body = {"reason": reason, "operator": operator, **({"place_code": place} if place else {})}
+    body: dict[str, Any] = {"reason": reason, "operator": operator, **({"place_code": place} if place else {})}
+    if refund is not None:
+        body["refund"] = {"policy": refund}
     with open_client(home, via, ROLE) as client:
         output.show_fields(client.post(f"/v1/bills/{quoted(bill_id)}/reversal", body, wait), as_json)
 
@@ -137,7 +147,7 @@ def correct(
     from cli.client import open_client, quoted
 
     try:
-        bill = msgspec.json.decode(_with_time(_read_request(request)))
+        bill = msgspec.json.decode(_with_time(read_request(request)))
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise CommandFailed("argument_refused", f"{request}: no JSON: {error}") from None
     body = {"reason": reason, "operator": operator, "bill": bill}
@@ -253,17 +263,6 @@ def _move(home: Path, via: str, bill_id: str, step: str, body: dict[str, Any], w
 
     with open_client(home, via, ROLE) as client:
         output.show_fields(client.post(f"/v1/bills/{quoted(bill_id)}/{step}", body, wait), as_json)
-
-
-def _read_request(name: str) -> bytes:
-    if name == "-":
-        data = sys.stdin.buffer.read(REQUEST_BYTES_MAX + 1)
-    else:
-        with Path(name).open("rb") as stream:
-            data = stream.read(REQUEST_BYTES_MAX + 1)
-    if len(data) > REQUEST_BYTES_MAX:
-        raise CommandFailed("argument_refused", f"{name}: longer than {REQUEST_BYTES_MAX} bytes; this is not one bill")
-    return data
 
 
 def _with_time(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""`medbill credit`: a lender's products, and its lines at its own service: enrol, state, repay, revoke."""
+"""`medbill credit`: a lender's products, its lines at its own service, and what a hospital deducts from them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import output
+from cli.commands import agreement, hold
 from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
+from cli.hospital_money import Instalments, instalment_wish
 from cli.options import Home, Json, Organisation, ViaMirror, Wait
+from cli.request_file import read_secret
 
 if TYPE_CHECKING:
     from chain.signature import SigningKey
 
-app = typer.Typer(no_args_is_help=True, help="Treatment on credit: a lender's products and lines.")
+app = typer.Typer(
+    no_args_is_help=True, help="Treatment on credit: a lender's products and lines, and their use at hospitals."
+)
 product_app = typer.Typer(no_args_is_help=True, help="Terms of a line, in versions that stay.")
 app.add_typer(product_app, name="product")
+app.add_typer(agreement.app, name="agreement")
+app.add_typer(hold.app, name="hold")
 
 STATEMENT_COLUMNS = ("line", "status", "amount_fen", "due", "code", "height")
-SECRET_BYTES_MAX = 8192
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="Terms as in samples/credit.")]
 ProductName = Annotated[str, typer.Option("--product", metavar="NAME", help="As its file calls it.")]
@@ -52,6 +58,7 @@ Number = Annotated[
 ]
 Channel = Annotated[str, typer.Option("--channel", metavar="CODE", help="alipay, bank, cash …")]
 Amount = Annotated[int, typer.Option("--amount-fen", min=1, metavar="FEN", help="What came.")]
+Plan = Annotated[str, typer.Option("--plan", metavar="NO", help="The lender's own number of what was agreed.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="CODE", help="revoked, moved_away …")]
 
 
@@ -123,8 +130,8 @@ def enrol(
     """
     from cli.service_client import ServiceClient
 
-    body = {"product": product, "attestation": _secret(attestation)}
-    with ServiceClient(service, lambda: _secret(token), authority) as client:
+    body = {"product": product, "attestation": read_secret(attestation)}
+    with ServiceClient(service, lambda: read_secret(token), authority) as client:
         output.show_fields(_flat(client.post("/v1/credit-accounts", body), as_json), as_json)
 
 
@@ -190,6 +197,23 @@ def repay(
 
 @app.command()
 @output.reported
+def instalments(
+    organisation: Organisation,
+    line: Line,
+    plan: Plan,
+    instalment: Instalments,
+    home: Home,
+    service: Service,
+    authority: Authority = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Agree on dates in the place of all before; together they are what is owed now. The same plan again changes nothing."""
+    body = {"plan_no": plan, "instalments": [instalment_wish(text) for text in instalment]}
+    return _post(organisation, home, service, authority, f"/v1/credit-accounts/{line}/instalments", body, as_json)
+
+
+@app.command()
+@output.reported
 def revoke(
     organisation: Organisation,
     line: Line,
@@ -218,18 +242,3 @@ def _post(
 def _flat(page: dict[str, Any], as_json: bool) -> dict[str, Any]:
     """A line's page; people see how much is due instead of a list of dates."""
     return page if as_json else {key: value for key, value in page.items() if key != "dues"}
-
-
-def _secret(path: Path) -> str:
-    """What a small file says, without the end of its line. Raises CommandFailed; nothing of it is repeated."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(SECRET_BYTES_MAX + 1)
-        text = data.decode("ascii").strip()
-    except OSError as error:
-        raise CommandFailed("file_unreadable", f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise CommandFailed("file_unreadable", f"{path}: not a token") from None
-    if not text or len(data) > SECRET_BYTES_MAX or not text.isprintable():
-        raise CommandFailed("file_unreadable", f"{path}: not a token")
-    return text

@@ -13,7 +13,7 @@ from cli.services import Certificate, Host, Issuers, Port, TlsKey
 
 if TYPE_CHECKING:
     from chain.signature import SigningKey
-    from node.service import Served
+    from node.services.desks import Service
     from node.services.mirror_link import MirrorLink
 
 app = typer.Typer(no_args_is_help=True, help="An insurer's own service: people claim several bills at once.")
@@ -57,7 +57,7 @@ def serve(
     """
     from cli.services import run_service
 
-    def make(mirror: MirrorLink, key: SigningKey) -> Served:
+    def make(mirror: MirrorLink, key: SigningKey) -> Service:
         from node.services.insurer import InsurerDesk, InsurerTerms
         from node.services.mirror_link import now_ms
 

@@ -14,8 +14,8 @@ from cli.services import Certificate, Host, Issuers, Port, TlsKey
 
 if TYPE_CHECKING:
     from chain.signature import SigningKey
-    from node.service import Served
     from node.services.attestation import AttestationVerifier
+    from node.services.desks import Service
     from node.services.mirror_link import MirrorLink
 
 app = typer.Typer(no_args_is_help=True, help="A lender's own service: people enrol, see and end their line.")
@@ -67,7 +67,7 @@ def serve(
     attestations = _attestations(score_providers or place.score_providers, organisation)
     book = CreditBook.open(place.credit_book)
 
-    def make(mirror: MirrorLink, key: SigningKey) -> Served:
+    def make(mirror: MirrorLink, key: SigningKey) -> Service:
         from node.services.lender import LenderDesk
         from node.services.mirror_link import now_ms
 

@@ -18,6 +18,8 @@ from itertools import pairwise
 from typing import Any
 
 from cli.client import Client
+from cli.demo.appointments import last_number
+from cli.demo.credit import visit_on_credit
 from cli.demo.lives import (
     claims_race,
     correction,
@@ -75,15 +77,13 @@ def bills_go_in(stage: Stage) -> str:
     recorded, sealed = _latencies(stage)
     files = {}
     for hospital, place in (("hospital-a", "A01"), ("hospital-b", "B01")):
-        file = stage.directory / f"{hospital}.json"
-        body = bill_body(f"demo-{hospital}", place, 33_630)
-        file.write_text(json.dumps(body, ensure_ascii=False, indent=1), "utf-8")
-        answer = stage.medbill("bill", "issue", str(file), "--home", str(stage.home), "--via", hospital)
+        file = stage.file(hospital, bill_body(f"demo-{hospital}", place, 33_630))
+        answer = stage.medbill("bill", "issue", file, "--home", str(stage.home), "--via", hospital)
         expect(answer["status"], SEALED)
         stage.count(hospital, 33_630)
         files[hospital] = (file, answer["bill_id"])
     file, bill = files["hospital-a"]
-    again = stage.medbill("bill", "issue", str(file), "--home", str(stage.home), "--via", "hospital-a-2")
+    again = stage.medbill("bill", "issue", file, "--home", str(stage.home), "--via", "hospital-a-2")
     again_id = again.get("superseded_by") or again["bill_id"]
     expect(again_id, bill)
     stage.measured["one bill, idle, recorded"] = f"p50 {recorded[0]:.0f} ms, p99 {recorded[1]:.0f} ms"
@@ -304,6 +304,8 @@ SCENES = (
     Scene("An employer is shown three fields and books the bill", employer_sees_three_fields),
     Scene("The day closes: one planted gap is named", day_closes),
     Scene("A channel's day is reconciled: five planted faults, midnight is cleared", money_is_reconciled),
+    Scene("A visit on credit: no cashier, one bill at the end", visit_on_credit),
+    Scene("Two patients ask for the last number at the same moment", last_number),
     Scene("Real-world input is imported", real_input),
     Scene("The primary is killed while bills go in", primary_killed),
     Scene("Two of four agencies are down: the cashier goes on", two_validators_down),

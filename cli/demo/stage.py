@@ -78,6 +78,12 @@ class Stage:
     def say(self, text: str) -> None:
         output.note("  " + text)
 
+    def file(self, name: str, value: Any) -> str:
+        """The path of a JSON file of the demo's, for a command to read."""
+        path = self.directory / f"{name}.json"
+        path.write_text(json.dumps(value, ensure_ascii=False, indent=1), "utf-8")
+        return str(path)
+
     def client(self, node: str, role: str = "cashier") -> Client:
         return open_client(self.home, node, role, "demo")
 

@@ -19,6 +19,7 @@ from decimal import Decimal
 from fractions import Fraction
 from math import lcm
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -89,6 +90,31 @@ class SplitModel(msgspec.Struct, frozen=True):
                     raise FormatRefused("payee_not_bound", f"/lines/{kind}/{place}")
                 found.append(Portion(kind, place, name, given_fen))
         return found
+
+
+def rules_wish(rules: PublishSplitRules, version: int) -> dict[str, Any]:
+    """Rules as REST writes them."""
+    return {
+        "rules": rules.rules,
+        "version": version,
+        "lines": [
+            {"kind": line.kind, "whole": line.whole, "shares": [_share_wish(share) for share in line.shares]}
+            for line in rules.lines
+        ],
+        "earliest_seconds": -(-rules.earliest_ms // 1000),
+        "latest_seconds": rules.latest_ms // 1000,
+    }
+
+
+def _share_wish(share: ShareRule) -> dict[str, Any]:
+    head: dict[str, Any] = {"to": share.payee_kind, "cap_parts": share.cap_parts}
+    match share.way:
+        case found if found == SHARE:
+            return head | {"parts": share.parts}
+        case found if found == FIXED:
+            return head | {"fixed_fen": share.amount_fen}
+        case _:
+            return head | {"rest": True}
 
 
 def read(path: Path) -> SplitModel:

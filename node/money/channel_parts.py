@@ -1,4 +1,4 @@
-"""Parts of orders that come over a channel: invitations, the channel's notices, questions where none came, closing, giving back.
+"""What comes over a channel, parts of orders and payments into deposits: invitations, the channel's notices, questions where none came, closing, giving back.
 
 A part is kept before the channel hears of it. A notice, which may come late, twice or never, becomes one payment by the channel's own
 number; what the ledger refuses as payment of the part it takes as stray, and that goes back by itself. Everything that is still to be
@@ -8,14 +8,22 @@ done lies in the store (tasks `part`, `stray`, `back`), so it goes on after a cr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
 
 from chain import keyspace
 from chain.codec import Count, Digest, Fen, Milliseconds, Wire
-from chain.operation import CloseOrder, RefundPayment, TakePayment, TakeStray, operation_digest
+from chain.operation import (
+    CloseOrder,
+    Operation,
+    PayDeposit,
+    RefundPayment,
+    TakePayment,
+    TakeStray,
+    operation_digest,
+)
 from chain.records import ORDER_OPEN, STRAY, OrderBody, PaymentBody, RefundBody
 from node.channels.channel import Channel, ChannelState, PaymentRequest, RefundRequest
 from node.channels.errors import ChannelError, NoticeRefused
@@ -30,7 +38,15 @@ ASKED_AGAIN_MS = 15_000  # of a part whose notice has not come
 AT_ONCE = 200
 # a payment that is refused for these goes back; for others a person has to look
 GOES_BACK = frozenset(
-    {"already_settled", "order_closed", "order_expired", "part_paid", "amount_differs", "channel_differs"}
+    {
+        "already_settled",
+        "order_closed",
+        "order_expired",
+        "part_paid",
+        "amount_differs",
+        "channel_differs",
+        "deposit_settled",
+    }
 )
 
 FAMILIES = {"unionpay": ("quickpass", "card")}  # one merchant's notices of both come to one path
@@ -40,10 +56,10 @@ log = structlog.get_logger("gateway")
 
 
 class PartPrivate(Wire, frozen=True):
-    """What a channel was told of a part."""
+    """What a channel was told of a part, or of a payment into a deposit."""
 
-    order: Digest
-    part: Count
+    order: Digest  # or the deposit
+    part: Count  # 0 of a deposit
     channel: str
     order_no: str  # as the channel has it
     amount_fen: Fen
@@ -51,6 +67,7 @@ class PartPrivate(Wire, frozen=True):
     expires_ms: Milliseconds
     subject: str
     details: list[list[str]]
+    is_deposit: bool
 
     def request(self) -> PaymentRequest:
         return PaymentRequest(
@@ -81,6 +98,9 @@ class ChannelParts:
         self._wake = asyncio.Event()
         self.failed: dict[bytes, str] = {}  # task's name -> code; at most AT_ONCE
         self.refused_notices = 0
+        self.on_voucher: Callable[[bytes, bytes], None] = lambda deposit, payment: (
+            None
+        )  # a payment into a deposit is kept
 
     # ── inviting ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,12 +119,9 @@ class ChannelParts:
         if wish.part >= len(body.parts):
             raise ServiceRefused("part_unknown", "the order has no such part", "/part")
         part = body.parts[wish.part]
-        channel = self._channels.get(part.channel)
-        if channel is None:
-            raise ServiceRefused("channel_unknown", f"this gateway has no channel {part.channel}")
         order_no = f"{order.hex()[:30]}{wish.part:02d}"
         name = self._filing.names.of("part", order_no)
-        known = self._private(name)
+        known = self.known(name)
         private = PartPrivate(
             order,
             wish.part,
@@ -115,8 +132,17 @@ class ChannelParts:
             body.until_ms,
             wish.subject,
             sorted([key, value] for key, value in wish.details.items()),
+            False,
         )
-        if private != known:  # it is on the disk before the channel hears of it
+        return {"order": target, "part": wish.part, **await self.offer(name, private)}
+
+    async def offer(self, name: bytes, private: PartPrivate) -> dict[str, Any]:
+        """Let the channel invite its payer. Raises ServiceRefused `invalid_value`, `channel_unknown`, `channel_unreachable`,
+        `channel_refused`."""
+        channel = self._channels.get(private.channel)
+        if channel is None:
+            raise ServiceRefused("channel_unknown", f"this gateway has no channel {private.channel}")
+        if private != self.known(name):  # it is on the disk before the channel hears of it
             try:
                 private.request()
             except ValueError as error:
@@ -129,16 +155,14 @@ class ChannelParts:
         except ChannelError as error:
             raise _refused(error) from None
         page: dict[str, Any] = {
-            "order": target,
-            "part": wish.part,
-            "channel": part.channel,
-            "order_no": order_no,
+            "channel": private.channel,
+            "order_no": private.order_no,
             "kind": invitation.kind,
             "text": invitation.text,
             "state": "invited",
         }
         if invitation.state is not None and invitation.state.state == SUCCESS:
-            await self._paid(name, private, invitation.state, self._filing.names.of("answer", order_no))
+            await self._paid(name, private, invitation.state, self._filing.names.of("answer", private.order_no))
             page["state"] = "paid"
         return page
 
@@ -158,7 +182,7 @@ class ChannelParts:
             notice = channel.read_notice(headers, body)
             if notice.kind == PAYMENT and notice.state == SUCCESS:
                 part = self._filing.names.of("part", notice.order_no)
-                private = self._private(part)
+                private = self.known(part)
                 if private is None or private.channel not in names:
                     raise ServiceRefused("notice_unknown_order")
                 state = ChannelState(SUCCESS, notice.trade_no, notice.amount_fen, notice.time_ms)
@@ -180,11 +204,17 @@ class ChannelParts:
         if rows.get("payment", payment) is not None:
             return
         paid = PaidPrivate(part, state.trade_no, state.amount_fen, evidence, state.time_ms)
-        operation = TakePayment(payment, private.order, private.part, state.amount_fen, evidence)
+        operation: Operation
+        if private.is_deposit:
+            operation = PayDeposit(private.order, payment, private.channel, state.amount_fen, evidence)
+        else:
+            operation = TakePayment(payment, private.order, private.part, state.amount_fen, evidence)
 
         def keep() -> None:
             if rows.get("payment", payment) is not None:
                 raise ServiceRefused(KNOWN)  # it came twice at once
+            if private.is_deposit:
+                self.on_voucher(private.order, payment)
             self._put("payment", payment, paid, operation_digest(operation))
             rows.put_day(private.channel, self._day(paid.time_ms), payment)
             rows.done("part", part)
@@ -198,13 +228,13 @@ class ChannelParts:
                 raise
         await rows.flushed()
 
-    def on_payment_refused(self, operation: TakePayment, code: str) -> None:
-        """The ledger has refused, of two that came at once, the later one."""
+    def on_payment_refused(self, operation: TakePayment | PayDeposit, code: str) -> None:
+        """The ledger has refused, of two that came at once, the later one; or a deposit was settled meanwhile."""
         row = self._filing.rows.get("payment", operation.payment)
         if row is None or code not in GOES_BACK:
             return
         paid = self._filing.rows.private("payment", operation.payment, row, PaidPrivate)
-        private = self._private(paid.part)
+        private = self.known(paid.part)
         if private is not None:
             self._take_stray(operation.payment, private, paid)
 
@@ -250,7 +280,7 @@ class ChannelParts:
 
     async def _watch(self, name: bytes) -> None:
         """A part whose notice has not come: asked for now and then, closed with its order when the time is over."""
-        private = self._private(name)
+        private = self.known(name)
         channel = self._channels.get(private.channel) if private is not None else None
         if private is None or channel is None:
             return
@@ -263,7 +293,8 @@ class ChannelParts:
         if state.state == SUCCESS:
             await self._paid(name, private, state, self._filing.names.of("answer", private.order_no))
         elif is_over and state.state == CLOSED:
-            await self._close(private.order)
+            if not private.is_deposit:
+                await self._close(private.order)
             self._filing.rows.done("part", name)
         else:
             return
@@ -313,7 +344,7 @@ class ChannelParts:
             self._filing.rows.done("back", name)
             return
         paid = self._filing.rows.private("payment", body.payment, row, PaidPrivate)
-        private = self._private(paid.part)
+        private = self.known(paid.part)
         channel = self._channels.get(private.channel) if private is not None else None
         if private is None or channel is None:
             return
@@ -331,7 +362,8 @@ class ChannelParts:
     def _day(self, time_ms: int) -> int:
         return self._filing.steps.local_day(time_ms)
 
-    def _private(self, name: bytes) -> PartPrivate | None:
+    def known(self, name: bytes) -> PartPrivate | None:
+        """What a channel was told under this name."""
         row = self._filing.rows.get("part", name)
         return self._filing.rows.private("part", name, row, PartPrivate) if row is not None else None
 

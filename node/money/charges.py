@@ -91,7 +91,8 @@ class Charges:
         left_fen = await self._holds.left_fen(hold)
         if left_fen is not None and credit_fen > left_fen:
             raise ServiceRefused("credit_line_exceeded", f"{left_fen} fen are left of what is held")
-        private = self._private(hold, wish)
+        agreement_name = self._agreed(hold)
+        private = self._private(agreement_name, wish)
         order = order_of(names, wish.charge_no)
         now_ms = self._filing.steps.now_ms()
         sources = Sources(
@@ -102,6 +103,11 @@ class Charges:
             lender=held.line.lender,
             credit_fen=credit_fen,
         )
+
+        def keep() -> None:
+            if credit_fen:
+                self._filing.rows.put_due("debt", agreement_name, now_ms)
+            beside()
 
         def make(name: bytes) -> list[Operation]:
             notice = IssueNotice(name, wish.kind, held.holder, sums, now_ms + DUE_MS, private.root())
@@ -118,7 +124,7 @@ class Charges:
             holder=held.holder,
             private=private,
             due=["bill"] if wish.bill is not None else [],
-            beside=beside,
+            beside=keep,
         )
 
     async def _agreement(self, held: CreditHoldBody) -> AgreementBody:
@@ -138,13 +144,17 @@ class Charges:
             left_fen += room_left(account, steps.now_ms()) if account is not None else 0
         return left_fen
 
-    def _private(self, hold: bytes, wish: ChargeWish) -> NoticePrivate:
-        """Who owes it is whoever signed the agreement that the hold was made under."""
+    def _agreed(self, hold: bytes) -> bytes:
+        """The name of the agreement that a hold was made under."""
         rows = self._filing.rows
         row = rows.get("hold", hold)
         if row is None:
             raise ServiceRefused("hold_unknown", "another gateway of the hospital keeps it")
-        agreement = rows.private("hold", hold, row, HoldPrivate).agreement
+        return rows.private("hold", hold, row, HoldPrivate).agreement
+
+    def _private(self, agreement: bytes, wish: ChargeWish) -> NoticePrivate:
+        """Who owes it is whoever signed the agreement."""
+        rows = self._filing.rows
         signed = rows.get("agreement", agreement)
         if signed is None:
             raise ServiceRefused("agreement_unknown")

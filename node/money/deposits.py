@@ -8,12 +8,12 @@ import msgspec
 
 from chain import keyspace
 from chain.codec import Digest, Wire
-from chain.operation import OpenDeposit, Operation, PayDeposit, PayFromDeposit, RefundDeposit, SettleDeposit
-from chain.records import AccountBody, DepositBody, PaymentBody
+from chain.operation import OpenDeposit, PayDeposit, PayFromDeposit, RefundDeposit, SettleDeposit
+from chain.records import COUNTED, AccountBody, DepositBody, PaymentBody
 from node.money.filing import Filing, parse_name
 from node.money.refunds import Paid, divide
 from node.money.requests import DepositPaymentWish, DepositSettlementWish, DepositUseWish, DepositWish
-from node.service import Reader, ServiceRefused, Standing
+from node.service import Page, Reader, ServiceRefused, Standing
 
 
 class DepositPrivate(Wire, frozen=True):
@@ -47,9 +47,10 @@ class Deposits:
         payment = names.of("payment", wish.channel, wish.channel_no)
         evidence = names.of("receipt", wish.channel, wish.channel_no, reader.subject)
         operation = PayDeposit(name, payment, wish.channel, wish.amount_fen, evidence)
-        return await self._filing.steps.carry_out([operation], lambda: self._add_voucher(name, payment))
+        return await self._filing.steps.carry_out([operation], lambda: self.add_voucher(name, payment))
 
-    def _add_voucher(self, name: bytes, payment: bytes) -> None:
+    def add_voucher(self, name: bytes, payment: bytes) -> None:
+        """Raises ServiceRefused `deposit_unknown`."""
         rows = self._filing.rows
         row = rows.get("deposit", name)
         if row is None:
@@ -70,15 +71,34 @@ class Deposits:
         deposit = await self._body(name)
         if deposit.settled:
             raise ServiceRefused("deposit_settled")
-        refunds: list[Operation] = []
+        refunds: list[RefundDeposit] = []
         for one, amount_fen in divide(await self._vouchers(name), await self._left(deposit), "last_first"):
             refund = self._filing.names.of("deposit_refund", name, one.payment)
             evidence = self._filing.names.of("refund_order", name, one.payment, amount_fen)
             refunds.append(RefundDeposit(refund, name, one.payment, amount_fen, evidence))
-        return await self._filing.steps.carry_out([SettleDeposit(name), *refunds])
+
+        def beside() -> None:
+            for one in refunds:
+                self._filing.rows.put_due("back", one.refund)
+
+        return await self._filing.steps.carry_out([SettleDeposit(name), *refunds], beside)
 
     async def page(self, target: str, reader: Reader) -> dict[str, Any] | None:
         name = parse_name(target, "deposit_unknown")
+        row = self._filing.rows.get("deposit", name)
+        if reader.role == "patient" and (row is None or not self._filing.may_see(reader, row.holder)):
+            return None
+        return await self._page(name)
+
+    async def of_patient(self, reader: Reader, after: str | None, limit: int) -> Page:
+        """The asking patient's, each with its vouchers and what is left."""
+        holder = self._filing.holder_of(reader)
+        found = self._filing.rows.of_holder(holder, "deposit", int(after) if after else None, limit + 1)
+        pages = [await self._page(name) for _sequence, name in found[:limit]]
+        more = str(found[limit - 1][0]) if len(found) > limit else None
+        return Page([page for page in pages if page is not None], more)
+
+    async def _page(self, name: bytes) -> dict[str, Any] | None:
         found = await self._filing.steps.body_at(keyspace.deposit(self._organisation, name), DepositBody)
         row = self._filing.rows.get("deposit", name)
         if found is None:
@@ -120,7 +140,7 @@ class Deposits:
         found: list[tuple[bytes, PaymentBody]] = []
         for payment in self._filing.rows.private("deposit", name, row, DepositPrivate).payments:
             body = await self._filing.steps.body(keyspace.payment(self._organisation, payment), PaymentBody)
-            if body is not None:
+            if body is not None and body.state == COUNTED:  # what came too late is none
                 found.append((payment, body))
         return found
 

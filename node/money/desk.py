@@ -15,8 +15,10 @@ from node.money.bill_follow import BillFollow, Issue
 from node.money.channel_parts import ChannelParts
 from node.money.charges import Charges
 from node.money.credit import Agreements
+from node.money.credit_debts import CreditDebts
 from node.money.credit_holds import CreditHolds
 from node.money.custody import Custody
+from node.money.debt_requests import InstalmentsWish, RepaymentWish, StatementWish
 from node.money.deposits import Deposits
 from node.money.filing import Filing
 from node.money.names import Names
@@ -64,6 +66,8 @@ from node.money.split_requests import (
 from node.money.split_rules import SplitRules
 from node.money.splits import Splits
 from node.money.steps import MoneySteps
+from node.money.top_up_requests import TopUpWish
+from node.money.top_ups import TopUps
 from node.money.visit_charges import VisitCharges
 from node.money.visit_requests import (
     AppointmentWish,
@@ -106,11 +110,14 @@ class MoneyDesk:
         self.steps = steps
         self.filing = Filing(Names(mac_key), self.rows_kept, steps)
         notices, orders = Notices(self.filing, verify_hospital), Orders(self.filing)
-        refunds, deposits = Refunds(self.filing), Deposits(self.filing)
+        self.refunds, deposits = Refunds(self.filing), Deposits(self.filing)
         self.channels = channels
         self.parts = ChannelParts(self.filing, channels)
+        self.parts.on_voucher = deposits.add_voucher
+        self.top_ups = TopUps(self.filing, self.parts)
         holds = CreditHolds(self.filing)
         agreements, self.charges = Agreements(self.filing, holds), Charges(self.filing, holds)
+        self.debts = CreditDebts(self.filing)
         self.schedules, visits = Schedules(self.filing), Visits(self.filing, holds)
         appointments = Appointments(self.filing, self.schedules)
         self.fees = AppointmentFees(self.filing, self.schedules, appointments)
@@ -124,8 +131,8 @@ class MoneyDesk:
             OrderWish: orders.place,
             PaymentWish: orders.take,
             ClosureWish: orders.close,
-            RefundWish: refunds.refund,
-            NoticeRefundWish: refunds.refund_notice,
+            RefundWish: self.refunds.refund,
+            NoticeRefundWish: self.refunds.refund_notice,
             DepositWish: deposits.open,
             DepositPaymentWish: deposits.pay,
             DepositUseWish: deposits.use,
@@ -136,6 +143,9 @@ class MoneyDesk:
             ReleaseWish: holds.release,
             ReviewWish: holds.review,
             ChargeWish: self.charges.charge,
+            RepaymentWish: self.debts.repay,
+            StatementWish: self.debts.state,
+            InstalmentsWish: self.debts.agree,
             ScheduleWish: self.schedules.publish,
             StopWish: self.schedules.stop,
             SubstitutionWish: self.schedules.substitute,
@@ -164,7 +174,7 @@ class MoneyDesk:
         self._show: dict[str, Show] = {
             "notice": notices.page,
             "order": orders.page,
-            "refund": refunds.page,
+            "refund": self.refunds.page,
             "deposit": deposits.page,
             "agreement": agreements.page,
             "hold": holds.page,
@@ -182,6 +192,7 @@ class MoneyDesk:
         }
         self._rows: dict[str, Rows] = {
             "notice": notices.of_patient,
+            "deposit": deposits.of_patient,
             "agreement": agreements.of_patient,
             "appointment": appointments.of_patient,
             "visit": visits.of_patient,
@@ -198,6 +209,10 @@ class MoneyDesk:
     async def invite(self, wish: InvitationWish, reader: Reader, target: str) -> dict[str, Any]:
         """What the payer of a part opens. Raises ServiceRefused."""
         return await self.parts.invite(wish, reader, target)
+
+    async def invite_top_up(self, wish: TopUpWish, reader: Reader, target: str) -> dict[str, Any]:
+        """The same for a payment into a deposit. Raises ServiceRefused."""
+        return await self.top_ups.invite(wish, reader, target)
 
     async def hear(self, channel: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, bytes]:
         """A channel's notice: (status, media type, body) of the answer. Raises ServiceRefused `not_found`."""

@@ -65,9 +65,7 @@ class Filing:
         def keep() -> None:
             if (other := self._known(kind, name, mac)) is not None:  # asked for twice at once
                 raise _Known(other)
-            sealed = self.rows.sealed(kind, name, private) if private is not None else b""
-            row = MoneyRow(number, mac, digests, holder, self.steps.now_ms(), self.next_sequence(), sealed)
-            self.rows.put(kind, name, row)
+            self._enter(kind, name, number, mac, digests, holder, private)
             for task in due:
                 self.rows.put_due(task, name)
             beside()
@@ -77,6 +75,28 @@ class Filing:
         except _Known as known_now:
             return known_now.standing
         return msgspec.structs.replace(standing, resource=self.path(kind, name))
+
+    def enter(
+        self, kind: str, number: str, content: msgspec.Struct, operations: Sequence[Operation], private: Wire
+    ) -> None:
+        """Keep the row of a wish whose operations somebody else keeps, in the same change."""
+        digests = [operation_digest(operation) for operation in operations]
+        name, mac = self.names.of(kind, number), self._content(kind, content)
+        self._enter(kind, name, number, mac, digests, b"", private)
+
+    def _enter(
+        self,
+        kind: str,
+        name: bytes,
+        number: str,
+        mac: bytes,
+        digests: list[bytes],
+        holder: bytes,
+        private: Wire | None,
+    ) -> None:
+        sealed = self.rows.sealed(kind, name, private) if private is not None else b""
+        row = MoneyRow(number, mac, digests, holder, self.steps.now_ms(), self.next_sequence(), sealed)
+        self.rows.put(kind, name, row)
 
     def known(self, kind: str, number: str, content: msgspec.Struct) -> Standing | None:
         """What this number stands for already. Raises ServiceRefused `business_no_conflict`."""

@@ -1,20 +1,26 @@
-"""Refunds: what a red bill leaves over, or was paid for a notice without a bill, goes back the way it came, never more than each channel paid."""
+"""Refunds: what a red bill leaves over, or was paid for a notice without a bill, goes back the way it came, never more than each channel paid.
+
+For a red bill that stands (`refund`), or with it in one chain, both or neither (`plan`, then `adopt` once it has its number).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from chain import keyspace
 from chain.codec import Digest, Wire
 from chain.operation import RefundPayment
-from chain.records import AnsweredBody, BillBody, NoticeBody, OrderBody, PaymentBody, RefundBody
+from chain.records import RED, AnsweredBody, BillBody, NoticeBody, OrderBody, PaymentBody, RefundBody
 from node.money.filing import Filing, parse_name
 from node.money.requests import NoticeRefundWish, RefundWish
 from node.service import Reader, ServiceRefused, Standing
 
+NOBODYS = "0" * 18  # stands for a red bill that has no number yet: no range has it
 INSIDE = frozenset({"deposit", "credit"})  # they are restored by the refund itself
 
 
@@ -42,6 +48,14 @@ class Paid:
     time_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class RefundPlan:
+    """What goes back with a red bill that has no number yet."""
+
+    shares: list[tuple[Paid, int]]
+    wish: RefundWish
+
+
 class Refunds:
     def __init__(self, filing: Filing) -> None:
         self._filing = filing
@@ -51,9 +65,8 @@ class Refunds:
         """`target` is the red bill. Raises ServiceRefused `bill_unknown`, `red_bill_differs`, `nothing_to_refund`, `exceeds_notice`."""
         if (known := self._filing.known("refund", target, wish)) is not None:
             return known
-        notices = await self._notices_of(target)
-        refunds = await self._divided(notices, wish, target, [target])
-        return await self._file("refund", target, wish, refunds)
+        shares = await self._shares(await self._notices_of(await self._original_of(target)), wish)
+        return await self._file("refund", target, wish, self._operations(shares, target, [target]))
 
     async def refund_notice(self, wish: NoticeRefundWish, reader: Reader, target: str) -> Standing:
         """`target` is a notice that no bill answers. Raises ServiceRefused `notice_unknown`, `red_bill_missing`, and as `refund`."""
@@ -68,33 +81,9 @@ class Refunds:
             raise ServiceRefused("red_bill_missing", "its bill's red bill says what goes back")
         if not notice.order:
             raise ServiceRefused("nothing_to_refund")
-        refunds = await self._divided([(name, notice)], wish, f"notice {wish.refund_no}", [])
+        shares = await self._shares([(name, notice)], wish)
+        refunds = self._operations(shares, f"notice {wish.refund_no}", [])
         return filing.pointed(await self._file("notice_refund", wish.refund_no, asked, refunds), "notice", name)
-
-    async def _divided(
-        self,
-        notices: list[tuple[bytes, NoticeBody]],
-        wish: RefundWish | NoticeRefundWish,
-        number: str,
-        red: list[str],
-    ) -> list[RefundPayment]:
-        """Of each notice what is left, as far as the wish goes. Raises ServiceRefused `exceeds_notice`, `nothing_to_refund`."""
-        refunds: list[RefundPayment] = []
-        left_fen = wish.amount_fen
-        for name, notice in notices:
-            paid = await self._payments(name, notice)
-            most_fen = min(notice.total_fen - notice.refunded_fen, sum(one.left_fen for one in paid))
-            amount_fen = most_fen if left_fen is None else min(left_fen, most_fen)
-            left_fen = None if left_fen is None else left_fen - amount_fen
-            for one, part_fen in divide(paid, amount_fen, wish.policy):
-                refund = self._filing.names.of("refund", number, one.payment, one.notice)
-                evidence = self._filing.names.of("refund_order", number, one.payment, part_fen)
-                refunds.append(RefundPayment(refund, one.payment, part_fen, [one.notice], red, evidence))
-        if left_fen:
-            raise ServiceRefused("exceeds_notice", f"{left_fen} fen more than is left to give back", "/amount_fen")
-        if not refunds:
-            raise ServiceRefused("nothing_to_refund")
-        return refunds
 
     async def _file(self, kind: str, number: str, content: msgspec.Struct, refunds: list[RefundPayment]) -> Standing:
         names = [refund.refund for refund in refunds]
@@ -106,6 +95,54 @@ class Refunds:
         return await self._filing.file(
             kind, number, content, lambda name: refunds, private=RefundsPrivate(names), beside=beside
         )
+
+    async def plan(self, bill: str, wish: RefundWish) -> RefundPlan:
+        """What goes back with the red bill of `bill`, which has no number yet. Raises ServiceRefused as `refund`, and what the
+        ledger would say now."""
+        steps = self._filing.steps
+        body = await steps.body(keyspace.bill(bill), BillBody)
+        if body is None or body.issuer != self._organisation:
+            raise ServiceRefused("bill_unknown")
+        plan = RefundPlan(await self._shares(await self._notices_of(bill), wish), wish)
+        red = _red_of(body, bill)
+        await steps.foresee(self._operations(plan.shares, NOBODYS, [NOBODYS]), {keyspace.bill(NOBODYS): red})
+        return plan
+
+    def adopt(self, plan: RefundPlan, red: str) -> list[RefundPayment]:
+        """The operations of a plan, now that the red bill has its number; whoever keeps them links them to it, in the same change."""
+        refunds = self._operations(plan.shares, red, [red])
+        names = [refund.refund for refund in refunds]
+        self._filing.enter("refund", red, plan.wish, refunds, RefundsPrivate(names))
+        for name in names:
+            self._filing.rows.put_due("back", name)
+        return refunds
+
+    async def _shares(
+        self, notices: list[tuple[bytes, NoticeBody]], wish: RefundWish | NoticeRefundWish
+    ) -> list[tuple[Paid, int]]:
+        """How much of which payment goes back. Raises ServiceRefused `exceeds_notice`, `nothing_to_refund`."""
+        shares: list[tuple[Paid, int]] = []
+        left_fen = wish.amount_fen
+        for name, notice in notices:
+            paid = await self._payments(name, notice)
+            most_fen = min(notice.total_fen - notice.refunded_fen, sum(one.left_fen for one in paid))
+            amount_fen = most_fen if left_fen is None else min(left_fen, most_fen)
+            left_fen = None if left_fen is None else left_fen - amount_fen
+            shares += divide(paid, amount_fen, wish.policy)
+        if left_fen:
+            raise ServiceRefused("exceeds_notice", f"{left_fen} fen more than is left to give back", "/amount_fen")
+        if not shares:
+            raise ServiceRefused("nothing_to_refund")
+        return shares
+
+    def _operations(self, shares: Sequence[tuple[Paid, int]], number: str, red: list[str]) -> list[RefundPayment]:
+        """`number` is what they are named by: the red bill, or the hospital's own of a refund without one."""
+        names, refunds = self._filing.names, []
+        for one, amount_fen in shares:
+            refund = names.of("refund", number, one.payment, one.notice)
+            evidence = names.of("refund_order", number, one.payment, amount_fen)
+            refunds.append(RefundPayment(refund, one.payment, amount_fen, [one.notice], red, evidence))
+        return refunds
 
     async def page(self, target: str, reader: Reader) -> dict[str, Any] | None:
         """What went back for a red bill, by channel."""
@@ -133,14 +170,18 @@ class Refunds:
         total_fen = sum(row["amount_fen"] for row in rows)
         return {"red_bill_id": target, "status": standing.status, "refunds": rows, "total_fen": total_fen}
 
-    async def _notices_of(self, red: str) -> list[tuple[bytes, NoticeBody]]:
-        steps = self._filing.steps
-        bill = await steps.body(keyspace.bill(red), BillBody)
+    async def _original_of(self, red: str) -> str:
+        bill = await self._filing.steps.body(keyspace.bill(red), BillBody)
         if bill is None or bill.issuer != self._organisation:
             raise ServiceRefused("bill_unknown")
         if bill.total_fen >= 0 or not bill.related:
             raise ServiceRefused("red_bill_differs")
-        answered = await steps.body(keyspace.answered(bill.related[0]), AnsweredBody)
+        return bill.related[0]
+
+    async def _notices_of(self, bill: str) -> list[tuple[bytes, NoticeBody]]:
+        """What a bill answers. Raises ServiceRefused `nothing_to_refund`."""
+        steps = self._filing.steps
+        answered = await steps.body(keyspace.answered(bill), AnsweredBody)
         found: list[tuple[bytes, NoticeBody]] = []
         for name in answered.notices if answered is not None else []:
             notice = await steps.body(keyspace.notice(self._organisation, name), NoticeBody)
@@ -161,6 +202,11 @@ class Refunds:
                     left_fen = body.amount_fen - body.refunded_fen
                     paid.append(Paid(name, payment, part.channel, left_fen, body.time_ms))
         return paid
+
+
+def _red_of(body: BillBody, bill: str) -> BillBody:
+    """As much of a bill's red bill as a refund is measured by."""
+    return replace(body, total_fen=-body.total_fen, validity=RED, related=[bill])
 
 
 def divide(paid: list[Paid], amount_fen: int, policy: str) -> list[tuple[Paid, int]]:

@@ -4,7 +4,8 @@ Keys of the gateway's store, under `MONEY_ROWS`:
   n kind name -> MoneyRow        kind is one byte of KINDS, name 32 bytes
   h holder kind sequence name -> nothing      what is of a patient, in the order of its making
   y channel day sequence name -> nothing      payments and refunds that a channel told of on a day
-  d task name -> nothing         what the gateway has still to do by itself; task is one byte of TASKS
+  d task name -> nothing, or Since    what the gateway has still to do by itself; task is one byte of TASKS
+  l task -> Since                until when such things were looked after
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ KINDS = {
     )
 }
 # what a gateway does by itself until it is done
-TASKS = {name: bytes([number]) for number, name in enumerate(("bill", "part", "stray", "back", "visit", "confirm"), 1)}
+TASKS = {
+    name: bytes([number])
+    for number, name in enumerate(("bill", "part", "stray", "back", "visit", "confirm", "debt"), 1)
+}
 
 
 class MoneyRow(Wire, frozen=True):
@@ -62,6 +66,10 @@ class MoneyRow(Wire, frozen=True):
     asked_ms: Milliseconds
     sequence: Count
     private: bytes  # box of private_box.py; empty if nothing is private
+
+
+class Since(Wire, frozen=True):
+    at_ms: Milliseconds
 
 
 class MoneyRows:
@@ -98,8 +106,22 @@ class MoneyRows:
         prefix = MONEY_ROWS + b"d" + TASKS[task]
         return [key[len(prefix) :] for key in self._store.keys(prefix, b"", limit)]
 
-    def put_due(self, task: str, name: bytes) -> None:
-        self._store.put(MONEY_ROWS + b"d" + TASKS[task] + name, b"")
+    def put_due(self, task: str, name: bytes, since_ms: int | None = None) -> None:
+        value = b"" if since_ms is None else Since(since_ms)
+        self._store.put(MONEY_ROWS + b"d" + TASKS[task] + name, value)
+
+    def due_since_ms(self, task: str, name: bytes) -> int:
+        """Since when it was put last; of one that was put with a time."""
+        found = self._store.get(MONEY_ROWS + b"d" + TASKS[task] + name, Since)
+        return found.at_ms if found is not None else 0
+
+    def put_looked(self, task: str, at_ms: int) -> None:
+        self._store.put(MONEY_ROWS + b"l" + TASKS[task], Since(at_ms))
+
+    def looked_ms(self, task: str) -> int | None:
+        """Until when such things were looked after; None if they never were."""
+        found = self._store.get(MONEY_ROWS + b"l" + TASKS[task], Since)
+        return found.at_ms if found is not None else None
 
     def put_day(self, channel: str, day: int, name: bytes) -> None:
         """Something of a channel's day: yyyymmdd."""

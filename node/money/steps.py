@@ -6,7 +6,7 @@ number of a schedule): then its standing says so, with the code of the operation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -98,6 +98,11 @@ class MoneySteps:
             self._outbox.add(operation, after, linked=place < last)
         return self.standing(digests)
 
+    @property
+    def offset_ms(self) -> int:
+        """Of the ledger's own time zone from UTC."""
+        return self._parameters.utc_offset_minutes * 60_000
+
     def local_day(self, time_ms: int) -> int:
         """yyyymmdd in the ledger's own time zone."""
         return local_date(time_ms, self._parameters.utc_offset_minutes)
@@ -105,6 +110,11 @@ class MoneySteps:
     def keep(self, operation: Operation) -> None:
         """Keep one that has to be recorded whatever is foreseen."""
         self._outbox.add(operation)
+
+    async def foresee(self, operations: Sequence[Operation], given: Mapping[bytes, Wire]) -> None:
+        """What the ledger would say to a chain where `given` (key -> body) stood already. Raises ServiceRefused."""
+        _verify_form(operations)
+        await self._foresight.look(lambda view: self._run(view, operations, given))
 
     async def verify(self, rule: Callable[[View, Context], object]) -> None:
         """Ask the state something that is no operation. Raises ServiceRefused with what `rule` refuses."""
@@ -149,8 +159,9 @@ class MoneySteps:
                 return msgspec.structs.replace(standing, code=other.code)
         return standing
 
-    def _run(self, view: View, operations: Sequence[Operation]) -> None:
+    def _run(self, view: View, operations: Sequence[Operation], given: Mapping[bytes, Wire] | None = None) -> None:
         after = _After(view, self.organisation)
+        after.changes.update(given or {})
         for operation in operations:
             digest = operation_digest(operation)
             changes = RULES[type(operation)](after, operation, self._context(digest))

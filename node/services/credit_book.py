@@ -5,6 +5,8 @@ Rows of a LevelDB in the lender's home:
   n number-MAC              -> line     an attestation that was taken, for one product
   p person-MAC product      -> line     the newest line of a person
   l line                    -> LineRow  what was signed for it
+  d line                    -> the moment for which it was stated last, milliseconds
+  u                         -> up to when all lines are stated, milliseconds
 Whoever loses the book loses no money and no line: the ledger has them; but who asks again gets another one.
 """
 
@@ -19,6 +21,7 @@ from chain.database import MARKER, Database
 from chain.errors import StorageDamaged
 
 SECRET = b"secret"
+STATED_UNTIL = b"u"
 SECRET_BYTES = 32
 
 
@@ -38,6 +41,8 @@ class CreditBook:
 
     def __init__(self, database: Database, secret: bytes) -> None:
         self._database, self._secret = database, secret
+        rows = (decode_stored(stored, LineRow) for _key, stored in database.scan(b"l"))
+        self.products = {(row.product, row.version) for row in rows}  # that lines were opened under
 
     def __repr__(self) -> str:
         return "CreditBook()"
@@ -82,6 +87,7 @@ class CreditBook:
 
     def keep(self, row: LineRow, number: bytes) -> None:
         """A line, as the newest of its person, and the attestation that it was given on."""
+        self.products.add((row.product, row.version))
         self._database.write(
             {
                 b"l" + row.line: encode(row),
@@ -93,6 +99,26 @@ class CreditBook:
     def note_number(self, number: bytes, row: LineRow) -> None:
         """A further attestation led to a line that was there."""
         self._database.write({b"n" + number: row.line})
+
+    # ── statements ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def stated_until_ms(self) -> int | None:
+        """Every moment up to then has had its round; None before the first start."""
+        return self._time(STATED_UNTIL)
+
+    def note_all_stated(self, until_ms: int) -> None:
+        self._database.write({STATED_UNTIL: encode(until_ms)})
+
+    def stated_ms(self, line: bytes) -> int | None:
+        """For which moment a line was stated last."""
+        return self._time(b"d" + line)
+
+    def note_stated(self, line: bytes, moment_ms: int) -> None:
+        self._database.write({b"d" + line: encode(moment_ms)})
+
+    def _time(self, key: bytes) -> int | None:
+        stored = self._database.get(key)
+        return None if stored is None else decode_stored(stored, int)
 
     def _pointed(self, key: bytes) -> LineRow | None:
         line = self._database.get(key)

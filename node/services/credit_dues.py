@@ -7,7 +7,6 @@ operation's name, and the ledger takes it once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
 from typing import Any
 
 from chain.operation import AgreeInstalments, EndLine, Instalment, LineRef, Operation, RepayLine, StateLine
@@ -19,11 +18,11 @@ from node.service import ServiceRefused
 from node.services.desks import Acted, InstalmentWish
 from node.services.mirror_link import OPERATOR, MirrorLink, Outcome, OutcomeUnknown
 from node.services.names import keyed_name
+from node.statement_times import due_after, end_of_day
 
 WAIT_S = 12  # for the ledger's word
 STATED_AT_ONCE = 50  # statements in one transaction
 LINES_AT_ONCE = 200  # looked at in one request
-HOUR_MS = 3_600_000  # a block may be stamped after midnight
 STATED_TODAY = "statement_exists"
 REPEATED = "already_recorded"  # the very operation, sent before
 
@@ -33,6 +32,7 @@ class CreditDues:
         self._mirror, self._key, self._now_ms = mirror, key, now_ms
         self._lender = mirror.organisation
         self._offset_ms: int | None = None  # of local days, once the ledger has said
+        self._terms: dict[tuple[str, int], dict[str, Any]] = {}  # the lender's own products by version: they stay
 
     # ── what a line's page and its product say ───────────────────────────────────────────────────────────────────────
 
@@ -53,6 +53,13 @@ class CreditDues:
         product: dict[str, Any] = found
         return product
 
+    async def terms(self, product: str, version: int) -> dict[str, Any]:
+        """Of a version that lines have. Raises ServiceRefused `product_unknown`, `unavailable`."""
+        kind = (product, version)
+        if kind not in self._terms:
+            self._terms[kind] = (await self.product(product, version))["terms"]
+        return self._terms[kind]
+
     # ── one line ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def end(self, line: str, reason: str) -> Acted:
@@ -69,9 +76,9 @@ class CreditDues:
         return await self.act(line, operation, amount_fen=amount_fen)
 
     async def agree(self, line: str, number: str, instalments: Sequence[InstalmentWish]) -> Acted:
-        offset_ms = await self._offset()
+        offset_ms = await self.offset_ms()
         dated = [
-            Instalment(_end_of_day(wish.due, offset_ms, f"/instalments/{place}/due"), wish.amount_fen)
+            Instalment(_end_of(wish.due, offset_ms, f"/instalments/{place}/due"), wish.amount_fen)
             for place, wish in enumerate(instalments)
         ]
         plan = keyed_name(self._key, "instalments", number)
@@ -80,9 +87,8 @@ class CreditDues:
         return await self.act(line, operation, amount_fen=amount_fen, due=utc_text(dated[-1].due_ms))
 
     async def state(self, line: str) -> Acted:
-        operation = await self._statement(await self.page(line), {})
-        (sent,) = await self._send([operation])
-        return _done(_stated(operation, *sent))
+        (stated,) = await self.state_rows([await self.page(line)], [self._now_ms()])
+        return _done(stated)
 
     async def act(self, line: str, operation: Operation, **more: Any) -> Acted:
         """Raises ServiceRefused with the ledger's code, OutcomeUnknown while nobody knows."""
@@ -102,40 +108,47 @@ class CreditDues:
     # ── all of them ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def state_all(self, after: str | None) -> tuple[list[Acted], str | None]:
+        rows, following = await self.owing(after)
+        acted: list[Acted] = []
+        for place in range(0, len(rows), STATED_AT_ONCE):
+            part = rows[place : place + STATED_AT_ONCE]
+            acted += await self.state_rows(part, [self._now_ms()] * len(part))
+        return acted, following
+
+    async def owing(self, after: str | None) -> tuple[list[dict[str, Any]], str | None]:
+        """Pages of lines that owe something and whose risk the lender bears, a part of them, and the `after` of the next part."""
         more = {"cursor": after} if after is not None else {}
         page = await self._mirror.get(
             "/v1/credit-lines", OPERATOR, lender=self._lender, owing="true", limit=str(LINES_AT_ONCE), **more
         )
         if page is None:
             raise ServiceRefused("unavailable", "the ledger's mirror lists no lines")
-        rows = [row for row in page["data"] if self._bears(row)]
-        terms: dict[tuple[str, int], int] = {}
-        acted: list[Acted] = []
-        for place in range(0, len(rows), STATED_AT_ONCE):
-            part = rows[place : place + STATED_AT_ONCE]
-            operations = [await self._statement(row, terms) for row in part]
-            outcomes = await self._send(operations)
-            acted += [_stated(operation, *sent) for operation, sent in zip(operations, outcomes, strict=True)]
-        return acted, page["next"]
+        return [row for row in page["data"] if row["bearer"] == "lender"], page["next"]
 
-    def _bears(self, row: dict[str, Any]) -> bool:
-        return bool(row["bearer"] == "lender" or row["hospital"] == self._lender)
+    async def state_rows(self, rows: Sequence[dict[str, Any]], moments_ms: Sequence[int]) -> list[Acted]:
+        """State lines by their pages, at most STATED_AT_ONCE, each for the local day of its moment: once for a line and day.
 
-    async def _statement(self, page: dict[str, Any], terms: dict[tuple[str, int], int]) -> StateLine:
-        """Due at the end of a local day, the product's days from now; `terms`: due_days that were looked up before."""
-        kind = (page["product"], page["version"])
-        if kind not in terms:
-            terms[kind] = (await self.product(*kind))["terms"]["due_days"]
-        offset_ms = await self._offset()
-        local_ms = self._now_ms() + offset_ms
-        due_ms = ((local_ms + HOUR_MS) // DAY_MS + terms[kind] + 1) * DAY_MS - offset_ms - 1
-        name = keyed_name(self._key, "statement", f"{page['line']}/{local_ms // DAY_MS}")
+        A refusal is told, not raised. Raises ServiceRefused and OutcomeUnknown as `act`.
+        """
+        if not rows:
+            return []
+        operations = [await self._statement(row, moment_ms) for row, moment_ms in zip(rows, moments_ms, strict=True)]
+        sent = await self._send(operations)
+        return [_stated(operation, *outcome) for operation, outcome in zip(operations, sent, strict=True)]
+
+    async def _statement(self, page: dict[str, Any], moment_ms: int) -> StateLine:
+        """Due at the end of a local day, the product's days from now."""
+        due_days = (await self.terms(page["product"], page["version"]))["due_days"]
+        offset_ms = await self.offset_ms()
+        due_ms = due_after(self._now_ms(), due_days, offset_ms)
+        name = keyed_name(self._key, "statement", f"{page['line']}/{(moment_ms + offset_ms) // DAY_MS}")
         return StateLine(self._ref(page["line"]), name, page["owed_fen"], due_ms)
 
     def _ref(self, line: str) -> LineRef:
         return LineRef(self._lender, bytes.fromhex(line))
 
-    async def _offset(self) -> int:
+    async def offset_ms(self) -> int:
+        """What local time is ahead of UTC. Raises ServiceRefused `unavailable`."""
         if self._offset_ms is None:
             network = await self._mirror.get("/v1/network", OPERATOR)
             if network is None:
@@ -170,9 +183,8 @@ def _done(acted: Acted) -> Acted:
     return acted
 
 
-def _end_of_day(text: str, offset_ms: int, pointer: str) -> int:
+def _end_of(text: str, offset_ms: int, pointer: str) -> int:
     try:
-        day = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
+        return end_of_day(text, offset_ms)
     except ValueError:
         raise ServiceRefused("invalid_value", "there is no such day", pointer) from None
-    return int(day.timestamp()) * 1000 + DAY_MS - offset_ms - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
@@ -35,7 +35,15 @@ class ClaimStanding(msgspec.Struct, frozen=True):
     height: int | None = None  # of the block that locked it
 
 
-class Insurer(Served, Protocol):
+class Service(Served, Protocol):
+    """An organisation's service, whatever its kind."""
+
+    def parts(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """What it does by itself, by name; each until it is cancelled."""
+        ...
+
+
+class Insurer(Service, Protocol):
     """An insurer's service for the people whom it insures."""
 
     def terms(self) -> dict[str, Any]:
@@ -81,7 +89,7 @@ class InstalmentWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amount_fen: Annotated[int, msgspec.Meta(ge=1)]
 
 
-class Lender(Served, Protocol):
+class Lender(Service, Protocol):
     """A lender's service: for people whom it lends to, and its own staff. Unknown and forbidden look the same."""
 
     async def enrol(self, reader: Reader, product: str, attestation: str) -> Enrolled:

@@ -11,7 +11,7 @@ insurer's key, so the same request finds the same claim on the ledger. Source: F
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -63,6 +63,9 @@ class InsurerDesk:
 
     def head(self) -> Head:
         return self._mirror.head()
+
+    def parts(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        return {}
 
     def terms(self) -> dict[str, Any]:
         return {

@@ -10,7 +10,7 @@ Source: FEATURES 95, 99; DOMAIN section 5.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from chain.operation import OpenLine
@@ -22,6 +22,7 @@ from node.services.credit_book import CreditBook, LineRow
 from node.services.credit_dues import CreditDues
 from node.services.desks import Acted, Enrolled
 from node.services.mirror_link import MirrorLink
+from node.services.statement_rounds import StatementRounds
 
 PATIENT = "patient"
 THERE_ALREADY = "line_exists"
@@ -47,6 +48,10 @@ class LenderDesk:
         self._dues = CreditDues(mirror, key, now_ms)
         self.agree, self.repay = self._dues.agree, self._dues.repay
         self.state, self.state_all = self._dues.state, self._dues.state_all
+        self.rounds = StatementRounds(self._dues, book, now_ms)
+
+    def parts(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        return {"statements": self.rounds.run}
 
     def head(self) -> Head:
         return self._mirror.head()

@@ -35,6 +35,7 @@ from exports import fhir
 from faces.link import page_link
 from faces.source import FaceSource, Form
 from node.approvals import Approvals, Awaiting
+from node.money.requests import RefundWish
 from node.service import (
     Claimed,
     EventPage,
@@ -308,7 +309,13 @@ class FakeGateway(FakeDesk):
         return standings
 
     async def reverse(
-        self, bill_id: str, reason: str, operator: str, place_code: str | None, persons: Sequence[bytes] = ()
+        self,
+        bill_id: str,
+        reason: str,
+        operator: str,
+        place_code: str | None,
+        persons: Sequence[bytes] = (),
+        refund: RefundWish | None = None,
     ) -> Standing:
         bill = self.bills.get(bill_id)
         if bill is None:
@@ -316,6 +323,7 @@ class FakeGateway(FakeDesk):
         if bill["validity"] != "normal":
             raise ServiceRefused("bill_is_red" if bill["validity"] == "red" else "already_reversed")
         self.verify_persons(persons)
+        self.calls.append(("reverse", bill_id, refund))
         bill["validity"] = "reversed"
         red_id = f"33060126{9_000_000_000 + len(self.bills)}"
         self.bills[red_id] = {**bill, "bill_id": red_id, "validity": "red"}
@@ -369,6 +377,10 @@ class FakeMoney:
     async def invite(self, wish: Any, reader: Reader, target: str) -> dict[str, Any]:
         self.desk.calls.append(("invite", wish, target))
         return money_examples.INVITATION
+
+    async def invite_top_up(self, wish: Any, reader: Reader, target: str) -> dict[str, Any]:
+        self.desk.calls.append(("invite_top_up", wish, target))
+        return money_examples.TOP_UP
 
     async def our_lines(self, channel: str, day: int) -> AsyncIterator[Any]:
         self.desk.calls.append(("our_lines", channel, day))

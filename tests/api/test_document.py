@@ -127,6 +127,7 @@ ROLE = {
     "listMyCreditAccounts": ("patient", "hospital-a"),
     "listMyAppointments": ("patient", "hospital-a"),
     "listMyVisits": ("patient", "hospital-a"),
+    "listMyDeposits": ("patient", "hospital-a"),
     "publishSchedule": ("hospital_admin", "hospital-a"),
     "stopSchedule": ("hospital_admin", "hospital-a"),
     "substituteStaff": ("hospital_admin", "hospital-a"),

@@ -44,6 +44,7 @@ from tests.chain.paying import (
     take,
     terms,
 )
+from tests.chain.splitting import bind, own_of, pay_out
 
 OTHER = "hospital-b"
 
@@ -268,10 +269,19 @@ def test_at_the_hospitals_risk_there_is_a_receivable_until_the_patient_pays(stor
     assert story.code(agree(line, LI), OTHER) == "line_taken"
     assert story.code(repay(line, "r", 5_000), LENDING) == "not_the_bearer"
     story.done(repay(line, "r", 5_000))
-    assert (story.at("collected"), story.at("receivable"), owed(story, line)) == (5_000, 15_000, 15_000)
-    assert story.at("channel", about="alipay") == -5_000
+    assert (story.at("own"), story.at("receivable"), owed(story, line)) == (5_000, 15_000, 15_000)
+    assert (story.at("channel", about="alipay"), story.at("collected")) == (-5_000, 0)
     overdue(story, line)
     assert is_holder_overdue(story.chain.ledger.state, HOSPITAL, WEI, story.chain.time_ms)  # type: ignore[arg-type]
+
+
+def test_what_was_repaid_to_a_hospital_leaves_by_its_bank(story: Story) -> None:
+    """It is its own, beyond the orders' money: no split, no refund, and no finished order would move it on."""
+    line = owing(story, 20_000, bearer=HOSPITAL_BEARS)
+    story.done(repay(line, "r", 20_000), bind("hospital", account=own_of(HOSPITAL)))
+    assert story.code(pay_out("too much", "hospital", 20_001)) == "exceeds_credits"
+    story.done(pay_out("out", "hospital", 20_000))
+    assert (story.at("own"), story.at("bank"), story.at("channel", about="alipay")) == (0, 20_000, -20_000)
 
 
 def test_nobodys_refund_stands_in_the_way_of_anothers_repayment(story: Story) -> None:
@@ -284,7 +294,7 @@ def test_nobodys_refund_stands_in_the_way_of_anothers_repayment(story: Story) ->
     story.done(story.held("l", li, holder=LI))
     assert set(story.charge("d", "l", 15_000, holder=LI)) == {"recorded"}
     story.done(repay(li, "li repaid", 15_000))
-    assert (story.at("receivable"), story.at("collected"), owed(story, li)) == (-10_000, 25_000, 0)
+    assert (story.at("receivable"), story.at("own"), owed(story, li)) == (-10_000, 25_000, 0)
     assert set(story.charge("e", "h", 10_000)) == {"recorded"}  # what was given back pays what comes next
     assert (story.at("receivable"), owed(story, wei), left(story, wei)) == (0, 0, 100_000)
 

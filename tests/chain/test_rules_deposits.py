@@ -10,7 +10,7 @@ from chain.operation import CloseOrder, PayFromDeposit, RefundDeposit, SettleDep
 from chain.records import COUNTED, DepositBody
 from chain.rules.accounts import AMOUNT_FEN_MAX
 from tests.chain.making import mac
-from tests.chain.paying import HOSPITAL, WEI, Story, deposit, give_back, pay_in, take
+from tests.chain.paying import HOSPITAL, WEI, Story, deposit, give_back, pay_in, stray, take
 
 
 @pytest.fixture
@@ -56,6 +56,16 @@ def test_a_deposit_pays_the_bill_and_the_rest_goes_back(story: Story) -> None:
     assert story.code(back("r", "v2", 1)) == "refund_exists"
     assert story.code(pay_in("v3", "d", 1)) == "deposit_settled"
     assert story.code(use("u2", "o")) == "deposit_settled"
+
+
+def test_what_comes_for_a_settled_deposit_goes_back_as_stray(story: Story) -> None:
+    """A patient paid on the phone while the cashier settled: nothing of it is lost, nothing of it is the deposit's."""
+    story.done(SettleDeposit(mac("d")), stray("late", "d", 100))
+    assert (story.at("refunds"), left(story)) == (100, 500_000)
+    assert story.code(back("r", "late", 100)) == "payment_unknown"
+    story.done(give_back("g", "late", 100))
+    assert (story.at("refunds"), left(story)) == (0, 500_000)
+    assert story.code(stray("other", "none", 1)) == "order_unknown"
 
 
 def test_what_a_deposit_takes_and_gives(story: Story) -> None:

@@ -165,6 +165,9 @@ def test_a_reversal_names_reason_and_operator(medbill: Medbill, home: Path, node
     )
 
     assert (ran.code, node.asked[0].body) == (6, {"reason": "refund", "operator": "c-1"})
+    reverse = ("bill", "reverse", BILL_ID, "--reason", "refund", "--operator", "c-1", "--home", home)
+    medbill(*reverse, "--via", "hospital-a", "--refund", "proportional")
+    assert node.asked[1].body == {"reason": "refund", "operator": "c-1", "refund": {"policy": "proportional"}}
 
 
 def test_a_proof_is_written_as_it_came(medbill: Medbill, home: Path, node: FakeNode, tmp_path: Path) -> None:
@@ -434,7 +437,7 @@ def test_keys_are_listed_with_their_files_and_without_secrets(medbill: Medbill, 
     ran = medbill("keys", "show", "--home", home, "--json")
     found = {(key["organisation"], key["purpose"]): key["private_file"] for key in ran.document["keys"]}
 
-    assert len(found) == 10 + 1 + 4
+    assert len(found) == 11 + 1 + 4
     assert found["finance-city", "seal"] == found["health", "vote"] == "here"
     assert found["health", "unit"] == "not here"
     assert [{**key, "private_file": ""} for key in ran.document["keys"]] == [

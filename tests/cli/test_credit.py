@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from api.auth import TokenVerifier, load_issuers, service_audience
 from api.intake.errors import FormatRefused
 from api.schemas import lending_examples as examples
+from api.schemas.requests import InstalmentsRequest
 from chain.records import HOSPITAL_BEARS, LENDER
 from cli.formats.credit_product import read
 from node.home import NetworkHome
@@ -181,6 +183,22 @@ def test_repaying_and_revoking_are_asked_as_the_lenders_own_people(
     answering(service, f"{ACCOUNT}/repayments", problem("exceeds_debt", 409), 409)
     assert medbill(*repay, *own(home, service)).code == 6
     assert medbill("credit", "revoke", "--line", "0" * 64, *own(home, service)).code == 4
+
+
+def test_instalments_are_days_with_yuan(medbill: Medbill, home: Path, service: FakeNode) -> None:
+    answering(service, f"{ACCOUNT}/instalments", examples.STATED)
+    agree = ("credit", "instalments", "--line", LINE, "--plan", "FQ-1", *own(home, service))
+    ran = medbill(*agree, "--instalment", "2030-01-31=1,000.00", "--instalment", "2030-02-28=0.05", "--json")
+    assert (ran.code, ran.document["status"]) == (0, "recorded"), ran.err
+    assert service.asked[-1].body == {
+        "plan_no": "FQ-1",
+        "instalments": [{"due": "2030-01-31", "amount_fen": 100_000}, {"due": "2030-02-28", "amount_fen": 5}],
+    }
+    msgspec.convert(service.asked[-1].body, InstalmentsRequest)
+    for wrong in ((), ("--instalment", "2030-01-31"), ("--instalment", "2030-01-31=1000"), ("--instalment", "=1.00")):
+        assert medbill(*agree, *wrong).code == 2
+    answering(service, f"{ACCOUNT}/instalments", problem("nothing_owed", 409), 409)
+    assert medbill(*agree, "--instalment", "2030-01-31=1.00").code == 6
 
 
 def test_statements_of_all_are_gathered_part_by_part(medbill: Medbill, home: Path, service: FakeNode) -> None:

@@ -26,7 +26,7 @@ from chain.operation import (
 )
 from chain.records import HOSPITAL_BEARS, LENDER
 from tests.features.acting import Patient, act, agreed, post
-from tests.features.test_payments import billed, made, reversed_by, shown
+from tests.features.test_payments import billed, made, shown
 from tests.network.running import Network
 
 pytestmark = pytest.mark.processes
@@ -151,8 +151,13 @@ def test_99_a_refund_restores_the_line_and_a_revoked_one_keeps_its_debt(lending:
     assert one.charge(held, "features-99-1", 40_000, bill=bill(40_000))[0] == 201
     assert one.charge(held, "features-99-2", 20_000)[0] == 201
     notices = one.patient.at(lending, "hospital-a").get("/me/fee-notices").json()["data"]
-    red = reversed_by(lending, billed(lending, notices[0]["notice"]))
-    assert post(lending, f"/bills/{red}/refund", {})[0] == 201
+    paid = billed(lending, notices[0]["notice"])
+    wish = {"reason": "wrong test", "operator": "收费员01", "refund": {}}
+    status, answer = agreed(lending, post(lending, f"/bills/{paid}/reversal", wish)[1])
+    assert status == 201, answer
+    red = answer["bill_id"]
+    notices = one.patient.at(lending, "hospital-a").get("/me/fee-notices").json()["data"]
+    assert (notices[0]["refunded_fen"], notices[0]["height"]) == (40_000, answer["height"])  # the red bill's own block
     refunds = shown(lending, f"/bills/{red}/refund")
     assert [(row["channel"], row["amount_fen"]) for row in refunds["refunds"]] == [("credit", 40_000)]
     due_ms = int(time.time() * 1000) + 11 * DAY_MS

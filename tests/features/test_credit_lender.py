@@ -42,20 +42,6 @@ STRANGER = SigningKey.from_seed(b"\x62" * 32)
 PERSON, OTHER = "pseudonym-7f3a91c2", "pseudonym-c20d55e8"
 UNUSUAL = 987_654  # a score that nothing else could be taken for
 ATTESTATION_NO = "attestation-5be1f09a7c"
-LENDER_A = """
-  - name: lender-a
-    title: A lender
-    kind: lender
-    region: "331000"
-    level: institution
-"""
-
-
-def with_lender(text: str) -> str:
-    """network.yaml with a lender from the beginning: mirrors know whose tokens it makes."""
-    place = "\n# One process each."
-    assert place in text
-    return text.replace(place, f"{LENDER_A}{place}", 1)
 
 
 @dataclass
@@ -147,7 +133,7 @@ def serving(network: Network, log: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def lending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lending]:
     directory = tmp_path_factory.mktemp("lending")
-    network = Network(directory, with_lender)
+    network = Network(directory)
     try:
         network.up()
         home = ("--organisation", "lender-a", "--home", str(network.home))
@@ -258,6 +244,30 @@ def test_97_the_bearer_of_the_risk_is_there_for_auditors_to_read(lending: Lendin
         str(lending.network.home),
     )
     assert (shown_by["version"], shown_by["terms"]["score_min"]) == (1, 650)
+
+
+def test_97_at_its_own_risk_the_hospital_states_and_collects(lending: Lending) -> None:
+    """The variant of 2016. That it states by itself at 20:00 is told with a set clock: `tests/node/test_debt_desk.py`."""
+    network, person, patient = lending.network, "pseudonym-4ad1f0", Patient("示例乙")
+    status, page = lending.enrol(person, attested(person, 660), "hospital-risk")
+    assert (status, page["bearer"], page["line_fen"]) == (201, "hospital", 300_000)
+    line = page["line"]
+    signed = agreement(lending, line, patient, "lender-97")
+    status, held = hold(lending, signed, 30_000)
+    assert status == 201, held
+    charge(lending, held["name"], "lender-97-1", 30_000)
+    path = f"/credit-agreements/{signed}"
+    assert [post(network, f"{path}/statements", {})[0] for _ in range(2)] == [201, 200]
+    (account,) = patient.at(network, "hospital-a").get("/me/credit-accounts").json()["data"]
+    assert [due["amount_fen"] for due in account["dues"]] == [30_000]
+    assert lending.medbill("statement", "--line", line, expect=6)["code"] == "not_the_bearer"
+    plan = {"plan_no": "lender-97", "instalments": [{"due": _day(30), "amount_fen": 30_000}]}
+    status, answer = post(network, f"{path}/instalments", plan)
+    assert (status, answer["code"]) == (422, "instalments_malformed")  # this product knows none
+    repayment = {"repayment_no": "lender-97", "channel": "cash", "amount_fen": 10_000}
+    assert post(network, f"{path}/repayments", repayment)[0] == 201
+    (account,) = patient.at(network, "hospital-a").get("/me/credit-accounts").json()["data"]
+    assert (account["owed_fen"], account["left_fen"]) == (20_000, 280_000)
 
 
 def test_99_a_refund_restores_the_line_and_a_revoked_one_keeps_its_debt(lending: Lending) -> None:

@@ -138,6 +138,25 @@ def test_14_a_refund_goes_back_the_way_the_money_came(network: Network) -> None:
     assert shown(network, f"/fee-notices/{name}")["refunded_fen"] == 5_000
 
 
+def test_14_a_red_bill_and_its_refund_are_one_step(network: Network) -> None:
+    """Asked for by one person and agreed to by another: both in one block; too much back, and nobody is asked."""
+    name = made(network, "/fee-notices", notice("features-14b", Patient("示例甲"), test=10_000))
+    asked = order(network, "features-14b", name, card=6_000, cash=4_000)
+    assert pay(network, asked, 0, "features-14b-0", 6_000)[0] == 201
+    assert pay(network, asked, 1, "features-14b-1", 4_000)[0] == 201
+    bill = billed(network, name)
+    wish = {"reason": "wrong test", "operator": "收费员01", "refund": {"policy": "proportional"}}
+    too_much = {**wish, "refund": {"amount_fen": 10_001}}
+    status, answer = post(network, f"/bills/{bill}/reversal", too_much)
+    assert (status, answer["code"]) == (409, "exceeds_notice")
+    status, red = agreed(network, post(network, f"/bills/{bill}/reversal", wish)[1])
+    assert status == 201, red
+    page = shown(network, f"/bills/{red['bill_id']}/refund")
+    assert {row["channel"]: row["amount_fen"] for row in page["refunds"]} == {"card": 6_000, "cash": 4_000}
+    owed = shown(network, f"/fee-notices/{name}")
+    assert (owed["refunded_fen"], owed["height"]) == (10_000, red["height"])
+
+
 def test_16_a_deposit_from_voucher_to_bill_to_refund(network: Network) -> None:
     """5,000.00 in two vouchers, a bill of 3,200.00, 1,800.00 back; settled again: 409."""
     patient = Patient("示例甲")
@@ -181,6 +200,7 @@ def test_66_the_money_of_a_bill_is_followed_from_bill_to_bank(network: Network) 
     ]
     assert trail()["balanced"]
     assert steps["channel_and_bank"]["pending"]
+    assert network.json("audit", "trail", bill, "--home", str(network.home)) == trail()
     day = steps["channel_and_bank"]["rows"][0]
     banked = BankChannel(secrets.token_bytes(32), "account", int(day["day"].replace("-", "")), day["taken_fen"] - 1, 0)
     assert act(network, "hospital-a", banked) == ["recorded"]

@@ -181,7 +181,7 @@ class Errands(Asking):
         return [place for place in range(len(self.till.orders[order].parts)) if self.till.waiting(order, place)]
 
     def _take_stray(self) -> Asked | None:
-        order = self.some(self.recent("order"))
+        order = self.some(self.recent("order" if self.draw.random() < 0.9 else "deposit"))
         if order is None:
             return None
         channel = self.draw.choice([*CHANNELS, *CHANNELS, "deposit"])

@@ -266,7 +266,7 @@ class Lending(Facts):
                 source: Place = (org, "channel", said.channel.encode())
                 if self.lines[line].terms.bearer == HOSPITAL_BEARS:
                     self.repaid[org, said.repayment] = said.amount_fen
-                    self.moves.move(source, (org, "collected", b""), said.amount_fen)
+                    self.moves.move(source, (org, "own", b""), said.amount_fen)
                     source = (org, "receivable", b"")
                 first, second = self.places(line)
                 owed_first = min(said.amount_fen, max(0, -self.moves.at(first)))

@@ -6,7 +6,13 @@ from chain.digest import ACCOUNT, digest
 from chain.operation import AccountRef
 from tests.money.facts import Place
 
-PARTS = {"deposit": "deposits", "line": "credit", "emergency": "credit", "granted": "credit"}  # else payments
+PARTS = {
+    "deposit": "deposits",
+    "line": "credit",
+    "emergency": "credit",
+    "granted": "credit",
+    "own": "splits",
+}  # else payments
 
 
 def place_ref(place: Place) -> AccountRef:

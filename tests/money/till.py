@@ -102,8 +102,13 @@ class Till(Slips):
         return part.amount_fen == said.amount_fen
 
     def _may_take_stray(self, org: str, said: TakeStray) -> bool:
-        is_new = (org, said.payment) not in self.payments and (org, said.order) in self.orders
-        return is_new and said.channel not in INSIDE and 0 < said.amount_fen <= MOST
+        is_meant = (org, said.order) in self.orders or (org, said.order) in self.deposits
+        return (
+            is_meant
+            and (org, said.payment) not in self.payments
+            and said.channel not in INSIDE
+            and 0 < said.amount_fen <= MOST
+        )
 
     def _may_refund(self, org: str, said: RefundPayment) -> bool:
         payment = (org, said.payment)

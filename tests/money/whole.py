@@ -86,7 +86,7 @@ class Whole:
                 wanted[bearer, "receivable", b""] += lending.owed(line)
             assert min(lending.room(place) for place in lending.places(line)) >= 0, line
         for (org, _name), repaid in lending.repaid.items():
-            wanted[org, "collected", b""] += repaid
+            wanted[org, "own", b""] += repaid
         for org in {place[0] for place in self.moves.places()}:
-            for what in ("suspense", "refunds", "collected", "receivable"):
+            for what in ("suspense", "refunds", "collected", "receivable", "own"):
                 assert self.moves.at((org, what, b"")) == wanted[org, what, b""], (org, what)

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chain.operation import RefundPayment, TakePayment, TakeStray
+from chain.operation import PayDeposit, RefundPayment, TakePayment, TakeStray
 from node.channels.configuration import read_channels
 from node.channels.opening import open_channels
 from node.channels.simulators.insurance import Insured
@@ -25,11 +25,18 @@ from node.channels.simulators.simulator import Simulator
 from node.config_file import compose_config
 from node.gateway import Gateway
 from node.money.channel_parts import ASKED_AGAIN_MS
-from node.money.requests import ClosureWish, InvitationWish
+from node.money.requests import (
+    ClosureWish,
+    DepositPaymentWish,
+    DepositSettlementWish,
+    DepositWish,
+    InvitationWish,
+)
+from node.money.top_up_requests import TopUpWish
 from node.service import ServiceRefused
 from node.web import WebServer
 from tests.node.gateway_province import PATIENCE_S, STAFF, Province
-from tests.node.test_money_desk import billed, done, notice, order, shown
+from tests.node.test_money_desk import LI, WEI, billed, done, notice, order, patient, shown
 
 PERSON = {"psn_no": "330100000000001", "mdtrt_id": "V202606010001"}
 
@@ -246,3 +253,65 @@ async def test_both_sides_of_a_channels_day_say_the_same(counter: Counter) -> No
     ]
     with pytest.raises(ServiceRefused, match="channel_unknown"):
         await counter.gateway.money.statement("nobody", day, file)
+
+
+# ── deposits ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_deposit_is_paid_into_from_a_phone_and_the_rest_goes_back_there(counter: Counter) -> None:
+    """FEATURES 16: voucher, top-up over a channel, settlement, refund; once for each of the channel's numbers."""
+    gateway = counter.gateway
+    name = await done(gateway, DepositWish("YJ-1", WEI))
+    await done(gateway, DepositPaymentWish("cash", "SJ-1", 20_000), name)
+    wish = TopUpWish("CZ-1", "alipay", 50_000)
+    page = await gateway.money.invite_top_up(wish, patient(WEI), name)
+    assert (page["deposit"], page["state"]) == (name, "invited")
+    assert (await gateway.money.invite_top_up(wish, STAFF, name))["order_no"] == page["order_no"]
+    side = counter.side("alipay")
+    side.payer_scans(page["order_no"])
+    sale = side.payer_pays(page["order_no"])
+    side.tell(sale)  # and again
+    await soon(lambda: _is_left(gateway, name, 70_000))
+    assert [row["channel"] for row in (await shown(gateway, "deposit", name))["vouchers"]] == ["cash", "alipay"]
+    assert counter.codes(PayDeposit) == ["recorded", "recorded"]
+    await done(gateway, DepositSettlementWish(), name)
+    assert (await shown(gateway, "deposit", name))["balance_fen"] == 0
+    await soon(lambda: sum(refund.amount_fen for refund in sale.refunds.values()) == 50_000)
+    await soon(lambda: gateway.money.rows_kept.due("back", 10) == [])
+
+
+async def test_what_a_phone_paid_while_the_deposit_was_settled_goes_back(counter: Counter) -> None:
+    gateway = counter.gateway
+    name = await done(gateway, DepositWish("YJ-1", WEI))
+    page = await gateway.money.invite_top_up(TopUpWish("CZ-1", "wechat", 30_000), STAFF, name)
+    await done(gateway, DepositSettlementWish(), name)
+    side = counter.side("wechat")
+    sale = side.payer_pays(page["order_no"])
+    await soon(lambda: sum(refund.amount_fen for refund in sale.refunds.values()) == 30_000)
+    assert counter.codes(TakeStray) == ["recorded"]
+    assert (await shown(gateway, "deposit", name))["vouchers"] == []
+    with pytest.raises(ServiceRefused, match="deposit_settled"):
+        await gateway.money.invite_top_up(TopUpWish("CZ-2", "wechat", 1), STAFF, name)
+
+
+async def test_nobody_else_pays_into_a_deposit_nor_sees_it(counter: Counter) -> None:
+    gateway = counter.gateway
+    name = await done(gateway, DepositWish("YJ-1", WEI))
+    for wish, reader, target, code in (
+        (TopUpWish("CZ-1", "alipay", 1), patient(LI), name, "deposit_unknown"),
+        (TopUpWish("CZ-1", "alipay", 1), STAFF, "0" * 64, "deposit_unknown"),
+        (TopUpWish("CZ-1", "barter", 1), STAFF, name, "channel_unknown"),
+    ):
+        with pytest.raises(ServiceRefused, match=code):
+            await gateway.money.invite_top_up(wish, reader, target)
+    await gateway.money.invite_top_up(TopUpWish("CZ-1", "alipay", 10), STAFF, name)
+    with pytest.raises(ServiceRefused, match="business_no_conflict"):
+        await gateway.money.invite_top_up(TopUpWish("CZ-1", "alipay", 11), STAFF, name)
+    assert await gateway.money.show("deposit", name, patient(LI)) is None
+    (own,) = (await gateway.money.rows("deposit", patient(WEI), None, 10)).data
+    assert (own["deposit"], own["balance_fen"]) == (name, 0)
+    assert (await gateway.money.rows("deposit", patient(LI), None, 10)).data == []
+
+
+async def _is_left(gateway: Gateway, name: str, amount_fen: int) -> bool:
+    return bool((await shown(gateway, "deposit", name))["balance_fen"] == amount_fen)

@@ -247,6 +247,19 @@ async def test_a_refund_gives_the_line_back_in_its_own_block(credit: Credit) -> 
     assert (await credit.height_of_line(), credit.owed()) == (standing.height, 0)
 
 
+async def test_a_red_bill_with_its_refund_gives_the_line_back_in_one_block(credit: Credit) -> None:
+    """FEATURES 99: red flush, line back in the same block."""
+    gateway = credit.gateway
+    signed = await credit.agreed(credit.lend())
+    hold = await done(gateway, HoldWish("DJ-1", signed, 20_000))
+    bill = await billed(gateway, await credit.charged(hold, "JF-1", 20_000))
+    red = await gateway.reverse(bill, "wrong test", "cashier", None, (), RefundWish())
+    standing = await gateway.wait(red, PATIENCE_S, "recorded")
+    assert standing.status == "recorded"
+    assert (await credit.height_of_line(), credit.owed()) == (standing.height, 0)
+    assert (await shown(gateway, "refund", red.bill_id or ""))["total_fen"] == 20_000
+
+
 async def test_an_agreement_ends_and_what_is_owed_stays(credit: Credit) -> None:
     """FEATURES 99."""
     gateway, line = credit.gateway, credit.lend()

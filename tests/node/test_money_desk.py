@@ -117,6 +117,21 @@ async def test_notice_payment_and_bill_are_one_chain_of_records(gateway: Gateway
     assert await refused(gateway, WithdrawalWish("mistake"), name) == "already_settled"
 
 
+async def test_several_notices_that_are_paid_at_once_get_a_bill_each(gateway: Gateway) -> None:
+    """Each channel counts in proportion; what rounding leaves is the patient's own."""
+    names = [await done(gateway, notice(f"JF-{number}", test=amount)) for number, amount in ((1, 3_333), (2, 6_667))]
+    asked = await done(gateway, order("ZF-1", *names, fund=4_000, card=6_000))
+    for part, amount in enumerate((4_000, 6_000)):
+        await done(gateway, PaymentWish(part, f"no {part}", amount), asked)
+    bills = [await gateway.bill(await billed(gateway, name), STAFF) for name in names]
+    told = [(bill["total_fen"], bill["payments"]) for bill in bills if bill is not None]
+    assert [total for total, _ in told] == [3_333, 6_667]
+    assert [(parts["insurance_fund_fen"], parts["cash_fen"]) for _, parts in told] == [(1_333, 2_000), (2_666, 4_001)]
+    for name, bill in zip(names, bills, strict=True):
+        assert bill is not None
+        assert (await shown(gateway, "notice", name))["bill_id"] == bill["bill_id"]
+
+
 async def test_the_same_number_is_the_same_thing(gateway: Gateway) -> None:
     first = await gateway.money.do(notice(), STAFF)
     again = await gateway.money.do(notice(), STAFF)

@@ -23,7 +23,7 @@ from node.money.requests import (
 from node.money.visit_requests import CloseWish, ConfirmationWish, StampWish, VisitChargeWish, VisitWish
 from node.service import ServiceRefused
 from tests.chain.making import genesis_with, mac
-from tests.node.gateway_province import PATIENCE_S, STAFF, Province
+from tests.node.gateway_province import PATIENCE_S, STAFF, Province, until
 from tests.node.test_appointment_desk import MINUTE_MS, Clinic, booked
 from tests.node.test_credit_desk import LENDER, Credit
 from tests.node.test_money_desk import LI, WEI, done, patient, refused, shown
@@ -195,6 +195,22 @@ async def test_the_bill_follows_after_the_gateway_was_killed(credit: Credit) -> 
     credit.province.go_on()
     await billed(again, name)
     assert len(credit.province.recorded_bills()) == 1
+
+
+async def test_a_task_that_outlived_its_bill_makes_no_second_one(credit: Credit) -> None:
+    """The gateway was killed after the bill had answered the visit's notices, before it had noted so."""
+    gateway = credit.gateway
+    signed = await credit.agreed(credit.lend())
+    name = await done(gateway, visit(agreement=signed))
+    await done(gateway, charge("JF-1", 5_000), name)
+    await done(gateway, close(5_000), name)
+    bill = await billed(gateway, name)
+    rows, follow = gateway.money.rows_kept, gateway.money.follow
+    rows.put_due("visit", bytes.fromhex(name))
+    follow.look_now()
+    await until(lambda: rows.due("visit", 1) == [])
+    assert [one.bill for one in credit.province.recorded_bills()] == [bill]
+    assert follow.failed == {}
 
 
 async def test_one_bill_answers_so_many_charges_and_no_more(gateway: Gateway) -> None:
