@@ -462,7 +462,8 @@ _TRANSACTION = b"t"  # + digest -> valid_until_height (8)
 _EXPIRY = b"e"  # + valid_until_height (8) + height of the block (8) -> digests of its transactions, joined
 _OUTCOMES = b"u"  # + height (8) -> outcome codes, run-length
 _KEYS_USED = b"k"  # + height (8) -> list of KeyWitness
-_OPERATION = b"o"  # + operation digest -> height (8) ‖ index of the transaction (4) ‖ index in it (4), the last run
+# + operation digest -> [height, transaction, entry] of the run that recorded it; of the last one, and 0, while it is only refused
+_OPERATION = b"o"
 _VALIDATOR_SET = b"v"  # + epoch (8) -> ValidatorSet
 _BILL_BY_DAY = b"i"  # + issuer, date (8 digits), bill -> nothing
 META = b"m"

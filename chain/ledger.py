@@ -35,6 +35,7 @@ from chain.transaction import ReceivedTransaction, receive_transaction
 from chain.validators import COMMIT, Certificate, ValidatorSet, verify_certificate
 
 BLOCKS_UNFLUSHED_MAX = 64
+REFUSED = 0  # behind an operation's place, while no run has recorded it
 FORGOTTEN_AFTER = 8 * BLOCKS_UNFLUSHED_MAX  # blocks since a transaction expired: all of it lies on the disk by then
 BUFFER_SHARES = (
     0.6,
@@ -324,12 +325,19 @@ class Ledger:
                 outcome = execution.outcomes[number]
                 number += 1
                 key = keyspace.stored_operation(outcome.operation)
-                if outcome.code == "recorded" or self.state.read(key) is None:
+                if outcome.code == "recorded":
                     put[key] = encode([height, place, index])
+                elif not self._is_done(key):
+                    put[key] = encode([height, place, index, REFUSED])
                 operation = entry.operation
                 if outcome.code == "recorded" and isinstance(operation, IssueBill | ReverseBill):
                     day = keyspace.stored_bill_by_day(transaction.organisation, operation.business_date, operation.bill)
                     put[day] = b""
+
+    def _is_done(self, key: bytes) -> bool:
+        """Whether an operation's entry is of the run that recorded it, which later runs do not take the place of."""
+        value = self.state.read(key)
+        return value is not None and REFUSED not in decode(value, list[int])[3:]
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -381,11 +389,11 @@ class Ledger:
     # ── indexes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def locate(self, operation: bytes) -> tuple[int, int, int] | None:
-        """(height, transaction, entry) of an operation's run; only where indexes are kept."""
+        """(height, transaction, entry) of the run that recorded an operation, else of its last one; only where indexes are kept."""
         value = self.state.read(keyspace.stored_operation(operation))
         if value is None:
             return None
-        height, place, index = decode(value, list[int])
+        height, place, index, *_ = decode(value, list[int])
         return height, place, index
 
 

@@ -479,15 +479,17 @@ def test_every_block_has_a_path_in_every_later_history() -> None:
 
 
 def test_an_operation_is_found_where_it_was_recorded() -> None:
-    """Sent twice, refused elsewhere: the run that recorded it counts."""
+    """Sent twice, refused elsewhere: the run that recorded it counts, and until there is one, the last."""
     chain = memory()
     chain.lease()
     bill = issue_bill()
     chain.run("health", bill)
     assert chain.ledger.locate(operation_digest(bill)) == (2, 0, 0)
+    chain.run("hospital-b", bill)
+    assert chain.ledger.locate(operation_digest(bill)) == (3, 0, 0)
     chain.block([chain.sign("health", issue_bill("X")), chain.sign("hospital-a", issue_bill("Y", serial=9), bill)])
     chain.run("hospital-a", bill)
-    assert chain.ledger.locate(operation_digest(bill)) == (3, 1, 1)
+    assert chain.ledger.locate(operation_digest(bill)) == (4, 1, 1)
     assert chain.ledger.locate(bytes(32)) is None
 
 
