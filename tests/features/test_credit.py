@@ -37,13 +37,7 @@ TERMS = CreditTerms(650, 100_000, 100_000, 50_000, LENDER, 2, 20, 1200, 10, 12, 
 
 @pytest.fixture(scope="module")
 def lending(network: Network) -> Network:
-    """The example network after it has taken in a lender with two products."""
-    home = ("--home", str(network.home))
-    request = network.json(
-        "organisation", "init", "lender-a", "--title", "安心信用", "--kind", "lender", "--region", "331000", *home
-    )
-    asked = network.json("organisation", "admit", request["request"], *home)
-    assert agreed(network, asked, "archive")[1]["status"] == "recorded"
+    """The example network, whose lender has two products."""
     risky = CreditTerms(650, 300_000, 300_000, 0, HOSPITAL_BEARS, 2, 0, 1200, 1, 0, 30 * DAY_MS)
     products = [PublishProduct("anxin", 1, TERMS), PublishProduct("hospital-risk", 1, risky)]
     assert act(network, "lender-a", *products) == ["recorded"] * 2

@@ -77,7 +77,7 @@ def test_private_files_are_for_their_owner_alone(made: NetworkHome) -> None:
     """DESIGN 2: keys 0600."""
     keys = [path for path in made.root.rglob("*.key") if path.is_file()]
 
-    assert len(keys) == 7 * 3 + 3 * 2 + 1 + 2 + 8 + 4 + (2 + 1) + 3 * 3
+    assert len(keys) == 7 * 3 + 3 * 2 + 1 + 2 + 8 + 4 + (2 + 1) + 3 * 3 + 2
     assert {stat.S_IMODE(path.stat().st_mode) for path in keys} == {0o600}
 
 
