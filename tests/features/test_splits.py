@@ -1,7 +1,7 @@
 """Rows 88 to 91, 94: an order's money divided to the fen, over a network of real processes; the platform signs with its own key.
 
 What waits for a day or for months (the window's end, a bank's word of a day that is over) is told with a set clock:
-`tests/chain/test_rules_splits.py`, `test_rules_supervision.py`. The three models of row 93: `tests/cli/test_split_rules.py`.
+`tests/chain/test_rules_splits.py`, `test_rules_supervision.py`. The three models of row 93: `test_split_models.py`.
 """
 
 from __future__ import annotations
