@@ -73,48 +73,56 @@ def order_page(
     was split less what came back, what is left and what was refunded are together what was paid, but for what payees still owe;
     and debits equal credits over all accounts of the ledger. Raises CommandFailed `order_unknown` with exit 4.
     """
+    with derived(home, node) as replay:
+        page = page_of(replay.ledger, organisation, order, names)
+        certificate = replay.certificate
+        return page | {
+            "height": replay.height,
+            "state_root": replay.ledger.head.state_root.hex(),
+            "signatures": len(certificate.signatures) if certificate is not None else 0,
+        }
+
+
+def page_of(ledger: Ledger, organisation: str, order: bytes, names: Mapping[bytes, str]) -> dict[str, Any]:
+    """`order_page` of a ledger that is flushed, without what its last block is."""
     from chain import keyspace
     from chain.records import OrderBody, OrderSplitBody, SplitBody
 
-    with derived(home, node) as replay:
-        state = replay.ledger.state
-        body = state.get(keyspace.order(organisation, order), OrderBody)
-        if body is None:
-            raise CommandFailed("order_unknown", f"{organisation} has no such order on the ledger", ExitCode.NOT_FOUND)
-        became = state.get(keyspace.order_split(organisation, order), OrderSplitBody)
-        shares: list[dict[str, Any]] = []
-        for name in became.splits if became is not None else []:
-            split = state.get(keyspace.split(organisation, name), SplitBody)
-            assert split is not None  # the order's record names it
-            shares += _shares(state, organisation, split, names)
-        debits_fen, credits_fen = account_sums(replay.ledger)
-        split_fen = sum(row["amount_fen"] for row in shares)
-        back_fen = sum(row["taken_back_fen"] for row in shares)
-        page = {
-            "organisation": organisation,
-            "order": order.hex(),
-            "total_fen": body.total_fen,
-            "paid_fen": body.total_fen if body.paid_ms else 0,
-            "refunded_fen": _refunded_fen(state, organisation, body),
-            "free_fen": body.free_fen,
-            "rest_fen": became.rest_fen if became is not None else 0,
-            "split_fen": split_fen,
-            "taken_back_fen": back_fen,
-            "owed_fen": became.owed_fen if became is not None else 0,
-            "advanced_fen": became.advanced_fen if became is not None else 0,
-            "shares": shares,
-            "findings": _findings(replay.ledger, organisation),
-            "ledger_debits_fen": debits_fen,
-            "ledger_credits_fen": credits_fen,
-            "height": replay.height,
-            "state_root": replay.ledger.head.state_root.hex(),
-            "signatures": len(replay.certificate.signatures) if replay.certificate is not None else 0,
-        }
-    page["balanced"] = debits_fen == credits_fen and _is_conserved(page)
+    state = ledger.state
+    body = state.get(keyspace.order(organisation, order), OrderBody)
+    if body is None:
+        raise CommandFailed("order_unknown", f"{organisation} has no such order on the ledger", ExitCode.NOT_FOUND)
+    became = state.get(keyspace.order_split(organisation, order), OrderSplitBody)
+    shares: list[dict[str, Any]] = []
+    for name in became.splits if became is not None else []:
+        split = state.get(keyspace.split(organisation, name), SplitBody)
+        assert split is not None  # the order's record names it
+        shares += _shares(state, organisation, split, names)
+    debits_fen, credits_fen = account_sums(ledger)
+    split_fen = sum(row["amount_fen"] for row in shares)
+    back_fen = sum(row["taken_back_fen"] for row in shares)
+    page = {
+        "organisation": organisation,
+        "order": order.hex(),
+        "total_fen": body.total_fen,
+        "paid_fen": body.total_fen if body.paid_ms else 0,
+        "refunded_fen": _refunded_fen(state, organisation, body),
+        "free_fen": body.free_fen,
+        "rest_fen": became.rest_fen if became is not None else 0,
+        "split_fen": split_fen,
+        "taken_back_fen": back_fen,
+        "owed_fen": became.owed_fen if became is not None else 0,
+        "advanced_fen": became.advanced_fen if became is not None else 0,
+        "shares": shares,
+        "findings": _findings(ledger, organisation),
+        "ledger_debits_fen": debits_fen,
+        "ledger_credits_fen": credits_fen,
+    }
+    page["balanced"] = debits_fen == credits_fen and is_conserved(page)
     return page
 
 
-def _is_conserved(page: dict[str, Any]) -> bool:
+def is_conserved(page: dict[str, Any]) -> bool:
     """What came in is where it went, but for what payees owe and nobody has put in for them yet."""
     went_fen = page["split_fen"] - page["taken_back_fen"] + page["free_fen"] + page["rest_fen"] + page["refunded_fen"]
     return bool(went_fen == page["paid_fen"] - page["owed_fen"] + page["advanced_fen"])

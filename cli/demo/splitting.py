@@ -38,7 +38,6 @@ def order_is_paid(stage: Stage) -> str:
     admit_platform(stage)
     sample = model.orders[0]
     stage.moments[PAID_AT] = pay(stage, PLATFORM, sample)
-    bind_payees(stage, PLATFORM, model, sample)
     stage.medbill("split", "rules", str(file), *_by(stage))
     early = divide(stage, PLATFORM, file, sample, expect=6)
     expect(early["code"], "split_too_early")
@@ -65,9 +64,11 @@ def order_is_paid(stage: Stage) -> str:
 def order_is_divided(stage: Stage) -> str:
     """Doctor 42.00, platform 18.00, supplier 264.30, courier 12.00, and derived again from the archive's blocks."""
     file = _file(stage)
-    sample = read_file(file).orders[0]
+    model = read_file(file)
+    sample = model.orders[0]
     if PAID_AT not in stage.moments:
         raise SceneFailed("the order was not paid")
+    bind_payees(stage, PLATFORM, model, sample)
     wait_until(stage, stage.moments[PAID_AT])
     divide(stage, PLATFORM, file, sample)
     again = divide(stage, PLATFORM, file, sample, "--split", "once more", expect=6)

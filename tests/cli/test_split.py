@@ -19,7 +19,7 @@ from chain.rules.accounts import Books
 from chain.rules.supervision import difference_fen
 from chain.transaction import Transaction
 from cli.signing import keyed_name, organisation_key
-from cli.split_ledger import rule_text
+from cli.split_ledger import is_conserved, page_of, rule_text
 from cli.splitting import local_day, own_account
 from node.network_file import load_network_file
 from tests.chain.paying import Story
@@ -95,6 +95,12 @@ class Told:
         body: OrderBody = self.story.chain.body(key, OrderBody)
         return body.free_fen
 
+    def page(self, order: str = "O-1") -> dict[str, Any]:
+        """What `split show` makes of the ledger."""
+        self.story.chain.ledger.flush()
+        names = {self.named("payee", name): name for name in TOLD}
+        return page_of(self.story.chain.ledger, PLATFORM, self.named("order", order), names)
+
     def bound(self) -> None:
         for pair in SERVED:
             kind, _separator, name = pair.partition("=")
@@ -131,6 +137,11 @@ def test_an_order_is_divided_to_the_fen(told: Told) -> None:
     told.done(*told.divide("--paper", "supplier=INV-7"))
     assert {name: told.has(name) for name in TOLD} == TOLD
     assert told.free_fen() == 0
+    page = told.page()
+    assert {row["payee"]: row["amount_fen"] for row in page["shares"]} == TOLD
+    assert [row["paper"] for row in page["shares"]] == ["", "", "", "INV-7"]
+    assert page["balanced"]
+    assert page["ledger_debits_fen"] == page["ledger_credits_fen"] > 0
     assert told.refused(*told.divide("--split", "another")) == "line_split"
 
 
@@ -156,7 +167,12 @@ def test_what_was_given_is_taken_back_and_a_shortfall_is_owed_by_name(told: Told
     told.done(*back, "1", "--amount-fen", "1000")
     assert (told.has("doctor-wang"), told.free_fen()) == (0, 200)
     assert sum(debt.amount_fen for debt in told.payee("doctor-wang").owed) == 800
+    page = told.page()
+    assert (page["balanced"], page["owed_fen"], page["taken_back_fen"], page["free_fen"]) == (True, 800, 1_000, 200)
+    assert [row["owed_fen"] for row in page["shares"] if row["payee"] == "doctor-wang"] == [800]
     told.done("return", "--order", "O-1", "--amount-fen", "800", "--back", "2")
+    page = told.page()
+    assert (page["balanced"], page["advanced_fen"], page["free_fen"]) == (True, 800, 1_000)
     assert (told.free_fen(), told.has("clinic")) == (1_000, 1_000)
     assert told.refused("return", "--order", "O-1", "--amount-fen", "1", "--back", "3") == "exceeds_order"
     assert (
@@ -190,6 +206,8 @@ def test_the_banks_word_stays_beside_the_ledgers(told: Told) -> None:
     found: AttestedBody = told.story.chain.body(keyspace.attested(PLATFORM, local_day(today)), AttestedBody)
     assert difference_fen(found) == 1
     assert told.refused(*word, 33_630, by=BANK) == "already_attested"
+    (finding,) = told.page()["findings"]
+    assert (finding["code"], finding["difference_fen"]) == ("supervised_balance_mismatch", 1)
 
 
 # ── what is refused ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -293,6 +311,15 @@ def test_a_node_that_is_silent_or_slow_ends_with_5(told: Told) -> None:
     queued = {"outcomes": [{"index": 0, "status": "queued"}]}
     told.node.answers["POST", "/v1/transactions"] = lambda asked: (202, queued)
     assert told.split("finish", "--order", "O-1").code == 5
+
+
+@pytest.mark.parametrize("place", ["split_fen", "free_fen", "paid_fen", "owed_fen", "refunded_fen", "rest_fen"])
+def test_a_fen_astray_is_no_balance(told: Told, place: str) -> None:
+    told.ready()
+    told.done(*told.divide())
+    page = told.page()
+    assert is_conserved(page)
+    assert not is_conserved(page | {place: page[place] + 1})
 
 
 # ── small things ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -75,7 +75,7 @@ def test_93_each_model_balances_to_the_fen(stage: Stage, network: Network, tmp_p
     assert unknown["code"] == "order_unknown"
     text = network.medbill(*show, str(stage.home), "--order", sample.name, "--rules", str(file))
     assert "494.30" in text
-    assert text.rstrip().endswith("balanced")
+    assert text.rstrip().endswith("signed by 3 agencies: balanced")
     altered = _altered(stage.home, tmp_path / "altered")
     network.json(*show, str(altered), "--order", sample.name, expect=3)
 

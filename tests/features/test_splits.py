@@ -2,7 +2,7 @@
 and gives to a mirror, and over REST at a platform's gateway and a hospital's.
 
 What waits for months (the window's end) is told with a set clock: `tests/chain/test_rules_splits.py`. A bank's word of a day that
-is over is waited for: the network's own midnight is put one or two minutes ahead. The three models of row 93: `tests/cli/test_split_rules.py`.
+is over is waited for: the network's own midnight is put one or two minutes ahead. The three models of row 93: `test_split_models.py`.
 """
 
 from __future__ import annotations
