@@ -2,10 +2,10 @@
 
 Codes in their order of precedence:
   StateLine         already_recorded, statement_exists, then the signer's, the bearer's, owed_differs, nothing_owed, due_too_soon,
-                    too_many_dues
+                    account_full, too_many_dues
   RepayLine         already_recorded, repayment_exists, then the signer's, the bearer's, channel_differs, amount_not_positive,
                     amount_too_large, exceeds_debt
-  AgreeInstalments  already_recorded, plan_exists, then the signer's, the bearer's, nothing_owed, instalments_malformed
+  AgreeInstalments  already_recorded, plan_exists, then the signer's, the bearer's, nothing_owed, instalments_malformed, account_full
   the bearer's      line_unknown, not_the_bearer
 Source: DOMAIN section 5.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from chain import keyspace
+from chain.codec import FEN_MAX
 from chain.operation import (
     AgreeInstalments,
     CreditTerms,
@@ -52,13 +53,20 @@ def state_line(view: View, operation: StateLine, context: Context) -> Changes:
     if operation.due_ms < context.time_ms + terms.due_days * DAY_MS:
         raise Refused("due_too_soon")
     came_fen = returned_fen(view, line)
-    dues = _counting([*line.dues, Due(operation.due_ms, came_fen + owed)], came_fen)
+    dues = _counting([*line.dues, _due(operation.due_ms, came_fen + owed)], came_fen)
     if len(dues) > DUES_MAX:
         raise Refused("too_many_dues")
     return {
         keyspace.line(operation.line.lender, operation.line.line): replace(line, dues=dues),
         own: StatementBody(owed, operation.due_ms, context.time_ms),
     }
+
+
+def _due(due_ms: int, returned_fen: int) -> Due:
+    """Both accounts of a line together may have given more than a record can hold. Raises Refused `account_full`."""
+    if returned_fen > FEN_MAX:
+        raise Refused("account_full")
+    return Due(due_ms, returned_fen)
 
 
 def _counting(dues: list[Due], came_fen: int) -> list[Due]:
@@ -119,7 +127,7 @@ def agree_instalments(view: View, operation: AgreeInstalments, context: Context)
     asked_fen = returned_fen(view, line)
     for date_ms, amount_fen in zip(dates, amounts, strict=True):
         asked_fen += amount_fen
-        dues.append(Due(date_ms, asked_fen))
+        dues.append(_due(date_ms, asked_fen))
     return {
         keyspace.line(operation.line.lender, operation.line.line): replace(line, dues=dues),
         own: StatementBody(owed, dates[-1], context.time_ms),

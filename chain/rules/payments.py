@@ -29,6 +29,7 @@ from chain.records import (
     ORDER_PAID,
     RED,
     STRAY,
+    VOID,
     BankLineBody,
     BillBody,
     DepositBody,
@@ -161,8 +162,10 @@ def _refund_order(view: View, books: Books, context: Context, operation: RefundP
 
 
 def _verify_reversed(view: View, red: list[str], notice: NoticeBody) -> None:
-    """While its bill stands the money stays: the red bill of the one that answers it is named. Raises Refused."""
-    if not notice.bill:
+    """While its bill stands the money stays: the red bill of the one that answers it is named, and none where that one was
+    withdrawn. Raises Refused."""
+    answered = view.get(keyspace.bill(notice.bill[0]), BillBody) if notice.bill else None
+    if answered is None or answered.validity == VOID:
         if red:
             raise Refused("red_bill_differs")
         return

@@ -25,7 +25,7 @@ BANK = "bank"
 
 
 def supervise_money(view: View, operation: SuperviseMoney, context: Context) -> Changes:
-    """It begins with what lies there now."""
+    """It begins with what lies there now; the same bank again keeps the days that it has still to attest."""
     verify_signer(view, context)
     key = keyspace.custody(context.organisation)
     custody = view.get(key, CustodyBody)
@@ -36,7 +36,8 @@ def supervise_money(view: View, operation: SuperviseMoney, context: Context) -> 
     if bank is None or bank.kind != BANK or bank.state != ACTIVE:
         raise Refused("bank_not_entitled")
     books = Books(view, context)
-    books.changes[key] = CustodyBody(operation.bank, number + 1, [])
+    closings = custody.closings if custody and custody.bank == operation.bank else []
+    books.changes[key] = CustodyBody(operation.bank, number + 1, closings)
     money_places.note_closing(view, books, context, context.organisation)
     return books.changes
 

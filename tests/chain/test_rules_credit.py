@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
 from chain import keyspace
+from chain.codec import FEN_MAX
 from chain.operation import (
     AgreeInstalments,
     CaptureCredit,
@@ -23,10 +26,11 @@ from chain.operation import (
     ReviewEmergency,
     StateLine,
 )
-from chain.records import CAPTURED, HELD, HOSPITAL_BEARS, CreditHoldBody, Due, HoldBody, LineBody
+from chain.records import CAPTURED, HELD, HOSPITAL_BEARS, UNIT, AccountBody, CreditHoldBody, Due, HoldBody, LineBody
 from chain.rules.accounts import HOLD_MS_MAX
+from chain.rules.context import Context, Refused
 from chain.rules.credit import is_holder_overdue, is_overdue, owed_fen
-from chain.rules.credit_repayment import DUES_MAX
+from chain.rules.credit_repayment import DUES_MAX, agree_instalments, state_line
 from tests.chain.making import issue_bill, mac, reverse_bill
 from tests.chain.paying import (
     DAY_MS,
@@ -393,6 +397,35 @@ def test_who_declared_an_emergency_is_on_record_and_somebody_else_reviews_it(sto
     assert story.code(ReviewEmergency(mac("e"), "dismissed", mac("dr sun"))) == "already_reviewed"
     body = story.chain.body(keyspace.credit_hold(HOSPITAL, mac("e")), CreditHoldBody)
     assert (body.emergency, body.outcome, body.reviewer) == ([mac("dr zhao")], "upheld", [mac("dr qian")])
+
+
+def test_what_is_due_is_never_more_than_a_record_holds(story: Story) -> None:
+    """Both accounts of a line were used, and restored, as often as the largest sum allows."""
+    line = owing(story)
+    body, state_of = line_body(story, line), story.chain.ledger.state
+    full = {}
+    for ref in (body.account, body.emergency):
+        account = story.chain.body(keyspace.account(ref), AccountBody)
+        more_fen = FEN_MAX - max(account.debits_fen, account.credits_fen)
+        full[keyspace.account(ref)] = replace(
+            account, debits_fen=account.debits_fen + more_fen, credits_fen=account.credits_fen + more_fen
+        )
+
+    class Used:
+        def get(self, key: bytes, kind: Any) -> Any:
+            return full.get(key) or state_of.get(key, kind)
+
+        def origin(self, key: bytes) -> bytes | None:
+            return None
+
+    view, due_ms = Used(), story.in_ms(10 * DAY_MS)
+    context = Context(
+        LENDING, UNIT, 1, story.chain.time_ms, mac("o"), story.chain.genesis.parameters, lambda height: None
+    )
+    with pytest.raises(Refused, match="account_full"):
+        state_line(view, state(line, "s", 20_000, due_ms), context)
+    with pytest.raises(Refused, match="account_full"):
+        agree_instalments(view, AgreeInstalments(line, mac("p"), [Instalment(due_ms, 20_000)]), context)
 
 
 def test_instalments_take_the_place_of_what_was_due(story: Story) -> None:

@@ -14,6 +14,7 @@ from chain.operation import (
     OrderPart,
     SuspendOrganisation,
     Transfer,
+    VoidBill,
     WithdrawNotice,
 )
 from chain.records import (
@@ -260,6 +261,21 @@ def test_the_bill_follows_what_was_paid(story: Story) -> None:
     story.done(second)
     assert story.code(answer(second.bill, "m", "n")) == "already_answered"
     assert story.notice_body("n").bill == [bill.bill]
+
+
+def test_a_bill_that_was_withdrawn_keeps_no_money(story: Story) -> None:
+    """It has no red bill and never will have one; while it stood, nothing went back without."""
+    first = story.chain.lease()
+    story.done(story.notice("n", test=100), story.order("o", "n", wechat=100), take("w", "o", 0, 100))
+    bill = issue_bill("B-1", serial=first, total_fen=100)
+    story.done(bill, answer(bill.bill, "n"))
+    assert story.code(give_back("r", "w", 40, "n")) == "red_bill_missing"
+    story.done(VoidBill(bill.bill, "mistyped"))
+    assert story.code(give_back("r", "w", 40, "n", bill.bill)) == "red_bill_differs"
+    story.done(give_back("r", "w", 40, "n"))
+    second = issue_bill("B-2", serial=first + 1, total_fen=60)
+    story.done(second, answer(second.bill, "n"))
+    assert story.code(give_back("r2", "w", 60, "n")) == "red_bill_missing"
 
 
 def test_money_goes_back_the_way_it_came_and_only_for_a_red_bill(story: Story) -> None:

@@ -76,6 +76,16 @@ def test_the_bank_attests_a_day_that_is_over_by_the_last_movement_before_its_end
     assert attested(story, 20260609).ledger_fen == 33_630
 
 
+def test_who_is_supervised_cannot_take_a_day_from_its_bank_by_naming_it_again(story: Splitting) -> None:
+    story.do(SuperviseMoney(BANK, 0))
+    story.paid_order("o")
+    story.wait(DAY_MS)
+    story.do(SuperviseMoney(BANK, 1))
+    assert custody(story).closings == [Closing(TODAY, 33_630), Closing(20260602, 33_630)]
+    story.done(attest(33_629), by=BANK)
+    assert difference_fen(attested(story)) == -1
+
+
 def test_a_balance_that_is_a_fen_off_is_recorded_and_not_refused(story: Splitting) -> None:
     """Row 91: `supervised_balance_mismatch` for whoever reads it."""
     story.do(SuperviseMoney(BANK, 0))
