@@ -34,7 +34,7 @@ VISIT_PROBLEMS: dict[str, Problem] = {
     "too_early": Problem(409, "It is too early for that", "尚未到时间"),
     "fee_differs": Problem(409, "The order does not fit the appointment's fee", "订单金额与挂号费不符"),
     "order_unpaid": Problem(409, "No paid order is named", "订单尚未支付"),
-    "order_of_other": Problem(409, "The order paid what somebody else owes", "订单属于其他患者"),
+    "order_of_other": Problem(409, "The order is for what somebody else owes", "订单属于其他患者"),
     "order_used": Problem(409, "The order has paid for something else already", "订单已用于其他预约或就诊"),
     # visits
     "visit_exists": Problem(409, "This visit's name is used", "就诊编号已使用"),

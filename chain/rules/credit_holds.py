@@ -5,7 +5,7 @@ Codes in their order of precedence:
                     line's, account_overdue and visit_cap_exceeded (no emergency), amount_not_positive, hold_too_long,
                     credit_line_exceeded, too_many_holds
   CaptureCredit     already_recorded, payment_exists, then the signer's, hold_unknown, line_differs, agreement_ended, line_ended, then
-                    the part's (of payments), balance_first, then the hold's (of accounts), credit_line_exceeded
+                    the part's (of payments), order_of_other, balance_first, then the hold's (of accounts), credit_line_exceeded
   ReleaseCredit     already_recorded, already_released, then the signer's, hold_unknown, line_differs, then the hold's
   ReviewEmergency   already_recorded, already_reviewed, then the signer's, hold_unknown, not_an_emergency, same_person
   the line's        line_unknown, line_ended, line_expired
@@ -37,7 +37,7 @@ from chain.rules import money_places
 from chain.rules.accounts import Books, room_fen, verify_signer
 from chain.rules.context import Changes, Context, Refused, View, refuse_repeated
 from chain.rules.credit import agreement_of, is_overdue, line_of, terms_of, verify_usable
-from chain.rules.orders import part_to_pay, pay_part
+from chain.rules.orders import part_to_pay, pay_part, verify_of_holder
 
 
 def hold_credit(view: View, operation: HoldCredit, context: Context) -> Changes:
@@ -93,7 +93,8 @@ def capture_credit(view: View, operation: CaptureCredit, context: Context) -> Ch
     line = line_of(view, hold.line)
     if line.state == ENDED:
         raise Refused("line_ended")
-    _, part = part_to_pay(view, context, operation.order, operation.part, "credit")
+    order, part = part_to_pay(view, context, operation.order, operation.part, "credit")
+    verify_of_holder(view, context, order, hold.holder)
     books = Books(view, context)
     _verify_balance_used(view, books, context, agreement)
     waiting = money_places.suspense(books, context.organisation)

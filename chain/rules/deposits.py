@@ -5,7 +5,7 @@ Codes in their order of precedence:
   PayDeposit      already_recorded, payment_exists, then the signer's, deposit_unknown, deposit_settled, channel_differs,
                   amount_not_positive, amount_too_large
   PayFromDeposit  already_recorded, payment_exists, then the signer's, deposit_unknown, deposit_settled, then the part's (of
-                  payments), deposit_exceeded
+                  payments), order_of_other, deposit_exceeded
   SettleDeposit   already_recorded, deposit_settled, then the signer's, deposit_unknown
   RefundDeposit   already_recorded, refund_exists, then the signer's, deposit_unknown, deposit_unsettled, payment_unknown,
                   amount_not_positive, exceeds_payment, deposit_exceeded
@@ -24,7 +24,7 @@ from chain.rules import money_places
 from chain.rules.accounts import Books, room_fen, verify_signer
 from chain.rules.channel_days import note_channel
 from chain.rules.context import Changes, Context, Refused, View, refuse_repeated
-from chain.rules.orders import part_to_pay, pay_part, payment_of, verify_outside
+from chain.rules.orders import part_to_pay, pay_part, payment_of, verify_of_holder, verify_outside
 from chain.rules.payments import verify_amount, verify_left
 
 INPATIENT = "inpatient"  # it is settled before anything of it goes back
@@ -72,7 +72,8 @@ def pay_from_deposit(view: View, operation: PayFromDeposit, context: Context) ->
     refuse_repeated(view, keyspace.payment(context.organisation, operation.payment), context, "payment_exists")
     verify_signer(view, context)
     deposit = _unsettled(view, context, operation.deposit)
-    _, part = part_to_pay(view, context, operation.order, operation.part, "deposit")
+    order, part = part_to_pay(view, context, operation.order, operation.part, "deposit")
+    verify_of_holder(view, context, order, deposit.holder)
     books = Books(view, context)
     if part.amount_fen > room_fen(books.account(deposit.account)):
         raise Refused("deposit_exceeded")

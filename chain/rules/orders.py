@@ -121,6 +121,12 @@ def verify_outside(channel: str) -> None:
         raise Refused("channel_differs")
 
 
+def verify_of_holder(view: View, context: Context, order: OrderBody, holder: bytes) -> None:
+    """Somebody's line and deposit pay what they owe themselves. Raises Refused `order_of_other`."""
+    if any(notice_of(view, context.organisation, name).holder != holder for name in order.notices):
+        raise Refused("order_of_other")
+
+
 def part_to_pay(view: View, context: Context, name: bytes, place: int, channel: str = "") -> tuple[OrderBody, PartBody]:
     """An order of the signer's that still waits for this part; `channel` names the only one that may pay it, none: any outside
     the ledger. Raises Refused, the part's codes."""

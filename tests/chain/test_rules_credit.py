@@ -399,6 +399,15 @@ def test_who_declared_an_emergency_is_on_record_and_somebody_else_reviews_it(sto
     assert (body.emergency, body.outcome, body.reviewer) == ([mac("dr zhao")], "upheld", [mac("dr qian")])
 
 
+def test_a_line_and_a_deposit_pay_nothing_that_others_owe(story: Story) -> None:
+    line = story.lent()
+    story.done(story.held("h", line), deposit("d"), pay_in("in", "d", 5_000))
+    assert story.charge("x", "h", 100, holder=LI)[-1] == "order_of_other"
+    story.done(story.notice("n", LI, test=100), story.order("o", "n", deposit=100))
+    assert story.code(PayFromDeposit(mac("d"), mac("paid"), mac("o"), 0)) == "order_of_other"
+    assert set(story.charge("y", "h", 100)) == {"recorded"}
+
+
 def test_what_is_due_is_never_more_than_a_record_holds(story: Story) -> None:
     """Both accounts of a line were used, and restored, as often as the largest sum allows."""
     line = owing(story)
