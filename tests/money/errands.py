@@ -98,6 +98,8 @@ class Errands(Asking):
         assert isinstance(notice, IssueNotice)
         total = sum(line.amount_fen for line in notice.lines)
         held = self.loans.held(org)
+        if held is not None and self.draw.random() < 0.95:
+            notice = replace(notice, holder=self.loans.holder_of(held))
         parts = [OrderPart("credit" if held else "alipay", total)]
         order = PlaceOrder(self.named("order", org), [notice.notice], parts, self.later(600_000))
         payment = self.named("payment", org)
@@ -126,16 +128,21 @@ class Errands(Asking):
         org = self.hospital()
         known = [notice for notice in self.recent("notice", org) if notice in self.till.notices]
         owed = [notice for notice in known if self.till.is_owed(notice)]
-        first, second = self.some(owed, known), self.some(owed, known)
-        if first is None or second is None:
+        first = self.some(owed, known)
+        if first is None:
             return None
+        holder = self.till.notices[first].holder
+        second = self.some([notice for notice in owed if self.till.notices[notice].holder == holder], known) or first
         both = [first, second] if self.draw.random() < 0.3 else [first]
         names = sorted({notice[1] for notice in both})
         total = sum(self.till.total((org, name)) for name in names)
         until = self.later(0, 3_000, 30_000, 600_000, 600_000, 600_000, 90 * DAY_MS, 181 * DAY_MS)
         if self.draw.random() < 0.02:
             names = self.draw.choice([names[::-1], names * 2])
-        return org, PlaceOrder(self.named("order", org), names, self._parts(total), until)
+        parts = self._parts(total)
+        if self.draw.random() < 0.3 and self._rich(org, holder, total):
+            parts = [OrderPart("deposit", total)]
+        return org, PlaceOrder(self.named("order", org), names, parts, until)
 
     def _parts(self, total: int) -> list[OrderPart]:
         count = min(self.draw.choice([1, 1, 2, 3]), total)
@@ -167,15 +174,21 @@ class Errands(Asking):
         part, payment = parts[place], self.named("payment", order[0])
         channel = part.channel if self.draw.random() < 0.96 else self.draw.choice(["deposit", "credit", "cash"])
         if channel == "credit" and self.draw.random() < 0.95:
-            held = self.loans.held(order[0])
+            held = self.loans.held(order[0], order)
             return held and (order[0], self.loans.capture_of(held, order[1], place, payment))
         if channel == "deposit":
-            deposits = self.recent("deposit", order[0])
-            rich = [name for name in deposits if self.whole.moves.at((name[0], "deposit", name[1])) >= part.amount_fen]
-            deposit = self.some(rich, deposits)
+            holder = self.till.notices[order[0], self.till.orders[order].notices[0]].holder
+            deposits = [name for name in self.recent("deposit", order[0]) if name in self.till.deposits]
+            deposit = self.some(self._rich(order[0], holder, part.amount_fen), deposits)
             return deposit and (order[0], PayFromDeposit(deposit[1], payment, order[1], place))
         amount = part.amount_fen if self.draw.random() < 0.95 else self.of(part.amount_fen)
         return self.org(order), TakePayment(payment, order[1], place, amount, self.digest())
+
+    def _rich(self, org: str, holder: bytes, amount: int) -> list[Named]:
+        """A holder's deposits that pay so much."""
+        found = [name for name in self.recent("deposit", org) if name in self.till.deposits]
+        own = [name for name in found if self.till.deposits[name].holder == holder]
+        return [name for name in own if self.whole.moves.at((name[0], "deposit", name[1])) >= amount]
 
     def _unpaid(self, order: Named) -> list[int]:
         return [place for place in range(len(self.till.orders[order].parts)) if self.till.waiting(order, place)]

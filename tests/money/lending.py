@@ -193,7 +193,7 @@ class Lending(Facts):
         part = self.till.waiting((org, said.order), said.part)
         if part is None or part.channel != "credit" or not self._is_open(_named(hold.line)):
             return False
-        return part.amount_fen <= self.left((org, said.hold))
+        return self.till.is_all_of((org, said.order), hold.holder) and part.amount_fen <= self.left((org, said.hold))
 
     def _may_ask(self, line: Named, said: StateLine | RepayLine | AgreeInstalments) -> bool:
         owed, terms = self.owed(line), self.lines[line].terms

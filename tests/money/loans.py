@@ -127,11 +127,16 @@ class Loans:
     def _hold(self) -> Asked | None:
         return self.hold()
 
-    def held(self, org: str) -> Named | None:
-        """A hold of a hospital's, that has something left or, now and then, nothing."""
+    def held(self, org: str, order: Named | None = None) -> Named | None:
+        """A hold of a hospital's, for an order of the same holder's, that has something left or, now and then, nothing."""
         known = [hold for hold in self._asking.recent("credit hold", org) if hold in self._lending.holds]
         good = [hold for hold in known if self._is_good(org, self._lending.holds[hold].holder)]
+        if order is not None:
+            good = [hold for hold in good if self._asking.till.is_all_of(order, self._lending.holds[hold].holder)]
         return self._asking.some([hold for hold in good if self._lending.left(hold)], known)
+
+    def holder_of(self, hold: Named) -> bytes:
+        return self._lending.holds[hold].holder
 
     def _is_good(self, org: str, holder: bytes) -> bool:
         """The newest agreement is in force."""

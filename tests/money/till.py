@@ -144,8 +144,13 @@ class Till(Slips):
         part = self.waiting((org, said.order), said.part)
         if part is None or part.channel != "deposit" or (org, said.payment) in self.payments:
             return False
-        lies = self.moves.at((org, "deposit", said.deposit))
-        return self.is_deposit_open((org, said.deposit)) and part.amount_fen <= lies
+        deposit, lies = (org, said.deposit), self.moves.at((org, "deposit", said.deposit))
+        is_own = self.is_deposit_open(deposit) and self.is_all_of((org, said.order), self.deposits[deposit].holder)
+        return is_own and part.amount_fen <= lies
+
+    def is_all_of(self, order: Named, holder: bytes) -> bool:
+        """Whether an order is of this holder's notices alone."""
+        return all(self.notices[order[0], name].holder == holder for name in self.orders[order].notices)
 
     def _may_refund_deposit(self, org: str, said: RefundDeposit) -> bool:
         deposit, payment, place = (org, said.deposit), (org, said.payment), (org, "deposit", said.deposit)
