@@ -158,6 +158,9 @@ MONEY_PROBLEMS: dict[str, Problem] = {
     "line_without_rule": Problem(409, "No rule divides this line", "该收费分类没有分账规则"),
     "line_too_small": Problem(409, "The line is less than what its rules give", "收费金额不足以按规则分账"),
     "shares_malformed": Problem(422, "Shares stand by line and rule, one for each rule", "分账明细格式错误"),
+    "source_not_own": Problem(
+        403, "A platform puts its own money in, and none from outside the ledger", "平台只能动用自有资金"
+    ),
     "rest_not_yours": Problem(
         403, "What is not split belongs to payees or to the patient", "未分账余额不归本单位，只能分账或退款"
     ),

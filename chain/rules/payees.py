@@ -15,8 +15,8 @@ Codes in their order of precedence:
   ResumePayee   the signer's, payee_not_bound, standing_moved, not_suspended
   PayOut        already_recorded, payout_exists, then the signer's, payee_not_bound, not_the_owner, amount_not_positive,
                 amount_too_large, exceeds_credits
-  PayOwed       already_recorded, repayment_exists, then the signer's, payee_not_bound, not_the_owner, account_guarded,
-                amount_not_positive, amount_too_large, exceeds_debt, then the money's, the limits'
+  PayOwed       already_recorded, repayment_exists, then the signer's, payee_not_bound, not_the_owner, source_not_own,
+                account_guarded, amount_not_positive, amount_too_large, exceeds_debt, then the money's, the limits'
 The signer's, the money's and the limits' codes stand in `accounts.py`. A step of standing that is asked twice is refused as what it
 is: no record of its own is kept of it. What a suspended payee has is paid out all the same.
 Source: DOMAIN section 6 (receivers are added first, with a kind; return orders).
@@ -41,7 +41,7 @@ from chain.records import (
 )
 from chain.rules import money_places
 from chain.rules.accounts import Books, verify_free, verify_signer
-from chain.rules.context import Changes, Context, Refused, View, organisation, refuse_repeated
+from chain.rules.context import HOSPITAL, Changes, Context, Refused, View, organisation, refuse_repeated
 from chain.rules.division import PAYEE_KINDS
 from chain.rules.payments import verify_amount
 
@@ -170,6 +170,8 @@ def pay_owed(view: View, operation: PayOwed, context: Context) -> Changes:
     may = context.organisation in (operation.organisation, payee.account.owner)
     if not may or operation.source.owner != context.organisation:
         raise Refused("not_the_owner")
+    if context.organisation == operation.organisation:
+        verify_counter(view, context)
     verify_free(view, operation.source)
     verify_amount(operation.amount_fen)
     if operation.amount_fen > sum(debt.amount_fen for debt in payee.owed):
@@ -177,6 +179,13 @@ def pay_owed(view: View, operation: PayOwed, context: Context) -> Changes:
     _pay_debts(view, books, operation.organisation, operation.payee, operation.source, operation.amount_fen)
     money_places.note_closing(view, books, context, operation.organisation)
     return books.changes | {own: OwedPaidBody(operation.payee, operation.source, operation.amount_fen, context.time_ms)}
+
+
+def verify_counter(view: View, context: Context) -> None:
+    """Money may come from outside the ledger to a hospital's counter; to a platform's it would be money out of nothing, which its
+    payees' next shares would turn into its own. Raises Refused `source_not_own`."""
+    if organisation(view, context.organisation).kind != HOSPITAL:
+        raise Refused("source_not_own")
 
 
 def _pay_debts(

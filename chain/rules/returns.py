@@ -10,7 +10,7 @@ Codes in their order of precedence:
   TakeBackShare  already_recorded, back_exists, then the signer's, split_unknown, share_unknown, amount_not_positive,
                  exceeds_share, of the signer's own money exceeds_credits, too_many_debts
   ReturnToOrder  already_recorded, back_exists, then the signer's, order_unknown, order_open, order_closed, not_the_owner,
-                 account_guarded, amount_not_positive, amount_too_large, exceeds_order, then the money's, the limits'
+                 source_not_own, account_guarded, amount_not_positive, amount_too_large, exceeds_order, then the money's, the limits'
 The signer's, the money's and the limits' codes stand in `accounts.py`.
 Source: DOMAIN section 6 (return at most what the receiver got; a refund does not touch transfers, either may be first).
 """
@@ -26,7 +26,7 @@ from chain.rules import money_places
 from chain.rules.accounts import Books, room_fen, verify_free, verify_signer
 from chain.rules.context import Changes, Context, Refused, View, refuse_repeated
 from chain.rules.orders import order_of
-from chain.rules.payees import came_back, order_split_of, owe, payee_of
+from chain.rules.payees import came_back, order_split_of, owe, payee_of, verify_counter
 from chain.rules.payments import verify_amount
 from chain.rules.splits import paid_order
 
@@ -85,6 +85,7 @@ def return_to_order(view: View, operation: ReturnToOrder, context: Context) -> C
         raise Refused("not_the_owner")
     books = Books(view, context)
     if operation.source != money_places.own(books, context.organisation):
+        verify_counter(view, context)
         verify_free(view, operation.source)
     verify_amount(operation.amount_fen)
     split = order_split_of(view, books, context.organisation, operation.order)

@@ -30,6 +30,7 @@ from tests.chain.splitting import (
 
 TILL = AccountRef(HOSPITAL, mac("till"))
 MINE = AccountRef(PLATFORM, mac("till"))
+STRANGER = "hospital-b"
 
 
 @pytest.fixture
@@ -149,6 +150,18 @@ def test_codes_of_a_payout_in_their_order(story: Splitting) -> None:
 @pytest.fixture
 def owing(story: Splitting) -> Splitting:
     """The doctor has taken his 42.00 out, 30.00 are taken back: he owes them to the first order, and 12.00 to the second."""
+    return in_debt(story)
+
+
+@pytest.fixture
+def counter() -> Splitting:
+    """The same at a hospital, which takes money at its counter."""
+    story = Splitting(HOSPITAL)
+    story.do(bind("platform"), OpenAccount(mac("till"), "own", UNLIMITED, False))
+    return in_debt(story)
+
+
+def in_debt(story: Splitting) -> Splitting:
     story.paid_order("o")
     story.paid_order("p")
     story.do(split("s", "o"), split("s2", "p"), pay_out("out", "doctor", 8_400))
@@ -182,6 +195,16 @@ def test_what_comes_back_to_an_order_that_is_not_all_split_is_no_part_of_its_oth
     assert story.free("o") == (1_000, 1_000)
 
 
+def test_a_platform_makes_no_money_for_what_a_payee_owes(owing: Splitting) -> None:
+    """Out of an account that gives without end it would pay the debt, and have the payee's next share as its own."""
+    owing.do(OpenAccount(mac("till"), "own", UNLIMITED, False))
+    assert owing.refuse(returned("a", "o", MINE, 2_000)) == "source_not_own"
+    assert owing.refuse(pay_owed("r", "doctor", MINE, 2_000)) == "source_not_own"
+    owing.paid_order("q")
+    owing.do(split("s3", "q"))
+    assert (owing.at("own", PLATFORM), owing.free("o")) == (3 * 1_800, (3_000, 3_000))
+
+
 def test_what_the_organisation_has_advanced_comes_back_to_it_first(owing: Splitting) -> None:
     """20.00 of the 30.00 were advanced from the platform's own money."""
     owing.do(returned("a", "o", own_of(PLATFORM), 2_000))
@@ -190,35 +213,40 @@ def test_what_the_organisation_has_advanced_comes_back_to_it_first(owing: Splitt
         (2_000, 2_000),
         2_000,
     )
-    owing.do(OpenAccount(mac("till"), "own", UNLIMITED, False), pay_owed("r", "doctor", MINE, 2_500))
-    assert (owing.at("own", PLATFORM), owing.free("o"), owing.owes("doctor")) == (3_600, (2_500, 2_500), 1_700)
-    assert (owing.became("o").owed_fen, owing.became("o").advanced_fen) == (500, 0)
+    owing.paid_order("q", consultation=3_000)
+    shares = [share("consultation", 0, "doctor", 2_100), share("consultation", 1, "platform", 900)]
+    owing.do(split("s3", "q", *shares))
+    assert (owing.at("own", PLATFORM), owing.free("o"), owing.owes("doctor")) == (4_500, (2_100, 2_100), 2_100)
+    assert (owing.became("o").owed_fen, owing.became("o").advanced_fen) == (900, 0)
 
 
-def test_a_debt_is_paid_by_who_bound_the_payee_or_answers_for_its_account(owing: Splitting) -> None:
-    owing.done(OpenAccount(mac("open"), "own", UNLIMITED, True))
-    open_ = AccountRef(HOSPITAL, mac("open"))
-    owing.do(bind("h", "hospital", open_), OpenAccount(mac("till"), "own", UNLIMITED, False))
-    nothing = pay_owed("r", "none", own_of(PLATFORM), 0)
-    assert owing.refuse(nothing, "finance-city", key=key_of("finance-city/seal")) == "wrong_key"
-    assert owing.refuse(nothing) == "payee_not_bound"
-    assert owing.refuse(replace(nothing, payee=mac("doctor"), organisation=HOSPITAL)) == "payee_not_bound"
-    assert owing.refuse(pay_owed("r", "doctor", open_, 0)) == "not_the_owner"
-    assert owing.code(pay_owed("r", "doctor", open_, 0)) == "not_the_owner"  # a stranger pays off nobody's debt
-    assert owing.refuse(pay_owed("r", "doctor", own_of(PLATFORM), 0)) == "account_guarded"
-    assert owing.refuse(pay_owed("r", "doctor", MINE, 0)) == "amount_not_positive"
-    assert owing.refuse(pay_owed("r", "doctor", MINE, AMOUNT_FEN_MAX + 1)) == "amount_too_large"
-    assert owing.refuse(pay_owed("r", "doctor", MINE, 4_201)) == "exceeds_debt"
-    assert owing.refuse(pay_owed("r", "doctor", AccountRef(PLATFORM, mac("none")), 1)) == "debit_account_unknown"
-    owing.do(OpenAccount(mac("empty"), "own", DEBITS_WITHIN_CREDITS, False))
-    assert owing.refuse(pay_owed("r", "doctor", AccountRef(PLATFORM, mac("empty")), 1)) == "exceeds_credits"
-    operation, time_ms = pay_owed("r", "doctor", MINE, 4_200), owing.chain.time_ms
-    owing.do(operation)
-    stored = owing.chain.body(keyspace.owed_paid(PLATFORM, mac("r")), OwedPaidBody)
-    assert stored == OwedPaidBody(mac("doctor"), MINE, 4_200, time_ms)
-    assert (owing.owes("doctor"), owing.free("o"), owing.free("p")) == (0, (3_000, 3_000), (1_200, 1_200))
-    assert owing.refuse(operation) == "already_recorded"
-    assert owing.refuse(pay_owed("r", "doctor", MINE, 1)) == "repayment_exists"
+def test_a_debt_is_paid_by_who_bound_the_payee_or_answers_for_its_account(counter: Splitting) -> None:
+    till = AccountRef(HOSPITAL, mac("till"))
+    counter.done(OpenAccount(mac("open"), "own", UNLIMITED, True), by=STRANGER)
+    open_ = AccountRef(STRANGER, mac("open"))
+    nothing = pay_owed("r", "none", own_of(HOSPITAL), 0, HOSPITAL)
+    assert counter.refuse(nothing, "finance-city", key=key_of("finance-city/seal")) == "wrong_key"
+    assert counter.refuse(nothing) == "payee_not_bound"
+    assert counter.refuse(replace(nothing, payee=mac("doctor"), organisation=STRANGER)) == "payee_not_bound"
+    assert counter.refuse(pay_owed("r", "doctor", open_, 0, HOSPITAL)) == "not_the_owner"
+    stranger = pay_owed("r", "doctor", open_, 0, HOSPITAL)
+    assert counter.code(stranger, STRANGER) == "not_the_owner"  # a stranger pays off nobody's debt
+    assert counter.refuse(pay_owed("r", "doctor", own_of(HOSPITAL), 0, HOSPITAL)) == "account_guarded"
+    assert counter.refuse(pay_owed("r", "doctor", till, 0, HOSPITAL)) == "amount_not_positive"
+    assert counter.refuse(pay_owed("r", "doctor", till, AMOUNT_FEN_MAX + 1, HOSPITAL)) == "amount_too_large"
+    assert counter.refuse(pay_owed("r", "doctor", till, 4_201, HOSPITAL)) == "exceeds_debt"
+    missing = AccountRef(HOSPITAL, mac("none"))
+    assert counter.refuse(pay_owed("r", "doctor", missing, 1, HOSPITAL)) == "debit_account_unknown"
+    counter.do(OpenAccount(mac("empty"), "own", DEBITS_WITHIN_CREDITS, False))
+    empty = AccountRef(HOSPITAL, mac("empty"))
+    assert counter.refuse(pay_owed("r", "doctor", empty, 1, HOSPITAL)) == "exceeds_credits"
+    operation, time_ms = pay_owed("r", "doctor", till, 4_200, HOSPITAL), counter.chain.time_ms
+    counter.do(operation)
+    stored = counter.chain.body(keyspace.owed_paid(HOSPITAL, mac("r")), OwedPaidBody)
+    assert stored == OwedPaidBody(mac("doctor"), till, 4_200, time_ms)
+    assert (counter.owes("doctor"), counter.free("o"), counter.free("p")) == (0, (3_000, 3_000), (1_200, 1_200))
+    assert counter.refuse(operation) == "already_recorded"
+    assert counter.refuse(pay_owed("r", "doctor", till, 1, HOSPITAL)) == "repayment_exists"
 
 
 def test_another_organisation_pays_what_its_account_has_got(story: Splitting) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chain import keyspace
-from chain.operation import AccountRef, CloseOrder, OpenAccount, SuspendPayee, Transfer
+from chain.operation import AccountRef, CloseOrder, LineRule, OpenAccount, SuspendPayee, Transfer
 from chain.records import UNLIMITED, Debt, ReturnedBody, TakenBackBody
 from chain.rules import money_places
 from chain.rules.accounts import AMOUNT_FEN_MAX, Books
@@ -17,10 +17,15 @@ from tests.chain.splitting import (
     PLATFORM,
     SHARES,
     Splitting,
+    bind,
     finish,
     own_of,
+    part,
     pay_out,
+    platform_rules,
+    remainder,
     returned,
+    share,
     split,
     take_back,
 )
@@ -134,21 +139,26 @@ def test_a_hospital_gives_of_the_rest_that_it_had(story: Splitting) -> None:
     assert hospital.refuse(returned("a2", "o", own_of(HOSPITAL), 16_431)) == "exceeds_order"
 
 
-def test_an_organisation_advances_what_payees_owe_and_no_more(story: Splitting) -> None:
-    """From its own part, or from an account that it brings money into."""
-    story.do(pay_out("out", "supplier", 26_430), take_back("b", "s", 3, 2_000))
-    assert story.refuse(returned("a", "o", own_of(PLATFORM), 2_001)) == "exceeds_order"
-    assert story.refuse(returned("a", "o", own_of(PLATFORM), 1_900)) == "exceeds_credits"  # it has 18.00
-    story.do(returned("a", "o", own_of(PLATFORM), 1_800))
-    till = AccountRef(PLATFORM, mac("till"))
+def test_an_organisation_advances_what_payees_owe_and_no_more() -> None:
+    """From its own part, or, as a hospital, from an account that it brings money into."""
+    story = Splitting(HOSPITAL)
+    story.do(platform_rules(2, lines=[LineRule("consultation", 100, [remainder("doctor"), part("hospital", 30)])]))
+    story.paid_order("o", consultation=6_000)
+    shares = [share("consultation", 0, "doctor", 4_200), share("consultation", 1, "hospital", 1_800)]
+    story.do(split("s", "o", *shares, version=2))
+    story.do(pay_out("out", "doctor", 4_200), take_back("b", "s", 0, 2_000))
+    assert story.refuse(returned("a", "o", own_of(HOSPITAL), 2_001)) == "exceeds_order"
+    assert story.refuse(returned("a", "o", own_of(HOSPITAL), 1_900)) == "exceeds_credits"  # it has 18.00
+    story.do(returned("a", "o", own_of(HOSPITAL), 1_800))
+    till = AccountRef(HOSPITAL, mac("till"))
     story.do(OpenAccount(till.account, "own", UNLIMITED, False))
     assert story.refuse(returned("a2", "o", till, 201)) == "exceeds_order"
     time_ms = story.chain.time_ms
     story.do(returned("a2", "o", till, 200), give_back("r", "o paid", 2_000, "o"))
-    stored = story.chain.body(keyspace.returned(PLATFORM, mac("a2")), ReturnedBody)
+    stored = story.chain.body(keyspace.returned(HOSPITAL, mac("a2")), ReturnedBody)
     assert stored == ReturnedBody(mac("o"), till, 200, 200, time_ms)
     assert (story.became("o").owed_fen, story.became("o").advanced_fen) == (2_000, 2_000)
-    assert (story.free("o"), story.at("collected", PLATFORM), story.owes("supplier")) == ((0, 0), 0, 2_000)
+    assert (story.free("o"), story.at("collected", HOSPITAL), story.owes("doctor")) == ((0, 0), 0, 2_000)
 
 
 def test_codes_of_a_return_in_their_order(story: Splitting) -> None:
@@ -162,13 +172,19 @@ def test_codes_of_a_return_in_their_order(story: Splitting) -> None:
     assert story.refuse(returned("a", "open", foreign, 0)) == "order_closed"
     assert story.refuse(returned("a", "o", foreign, 0)) == "not_the_owner"
     suspense = money_places.suspense(Books(NOTHING, None), PLATFORM)  # type: ignore[arg-type]
-    assert story.refuse(returned("a", "o", suspense, 0)) == "account_guarded"
+    assert story.refuse(returned("a", "o", suspense, 0)) == "source_not_own"
     assert story.refuse(returned("a", "o", own_of(PLATFORM), 0)) == "amount_not_positive"
     assert story.refuse(returned("a", "o", own_of(PLATFORM), AMOUNT_FEN_MAX + 1)) == "amount_too_large"
     assert story.refuse(returned("a", "o", own_of(PLATFORM), 1)) == "exceeds_order"
     story.do(take_back("b", "s", 0, 4_200), pay_out("out", "supplier", 26_430), take_back("b2", "s", 3, 1))
-    missing = AccountRef(PLATFORM, mac("missing"))
-    assert story.refuse(returned("a", "o", missing, 1)) == "debit_account_unknown"
+    hospital = Splitting(HOSPITAL)
+    hospital.do(bind("platform"))
+    hospital.paid_order("o")
+    hospital.do(split("s", "o"), pay_out("out", "supplier", 26_430), take_back("b", "s", 3, 1))
+    suspense = money_places.suspense(Books(NOTHING, None), HOSPITAL)  # type: ignore[arg-type]
+    assert hospital.refuse(returned("a", "o", suspense, 0)) == "account_guarded"
+    missing = AccountRef(HOSPITAL, mac("missing"))
+    assert hospital.refuse(returned("a", "o", missing, 1)) == "debit_account_unknown"
 
 
 def test_own_money_is_not_moved_by_a_transfer(story: Splitting) -> None:

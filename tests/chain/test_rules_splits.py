@@ -345,7 +345,7 @@ def test_a_platform_has_no_operation_that_moves_the_money_of_orders_to_itself(st
             assert story.refuse(CaptureHold(what, what, 1)) == "hold_unknown"
         assert story.refuse(CloseAccount(source.account)) == "account_guarded"
     assert story.refuse(finish("p")) == "rest_not_yours"
-    assert story.refuse(returned("b", "p", collected, 1)) == "account_guarded"
+    assert story.refuse(returned("b", "p", collected, 1)) == "source_not_own"
     assert story.refuse(returned("b", "p", own_of(PLATFORM), 1)) == "exceeds_order"
     mine = [LineRule("drug", 100, [remainder("platform", cap=30)])]
     story.do(platform_rules(2, lines=mine))  # it may write such rules, and they divide nothing
