@@ -124,7 +124,14 @@ ROUTES = (
         TAG,
         "What a payee owed has come: the oldest debt first, to its order or to who had put it in",
         Sent(examples.DEBT_PAYMENT_WISH, DebtPaymentWish),
-        ("payee_not_bound", "repayment_exists", "business_no_conflict", "exceeds_debt", "account_exists"),
+        (
+            "payee_not_bound",
+            "repayment_exists",
+            "business_no_conflict",
+            "source_not_own",
+            "exceeds_debt",
+            "account_exists",
+        ),
         PAYEE,
     ),
     wish_route(

@@ -28,6 +28,7 @@ class Due(Wire, frozen=True):
 
     due_ms: Milliseconds
     returned_fen: Fen  # of all that was ever used
+    stated_ms: Milliseconds  # when it was said: what comes back of later charges does not count
 
 
 class LineBody(Wire, frozen=True):

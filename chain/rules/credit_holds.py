@@ -17,7 +17,6 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from chain import keyspace
-from chain.digest import EMPTY_DIGEST
 from chain.operation import (
     CaptureCredit,
     HoldCredit,
@@ -110,7 +109,7 @@ def capture_credit(view: View, operation: CaptureCredit, context: Context) -> Ch
         operation.part,
         operation.payment,
         held.debit,
-        EMPTY_DIGEST,
+        hold.line.line,
         is_money=terms_of(view, hold.line.lender, line).bearer == LENDER,
     )
     return books.changes

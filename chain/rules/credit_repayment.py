@@ -15,7 +15,6 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from chain import keyspace
-from chain.codec import FEN_MAX
 from chain.operation import (
     AgreeInstalments,
     CreditTerms,
@@ -35,6 +34,7 @@ from chain.rules.accounts import Books, verify_signer
 from chain.rules.channel_days import note_channel
 from chain.rules.context import DAY_MS, Changes, Context, Refused, View, refuse_repeated
 from chain.rules.credit import line_of, owed_fen, returned_fen, terms_of
+from chain.rules.credit_dues import counting, due_of
 from chain.rules.orders import verify_outside
 from chain.rules.payments import verify_amount
 
@@ -53,31 +53,13 @@ def state_line(view: View, operation: StateLine, context: Context) -> Changes:
     if operation.due_ms < context.time_ms + terms.due_days * DAY_MS:
         raise Refused("due_too_soon")
     came_fen = returned_fen(view, line)
-    dues = _counting([*line.dues, _due(operation.due_ms, came_fen + owed)], came_fen)
+    dues = counting([*line.dues, due_of(operation.due_ms, came_fen + owed, context.time_ms)], came_fen)
     if len(dues) > DUES_MAX:
         raise Refused("too_many_dues")
     return {
         keyspace.line(operation.line.lender, operation.line.line): replace(line, dues=dues),
         own: StatementBody(owed, operation.due_ms, context.time_ms),
     }
-
-
-def _due(due_ms: int, returned_fen: int) -> Due:
-    """Both accounts of a line together may have given more than a record can hold. Raises Refused `account_full`."""
-    if returned_fen > FEN_MAX:
-        raise Refused("account_full")
-    return Due(due_ms, returned_fen)
-
-
-def _counting(dues: list[Due], came_fen: int) -> list[Due]:
-    """By date; without those that were met, and without those that an earlier date asks as much for."""
-    kept: list[Due] = []
-    most_fen = came_fen
-    for due in sorted(dues, key=lambda due: (due.due_ms, -due.returned_fen)):
-        if due.returned_fen > most_fen:
-            kept.append(due)
-            most_fen = due.returned_fen
-    return kept
 
 
 def repay_line(view: View, operation: RepayLine, context: Context) -> Changes:
@@ -127,7 +109,7 @@ def agree_instalments(view: View, operation: AgreeInstalments, context: Context)
     asked_fen = returned_fen(view, line)
     for date_ms, amount_fen in zip(dates, amounts, strict=True):
         asked_fen += amount_fen
-        dues.append(_due(date_ms, asked_fen))
+        dues.append(due_of(date_ms, asked_fen, context.time_ms))
     return {
         keyspace.line(operation.line.lender, operation.line.line): replace(line, dues=dues),
         own: StatementBody(owed, dates[-1], context.time_ms),

@@ -36,6 +36,7 @@ from chain.records import (
 from chain.rules import money_places
 from chain.rules.accounts import AMOUNT_FEN_MAX, Books, verify_signer
 from chain.rules.context import DAY_MS, Changes, Context, Refused, View, refuse_repeated
+from chain.rules.credit_dues import note_back
 from chain.rules.notices import notice_of, verify_owed
 
 ORDER_MS_MAX = 180 * DAY_MS
@@ -86,6 +87,7 @@ def close_order(view: View, operation: CloseOrder, context: Context) -> Changes:
             payment = payment_of(view, context.organisation, name)
             if part.channel in INSIDE:  # it goes back by that alone
                 into, refunded_fen = payment.source, payment.amount_fen
+                note_back(view, books, payment, payment.amount_fen)
             else:
                 into, refunded_fen = money_places.refunds(books, context.organisation), 0
             books.post(payment.into, into, payment.amount_fen, "order_closed", operation.order)

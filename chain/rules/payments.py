@@ -41,6 +41,7 @@ from chain.rules import money_places
 from chain.rules.accounts import AMOUNT_FEN_MAX, Books, verify_signer
 from chain.rules.channel_days import note_bank, note_channel
 from chain.rules.context import Changes, Context, Refused, View, days_between, refuse_repeated
+from chain.rules.credit_dues import note_back
 from chain.rules.notices import notice_of
 from chain.rules.orders import order_of, part_to_pay, pay_part, payment_of, verify_outside
 
@@ -111,6 +112,7 @@ def refund_payment(view: View, operation: RefundPayment, context: Context) -> Ch
     else:
         _refund_order(view, books, context, operation, payment)
     books.post(payment.into, payment.source, operation.amount_fen, "refund", payment.order[0])
+    note_back(view, books, payment, operation.amount_fen)
     note_channel(view, books, context, payment.channel, refunded_fen=operation.amount_fen)
     books.changes[keyspace.payment(context.organisation, operation.payment)] = replace(
         payment, refunded_fen=payment.refunded_fen + operation.amount_fen

@@ -329,11 +329,11 @@ def test_a_statement_says_what_the_ledger_says(story: Story) -> None:
     assert story.code(state(line, "s", 20_000, due_ms)) == "not_the_bearer"
     assert story.code(state(line, "s", 19_999, due_ms), LENDING) == "owed_differs"
     assert story.code(state(line, "s", 20_000, story.in_ms(9 * DAY_MS)), LENDING) == "due_too_soon"
-    first = state(line, "s", 20_000, due_ms)
+    first, stated_ms = state(line, "s", 20_000, due_ms), story.chain.time_ms
     assert story.code(first, LENDING) == "recorded"
     assert story.code(first, LENDING) == "already_recorded"
     assert story.code(state(line, "s", 1, due_ms), LENDING) == "statement_exists"
-    assert line_body(story, line).dues == [Due(due_ms, 20_000)]
+    assert line_body(story, line).dues == [Due(due_ms, 20_000, stated_ms)]
     assert story.code(repay(line, "r", 0), LENDING) == "amount_not_positive"
     assert story.code(repay(line, "r", 20_001), LENDING) == "exceeds_debt"
     paid = repay(line, "r", 20_000)
@@ -368,6 +368,25 @@ def test_nothing_is_asked_for_where_more_came_back_than_was_used(story: Story) -
     story.done(give_back("back", "c captured", 10_000, "c"))
     assert owed(story, line) == -10_000
     assert story.code(state(line, "s", -10_000, story.in_ms(11 * DAY_MS)), LENDING) == "nothing_owed"
+
+
+def test_a_charge_that_is_taken_back_pays_nothing_that_was_stated_before(story: Story) -> None:
+    """Who books on credit and cancels again has not paid: by a refund, and by an order that comes to nothing."""
+    line = owing(story, 20_000)
+    due_ms = story.in_ms(10 * DAY_MS)
+    story.done(state(line, "s", 20_000, due_ms), by=LENDING)
+    assert set(story.charge("new", "h", 20_000)) == {"recorded"}
+    story.done(give_back("r", "new captured", 20_000, "new"))
+    story.done(story.notice("n", test=20_000), story.order("o", "n", credit=15_000, cash=5_000))
+    story.done(capture("h", "o", 0), CloseOrder(mac("o"), "gone"))
+    assert (owed(story, line), line_body(story, line).dues[0].returned_fen) == (20_000, 55_000)
+    story.done(give_back("r2", "c captured", 5_000, "c"))  # of what was stated
+    story.done(repay(line, "p", 14_999), by=LENDING)
+    story.chain.block(time_ms=due_ms)
+    view: Any = story.chain.ledger.state
+    assert is_overdue(view, line_body(story, line), story.chain.time_ms)
+    story.done(repay(line, "p2", 1), by=LENDING)
+    assert not is_overdue(view, line_body(story, line), story.chain.time_ms)
 
 
 def test_no_account_of_the_ledger_is_a_channel_that_repays(story: Story) -> None:

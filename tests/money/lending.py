@@ -60,9 +60,8 @@ class Lending(Facts):
         self.released: dict[Named, bool] = {}
         self.reviewed: dict[Named, bool] = {}
         self.holds_on: dict[Place, tuple[Named, ...]] = {}  # that may still run
-        self.dues: dict[
-            Named, tuple[tuple[int, int], ...]
-        ] = {}  # line -> (date, all that has to have come back by then)
+        self.dues: dict[Named, tuple[tuple[int, int, int], ...]] = {}
+        # line -> (date, all that has to have come back by then, when that was said)
         self.papers: dict[tuple[type, Named], bool] = {}  # names of statements, repayments, plans
         self.repaid: dict[Named, int] = {}  # repayments at a hospital's risk -> sum
 
@@ -89,8 +88,15 @@ class Lending(Facts):
         return sum(self.moves.came.get(place, 0) for place in self.places(line))
 
     def is_overdue(self, line: Named) -> bool:
-        came = self.came_back(line)
-        return any(date <= self.now and came < asked for date, asked in self.dues.get(line, ()))
+        return any(
+            date <= self.now and self._came_of(line, said_ms) < asked
+            for date, asked, said_ms in self.dues.get(line, ())
+        )
+
+    def _came_of(self, line: Named, said_ms: int) -> int:
+        """All that came back, but for what was charged after a statement."""
+        later = (amount for charged_ms, amount in self.till.lines_back.get(line, ()) if charged_ms > said_ms)
+        return self.came_back(line) - sum(later)
 
     def bearer(self, line: Named) -> str | None:
         return line[0] if self.lines[line].terms.bearer == LENDS else self.hospital_of.get(line)
@@ -253,14 +259,14 @@ class Lending(Facts):
         came = self.came_back(line)
         match said:
             case StateLine():
-                self.dues[line] = (*self.dues.get(line, ()), (said.due_ms, came + said.owed_fen))
+                self.dues[line] = (*self.dues.get(line, ()), (said.due_ms, came + said.owed_fen, self.now))
             case AgreeInstalments():
                 asked = [
                     sum(part.amount_fen for part in said.instalments[: count + 1])
                     for count in range(len(said.instalments))
                 ]
                 self.dues[line] = tuple(
-                    (part.due_ms, came + sum_) for part, sum_ in zip(said.instalments, asked, strict=True)
+                    (part.due_ms, came + sum_, self.now) for part, sum_ in zip(said.instalments, asked, strict=True)
                 )
             case RepayLine():
                 source: Place = (org, "channel", said.channel.encode())

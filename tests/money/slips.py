@@ -15,6 +15,7 @@ class Paid:
     source: Place
     into: Place | None  # of a deposit's; what a line at the hospital's risk promised; None: follows from its order
     is_stray: bool = False
+    at_ms: int = 0  # of a part of an order
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Slips(Facts):
         self.payments: dict[Named, Paid] = {}
         self.back: dict[Named, int] = {}  # payment -> so much of it went back
         self.notice_back: dict[Named, int] = {}
+        self.lines_back: dict[
+            Named, tuple[tuple[int, int], ...]
+        ] = {}  # line -> (when it was charged, what of it went back)
         self.refunds: dict[Named, bool] = {}
         self.bank_lines: dict[Named, bool] = {}
         self.bank_days: dict[tuple[str, str, int], int] = {}  # organisation, channel, day -> lines

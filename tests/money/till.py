@@ -222,7 +222,7 @@ class Till(Slips):
         """A part has its money, or a promise of it; with the last one all that waited is collected."""
         org, amount = order[0], self.orders[order].parts[place].amount_fen
         into = (org, "receivable", b"") if promised else None
-        self.payments[payment] = Paid(order, amount, source, into)
+        self.payments[payment] = Paid(order, amount, source, into, at_ms=self.now)
         self.part_paid[order, place] = payment
         self.moves.move(source, into or (org, "suspense", b""), amount)
         if self.is_paid(order):
@@ -249,7 +249,11 @@ class Till(Slips):
 
     def _give_back(self, payment: Named, place: Place, amount: int) -> None:
         self.back[payment] = self.back.get(payment, 0) + amount
-        self.moves.move(place, self.payments[payment].source, amount)
+        paid = self.payments[payment]
+        if paid.source[1] in ("line", "emergency"):
+            line = paid.source[0], paid.source[2]
+            self.lines_back[line] = (*self.lines_back.get(line, ()), (paid.at_ms, amount))
+        self.moves.move(place, paid.source, amount)
 
 
 def _is_ascending(names: list[bytes]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chain.operation import StateLine
-from chain.records import HOSPITAL_BEARS, LENDER, Due
+from chain.records import HOSPITAL_BEARS, LENDER
 from node.money.debt_requests import InstalmentsWish, InstalmentWish, RepaymentWish, StatementWish
 from node.money.requests import HoldWish
 from tests.chain.making import at, genesis_with
@@ -53,6 +53,10 @@ class Debts(Credit):
                     found.append(operation.owed_fen)
         return found
 
+    def dates(self) -> list[tuple[int, int]]:
+        """By when how much of all that was ever used has to have come back."""
+        return [(due.due_ms, due.returned_fen) for due in self.line().dues]
+
     async def step(self, number: str, amount_fen: int) -> None:
         await done(self.gateway, charge(number, amount_fen), self.hold)
 
@@ -71,7 +75,7 @@ async def test_each_evening_what_is_owed_by_then_is_stated_once(debts: Debts) ->
     await debts.step("JF-1", 20_000)
     assert await debts.at_time(EVENING - MINUTE_MS) == []
     assert await debts.at_time(EVENING) == [20_000]
-    assert debts.line().dues == [Due(at("2026-06-11 23:59:59.999"), 20_000)]
+    assert debts.dates() == [(at("2026-06-11 23:59:59.999"), 20_000)]
     assert await debts.at_time(EVENING + MINUTE_MS) == []
     await debts.step("JF-2", 5_000)
     assert await debts.at_time(EVENING + 2 * MINUTE_MS) == []
@@ -159,8 +163,5 @@ async def test_instalments_take_the_place_of_all_dates(debts: Debts) -> None:
     assert await refused(gateway, plan("FQ-1", ("2026-06-31", 20_000)), agreed) == "invalid_value"
     assert await refused(gateway, plan("FQ-1", ("2026-06-30", 19_999)), agreed) == "instalments_malformed"
     await done(gateway, plan("FQ-1", ("2026-06-30", 12_000), ("2026-07-31", 8_000)), agreed)
-    assert debts.line().dues == [
-        Due(at("2026-06-30 23:59:59.999"), 12_000),
-        Due(at("2026-07-31 23:59:59.999"), 20_000),
-    ]
+    assert debts.dates() == [(at("2026-06-30 23:59:59.999"), 12_000), (at("2026-07-31 23:59:59.999"), 20_000)]
     assert await refused(gateway, plan("FQ-1", ("2026-06-30", 20_000)), agreed) == "plan_exists"

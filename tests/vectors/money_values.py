@@ -152,7 +152,7 @@ BODIES: dict[str, Wire] = {
         AccountRef("drug", filled(166)),
         AccountRef("drug", filled(167)),
         4359,
-        [Due(1780290000000, 4366)],
+        [Due(1780290000000, 4366, 1780280000000)],
         ["drug"],
         filled(168),
     ),
