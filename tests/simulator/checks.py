@@ -10,7 +10,17 @@ from chain import keyspace
 from chain.block import RECORDED, Header
 from chain.codec import encode
 from chain.execute import Execution
-from chain.operation import CaptureHold, Transfer
+from chain.operation import (
+    CaptureCredit,
+    CaptureHold,
+    HoldCredit,
+    PayFromDeposit,
+    PlaceOrder,
+    RefundPayment,
+    RepayLine,
+    TakePayment,
+    Transfer,
+)
 from chain.records import AccountBody, DayBookBody
 from chain.validators import COMMIT, Certificate, vote_message
 from consensus.model import (
@@ -27,6 +37,7 @@ from consensus.model import (
     ViewChangeSaved,
     Vote,
 )
+from tests.money.places import place_ref
 from tests.money.steps import ref_of
 from tests.simulator.disk import StoredBlock
 from tests.simulator.province import BASE, HOSPITALS, PLACES, TODAY, first_store, member_name
@@ -43,6 +54,7 @@ KNOWN_MAX = 16
 FETCHED_MAX = 256
 EARLY_EPOCH_PER_MEMBER = 6
 
+WISHED = (PlaceOrder, TakePayment, PayFromDeposit, RefundPayment, HoldCredit, CaptureCredit, RepayLine)
 MONEY_REFUSED = ("hold_expired", "exceeds_credits", "exceeds_debits", "exceeds_transfer")
 
 
@@ -137,6 +149,8 @@ class Checks:
                     self.world.sometimes["L5 a hold is captured"] += 1
                 elif isinstance(entry.operation, Transfer) and entry.operation.corrects and outcome.code == RECORDED:
                     self.world.sometimes["L5 money is taken back"] += 1
+                elif isinstance(entry.operation, WISHED) and outcome.code == RECORDED:
+                    self.world.sometimes[f"L5 {type(entry.operation).__name__} is recorded"] += 1
                 elif outcome.code in MONEY_REFUSED:
                     self.world.sometimes[f"L5 refused: {outcome.code}"] += 1
 
@@ -321,9 +335,23 @@ class Checks:
         keys = [stored[len(prefix) - len(keyspace.ACCOUNTS) :] for stored, _entry in state.scan(prefix)]
         bodies = {key: state.get(key, AccountBody) for key in keys}
         said = {key: (body.debits_fen, body.credits_fen) for key, body in bodies.items() if body is not None}
-        wanted = {keyspace.account(ref_of(name)): (model.went[name], model.came[name]) for name in model.limits}
-        if said != wanted:
-            raise Broken("BROKEN", f"{node.organisation}: accounts say {said.items() ^ wanted.items()}")
+        accounts = model.accounts
+        wanted = {
+            keyspace.account(ref_of(name)): (accounts.went[name], accounts.came[name]) for name in accounts.limits
+        }
+        free = {key: sums for key, sums in said.items() if key in wanted}
+        if free != wanted:
+            raise Broken("BROKEN", f"{node.organisation}: accounts say {free.items() ^ wanted.items()}")
+        guarded = {key: credits - debits for key, (debits, credits) in said.items() if key not in wanted}
+        places = {keyspace.account(place_ref(place)): fen for place, fen in model.balances().items()}
+        if any(guarded.get(key, 0) != places.get(key, 0) for key in guarded.keys() | places.keys()):
+            raise Broken(
+                "BROKEN", f"{node.organisation}: orders, deposits or lines say {guarded.items() ^ places.items()}"
+            )
+        try:
+            model.verify_sums()
+        except AssertionError as error:
+            raise Broken("BROKEN", f"{node.organisation}: what is paid does not add up: {error}") from None
         if sum(debits - credits for debits, credits in said.values()):
             raise Broken("BROKEN", f"{node.organisation}: debits are not credits")
 

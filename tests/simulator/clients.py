@@ -1,7 +1,7 @@
 """Who asks something of the ledger: gateways that issue and reverse, the office that seals, members that change the set.
 
 L1 - L4 of the catalogue: the same again, through another node, one business number twice, contradictory operations under
-way together, transactions that are invalid or far too large. And L5: money, right and wrong (`tests/money/draws.py`). What was
+way together, transactions that are invalid or far too large. And L5: money, right and wrong (`tests/money/draws.py`, `wishes.py`). What was
 asked is kept, for the checkers.
 """
 
@@ -50,6 +50,7 @@ from tests.simulator.province import (
     member_name,
     vote_key,
 )
+from tests.simulator.wishes import Wishes
 
 if TYPE_CHECKING:
     from tests.simulator.world import World
@@ -57,7 +58,8 @@ if TYPE_CHECKING:
 LEASE_COUNT = 100_000
 LOOK_AGAIN_MS = 700
 MONEY_RARER = 6  # than bills: a slow network gets a few transactions a second done
-MONEY_AT_ONCE = 12
+MONEY_AT_ONCE = 6
+WISHES_AT_ONCE = 6
 ATTEMPTS_MAX = 12  # at a change or renewal
 
 
@@ -72,6 +74,7 @@ class Clients:
         self.generation: dict[int, int] = {}  # member -> of its newest vote key
         self.unit_keys: dict[str, list[str]] = {}  # organisation -> names of its unit keys, the one in use last
         self.money = Draws(random.Random(world.options.seed), HOSPITALS)
+        self.wishes = Wishes(world.options.seed, world.checks.reference.money, HOSPITALS)
 
     # ── signing and sending ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -138,6 +141,8 @@ class Clients:
         ledger = self.world.best_ledger()
         if ledger is not None:
             drawn = [self.money.operation(ledger.head.time_ms) for _ in range(MONEY_AT_ONCE)]
+            drawn += [self.wishes.wish() for _ in range(WISHES_AT_ONCE)]
+            drawn += self.wishes.visit()
             for hospital in HOSPITALS:
                 operations = [operation for signer, operation in drawn if signer == hospital]
                 for _ in range(self.draw.choice([1] * 9 + [2]) if operations else 0):

@@ -24,8 +24,8 @@ from chain.operation import (
     TakeLease,
 )
 from chain.transaction import ReceivedTransaction
-from tests.money.model import Model
-from tests.money.steps import step_of
+from tests.money.whole import Whole
+from tests.simulator.province import HOSPITALS
 
 RENEWAL_BLOCKS = 1_000
 
@@ -72,7 +72,7 @@ class Reference:
     numbers: set[tuple[str, bytes]] = field(default_factory=set)
     keys: set[bytes] = field(default_factory=set)  # every public key that anybody ever had
     books: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
-    money: Model = field(default_factory=Model)
+    money: Whole = field(default_factory=lambda: Whole(dict.fromkeys(HOSPITALS, "hospital")))
 
     def set_at(self, height: int) -> tuple[int, dict[str, bytes]]:
         """(epoch, members) that vote on a height."""
@@ -169,8 +169,7 @@ class Reference:
             case AddKey():
                 return operation.public not in self.keys and operation.from_height > self.height
             case _:
-                step = step_of(organisation, operation)
-                return step is None or self.money.may(step)
+                return self.money.may(organisation, operation) in (None, True)
 
     @property
     def newest(self) -> tuple[int, dict[str, bytes]]:
@@ -252,9 +251,7 @@ class Reference:
             case AddKey():
                 self.keys.add(operation.public)
             case _:
-                step = step_of(organisation, operation)
-                if step is not None:
-                    self.money.take(step)
+                self.money.take(organisation, operation)
 
     def _open(self, changes: list[tuple[str, bytes | None]]) -> None:
         """Another set, two heights above; several in one block make one epoch."""
