@@ -102,6 +102,11 @@ MONEY_PROBLEMS: dict[str, Problem] = {
     "line_unknown": Problem(404, "No such line, or not yours", "信用额度不存在"),
     "line_ended": Problem(409, "The line was ended", "信用额度已终止"),
     "line_expired": Problem(409, "The line's time is over", "信用额度已到期"),
+    "hospitals_malformed": Problem(422, "Hospitals of a line stand once each, by name", "额度可用医院格式错误"),
+    "hospital_not_named": Problem(
+        403, "The lender has not opened this line to this hospital", "该额度未授权本医院使用"
+    ),
+    "former_line_owed": Problem(409, "Something is owed on the line of the former agreement", "原额度尚有欠款"),
     "line_taken": Problem(409, "Another hospital bears this line's risk", "该额度已由其他医院承担风险"),
     "line_differs": Problem(409, "The agreement is about another line", "协议所属额度不符"),
     "not_a_hospital": Problem(403, "This organisation is no hospital", "该单位不是医院"),

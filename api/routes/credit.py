@@ -35,6 +35,8 @@ ROUTES = (
             "agreement_exists",
             "agreement_in_force",
             "standing_moved",
+            "hospital_not_named",
+            "former_line_owed",
             "line_taken",
             "deposit_unknown",
             "deposit_of_other",

@@ -22,7 +22,7 @@ UNSURE = ("unavailable",)
 
 async def enrol(call: Call) -> Response:
     request = await call.read_json(EnrolRequest)
-    enrolled = await call.lender.enrol(call.person, request.product, request.attestation)
+    enrolled = await call.lender.enrol(call.person, request.product, request.attestation, request.hospitals)
     page = enrolled.page
     headers = {"Location": f"/v1/credit-accounts/{page['line']}"}
     return render(call, page, 200 if enrolled.repeated else 201, headers=headers)

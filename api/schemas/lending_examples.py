@@ -46,6 +46,7 @@ LINE: dict[str, Any] = {
 ENROL_REQUEST: dict[str, Any] = {
     "product": "anxin",
     "attestation": "eyJhbGciOiJFZDI1NTE5In0.eyJpc3MiOiJzIn0.c2lnbmF0dXJl",
+    "hospitals": ["hospital-a"],
 }
 REPAYMENT_REQUEST: dict[str, Any] = {"repayment_no": "HK-20260320-1", "channel": "alipay", "amount_fen": 20_000}
 INSTALMENTS_REQUEST: dict[str, Any] = {

@@ -9,7 +9,7 @@ import msgspec
 from chain.bill import BillRequest, ShortText
 from chain.catalogue import CATALOGUE_VERSIONS_MAX, ENTRIES_MAX
 from chain.codec import FEN_MAX, PlaceCode
-from chain.operation import AUTHORITY_BYTES_MAX, INSTALMENTS_MAX, PAPERS_MAX, PLACES_MAX
+from chain.operation import AUTHORITY_BYTES_MAX, HOSPITALS_MAX, INSTALMENTS_MAX, PAPERS_MAX, PLACES_MAX
 from node.money.requests import RefundWish
 from node.services.attestation import CHARACTERS_MAX
 from node.services.desks import BILLS_MAX, InstalmentWish
@@ -304,6 +304,7 @@ class EnrolRequest(Body, frozen=True):
 
     product: Organisation
     attestation: Annotated[str, msgspec.Meta(min_length=1, max_length=CHARACTERS_MAX, pattern=r"\A[A-Za-z0-9_.-]+\Z")]
+    hospitals: Annotated[list[Organisation], msgspec.Meta(min_length=1, max_length=HOSPITALS_MAX)]  # where it is used
 
 
 class RepaymentRequest(Body, frozen=True):

@@ -50,6 +50,7 @@ from chain.operation.bills import (
     VoidBill,
 )
 from chain.operation.credit import (
+    HOSPITALS_MAX,
     INSTALMENTS_MAX,
     AgreeInstalments,
     CaptureCredit,
@@ -273,6 +274,7 @@ def operation_digest(operation: Operation) -> bytes:
 __all__ = [
     "ANSWERED_MAX",
     "AUTHORITY_BYTES_MAX",
+    "HOSPITALS_MAX",
     "INSTALMENTS_MAX",
     "NOTICES_MAX",
     "NOTICE_LINES_MAX",

@@ -10,6 +10,7 @@ from chain.codec import Count, Digest, Fen, Milliseconds, Name, Wire
 from chain.operation.fields import Mac, Reason
 
 INSTALMENTS_MAX = 24
+HOSPITALS_MAX = 16  # of one line
 
 
 class CreditTerms(Wire, frozen=True):
@@ -51,6 +52,9 @@ class OpenLine(Wire, frozen=True, tag=1410):
     version: Count
     until_ms: Milliseconds  # nothing new after that
     approval: Digest  # of what the lender keeps of its decision
+    hospitals: Annotated[
+        list[Name], msgspec.Meta(min_length=1, max_length=HOSPITALS_MAX)
+    ]  # where it may be used; ascending
 
 
 class EndLine(Wire, frozen=True, tag=1411):

@@ -43,6 +43,7 @@ class LineBody(Wire, frozen=True):
     dues: list[Due]  # by date, ascending: those that count
     hospital: list[Name]  # the one that bears its risk, once it has an agreement
     approval: Digest
+    hospitals: list[Name]  # that may deduct from it
 
 
 class AgreementBody(Wire, frozen=True):

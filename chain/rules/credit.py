@@ -7,10 +7,12 @@ pays. Overdue is derived: a statement's date has passed, and less has come back 
 an emergency, which has a line of its own and a name behind it.
 Codes in their order of precedence:
   PublishProduct    already_recorded, version_moved, then the signer's, lender_not_entitled, version_moved, terms_malformed
-  OpenLine          already_recorded, line_exists, then the signer's, product_unknown, line_expired
+  OpenLine          already_recorded, line_exists, then the signer's, product_unknown, line_expired,
+                    hospitals_malformed
   EndLine           already_recorded, line_ended, then the signer's, line_unknown
   SignAgreement     already_recorded, agreement_exists, then the signer's, not_a_hospital, standing_moved, agreement_in_force, then
-                    the line's, line_taken, account_overdue, amount_not_positive, deposit_unknown, deposit_of_other
+                    the line's, hospital_not_named, former_line_owed, line_taken, account_overdue, amount_not_positive,
+                    deposit_unknown, deposit_of_other
   EndAgreement      already_recorded, agreement_ended, then the signer's, agreement_unknown, standing_moved
   the line's        line_unknown, line_ended, line_expired
 Source: DOMAIN section 5; the seeds' score 650 and CNY 1,000 are terms of a product.
@@ -80,6 +82,8 @@ def open_line(view: View, operation: OpenLine, context: Context) -> Changes:
         raise Refused("product_unknown")
     if operation.until_ms <= context.time_ms:
         raise Refused("line_expired")
+    if operation.hospitals != sorted(set(operation.hospitals)):
+        raise Refused("hospitals_malformed")
     terms, books, lender = product.terms, Books(view, context), context.organisation
     granted = books.own(lender, money_places.CREDIT, "granted", UNLIMITED)
     accounts = []
@@ -101,6 +105,7 @@ def open_line(view: View, operation: OpenLine, context: Context) -> Changes:
             [],
             [],
             operation.approval,
+            operation.hospitals,
         )
     }
 
@@ -180,6 +185,10 @@ def sign_agreement(view: View, operation: SignAgreement, context: Context) -> Ch
         raise Refused("agreement_in_force")
     line = line_of(view, operation.line)
     verify_usable(line, context)
+    if hospital not in line.hospitals:
+        raise Refused("hospital_not_named")
+    if former is not None and former.line != operation.line and owed_fen(view, line_of(view, former.line)) > 0:
+        raise Refused("former_line_owed")
     changes: Changes = {}
     if terms_of(view, operation.line.lender, line).bearer != LENDER and line.hospital != [hospital]:
         if line.hospital:

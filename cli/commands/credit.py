@@ -47,6 +47,9 @@ Attestation = Annotated[
     Path,
     typer.Option("--attestation", metavar="FILE", help="What a score provider signed for this lender: a compact JWS."),
 ]
+Hospitals = Annotated[
+    list[str], typer.Option("--hospital", metavar="NAME", help="Where it may be used, and nowhere else; once for each.")
+]
 Token = Annotated[
     Path, typer.Option("--token", metavar="FILE", help="The person's token for the lender: 'token issue --at NAME'.")
 ]
@@ -120,6 +123,7 @@ def enrol(
     product: ProductName,
     attestation: Attestation,
     token: Token,
+    hospital: Hospitals,
     service: Service,
     authority: Authority = None,
     as_json: Json = False,
@@ -130,7 +134,7 @@ def enrol(
     """
     from cli.service_client import ServiceClient
 
-    body = {"product": product, "attestation": read_secret(attestation)}
+    body = {"product": product, "attestation": read_secret(attestation), "hospitals": hospital}
     with ServiceClient(service, lambda: read_secret(token), authority) as client:
         output.show_fields(_flat(client.post("/v1/credit-accounts", body), as_json), as_json)
 

@@ -133,7 +133,9 @@ def _enrol(stage: Stage, url: str, scorer: SigningKey, person: str, score: int, 
     token.write_text(stage.medbill("token", "issue", *who, "--at", LENDER, show=False)["token"])
     attestation.write_text(_attested(scorer, person, score))
     files = ("--attestation", str(attestation), "--token", str(token))
-    return stage.medbill("credit", "enrol", "--product", PRODUCT, *files, "--service", url, expect=expect_code)
+    return stage.medbill(
+        "credit", "enrol", "--product", PRODUCT, "--hospital", HOSPITAL, *files, "--service", url, expect=expect_code
+    )
 
 
 def _attested(scorer: SigningKey, person: str, score: int) -> str:

@@ -34,6 +34,7 @@ class LineRow(Wire, frozen=True):
     until_ms: Milliseconds
     approval: Digest
     person: Digest  # MAC
+    hospitals: list[Name]
 
 
 class CreditBook:

@@ -92,8 +92,8 @@ class InstalmentWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Lender(Service, Protocol):
     """A lender's service: for people whom it lends to, and its own staff. Unknown and forbidden look the same."""
 
-    async def enrol(self, reader: Reader, product: str, attestation: str) -> Enrolled:
-        """A line for the asking person. Raises ServiceRefused `attestation_invalid`, `attestation_expired`, `attestation_of_other`,
+    async def enrol(self, reader: Reader, product: str, attestation: str, hospitals: list[str]) -> Enrolled:
+        """A line for the asking person, to be used at these hospitals alone. Raises ServiceRefused `attestation_invalid`, `attestation_expired`, `attestation_of_other`,
         `product_unknown`, `not_eligible`, the rules' codes, `unavailable`."""
         ...
 

@@ -58,7 +58,7 @@ class LenderDesk:
 
     # ── enrolment ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def enrol(self, reader: Reader, product: str, attestation: str) -> Enrolled:
+    async def enrol(self, reader: Reader, product: str, attestation: str, hospitals: list[str]) -> Enrolled:
         attested = self._attestations.verify(attestation)
         if attested.subject != reader.subject:
             raise ServiceRefused("attestation_of_other", "", "/attestation")
@@ -77,13 +77,14 @@ class LenderDesk:
             return await self._opened(former)
         if (raced := self._book.of_person(person, product)) is not None and raced != former:
             return await self._opened(raced)  # the same person asked twice at once
-        return await self._opened(self._made(person, number, product, found["version"]))
+        return await self._opened(self._made(person, number, product, found["version"], hospitals))
 
-    def _made(self, person: bytes, number: bytes, product: str, version: int) -> LineRow:
+    def _made(self, person: bytes, number: bytes, product: str, version: int, hospitals: list[str]) -> LineRow:
         """A new line, kept before anything is sent."""
         line = secrets.token_bytes(32)
         until_ms = self._now_ms() + self._line_ms
-        row = LineRow(line, product, version, until_ms, self._book.approval(number, line), person)
+        approval = self._book.approval(number, line)
+        row = LineRow(line, product, version, until_ms, approval, person, sorted(set(hospitals)))
         self._book.keep(row, number)
         return row
 
@@ -103,7 +104,7 @@ class LenderDesk:
         page = await self._mirror_page(row)
         if page is not None:
             return Enrolled(page, True)
-        operation = OpenLine(row.line, row.product, row.version, row.until_ms, row.approval)
+        operation = OpenLine(row.line, row.product, row.version, row.until_ms, row.approval, row.hospitals)
         repeated = False
         try:
             repeated = (await self._dues.act(row.line.hex(), operation)).repeated

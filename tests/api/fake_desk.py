@@ -588,8 +588,8 @@ class FakeLender(FakeDesk):
         self.refusal: ServiceRefused | None = None
         self.repeated = False
 
-    async def enrol(self, reader: Reader, product: str, attestation: str) -> Enrolled:
-        self._note("enrol", reader.subject, product, attestation)
+    async def enrol(self, reader: Reader, product: str, attestation: str, hospitals: list[str]) -> Enrolled:
+        self._note("enrol", reader.subject, product, attestation, hospitals)
         return Enrolled(lending_examples.LINE, self.repeated)
 
     async def account(self, reader: Reader, line: str) -> dict[str, Any] | None:

@@ -62,7 +62,10 @@ def test_who_enrols_gets_a_line_and_the_same_one_again(service: TestClient, lend
     assert (answer.json()["line"], answer.json()["line_fen"]) == (LINE, 100_000)
     lender.repeated = True
     assert service.post("/v1/credit-accounts", json=lending_examples.ENROL_REQUEST, headers=PATIENT).status_code == 200
-    assert lender.asked[0] == ("enrol", "person-1", "anxin", lending_examples.ENROL_REQUEST["attestation"])
+    assert lender.asked[0] == (
+        *("enrol", "person-1", "anxin"),
+        *(lending_examples.ENROL_REQUEST["attestation"], ["hospital-a"]),
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +90,7 @@ def test_a_refusal_repeats_nothing_of_an_attestation(
 
 @pytest.mark.parametrize("attestation", ["", "a b", "信用", "x" * 4097, 7])
 def test_what_cannot_be_an_attestation_is_refused_and_not_repeated(service: TestClient, attestation: Any) -> None:
-    body = {"product": "anxin", "attestation": attestation}
+    body = {"product": "anxin", "attestation": attestation, "hospitals": ["hospital-a"]}
     answer = service.post("/v1/credit-accounts", json=body, headers=PATIENT)
     assert answer.status_code == 422, answer.text
     assert not (isinstance(attestation, str) and attestation and attestation in answer.text)

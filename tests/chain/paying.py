@@ -77,7 +77,7 @@ class Story:
         ref = LineRef(LENDING, mac(name))
         self.done(
             PublishProduct(name, 1, terms(bearer=bearer, **changes)),
-            OpenLine(mac(name), name, 1, self.in_ms(365 * DAY_MS), mac("yes")),
+            OpenLine(mac(name), name, 1, self.in_ms(365 * DAY_MS), mac("yes"), [HOSPITAL, "hospital-b"]),
             by=LENDING,
         )
         self.done(agree(ref, holder, **agreement))

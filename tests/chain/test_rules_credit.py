@@ -118,7 +118,7 @@ def test_a_product_has_versions_and_a_line_stays_with_its_own(story: Story) -> N
         terms(line_fen=10**12 + 1),
     ):
         assert story.code(PublishProduct("anxin", 2, wrong), LENDING) == "terms_malformed"
-    opened = OpenLine(mac("line"), "anxin", 1, story.in_ms(DAY_MS), mac("yes"))
+    opened = OpenLine(mac("line"), "anxin", 1, story.in_ms(DAY_MS), mac("yes"), [HOSPITAL])
     assert story.code(replace(opened, version=2), LENDING) == "product_unknown"
     assert story.code(replace(opened, until_ms=story.chain.time_ms), LENDING) == "line_expired"
     assert story.code(opened, LENDING) == "recorded"
@@ -320,6 +320,31 @@ def test_a_refund_restores_the_line_in_its_own_block(story: Story) -> None:
 
 
 # ── statements, repayment, instalments ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_line_is_used_where_the_lender_said_and_nowhere_else(story: Story) -> None:
+    """Its name is public: a hospital that nobody named would deduct from it under an invented patient."""
+    story.lent("first")
+    for hospitals in ([OTHER, HOSPITAL], [HOSPITAL, HOSPITAL]):
+        opened = OpenLine(mac("x"), "first", 1, story.in_ms(DAY_MS), mac("yes"), hospitals)
+        assert story.code(opened, LENDING) == "hospitals_malformed"
+    opened = OpenLine(mac("second"), "first", 1, story.in_ms(DAY_MS), mac("yes"), [OTHER])
+    story.done(opened, by=LENDING)
+    second = LineRef(LENDING, mac("second"))
+    assert story.code(agree(second, LI)) == "hospital_not_named"
+    assert story.code(agree(second, LI), OTHER) == "recorded"
+
+
+def test_another_line_hides_no_debt(story: Story) -> None:
+    """Who owes on the line of a former agreement signs none about another one: the debt would block no booking."""
+    owing(story, 20_000)
+    story.done(EndAgreement(WEI, 1, "patient"))
+    opened = OpenLine(mac("second"), "line", 1, story.in_ms(365 * DAY_MS), mac("yes"), [HOSPITAL])
+    story.done(opened, by=LENDING)
+    second = agree(LineRef(LENDING, mac("second")), number=2)
+    assert story.code(second) == "former_line_owed"
+    story.done(repay(LineRef(LENDING, mac("line")), "r", 20_000), by=LENDING)
+    story.done(second)
 
 
 def test_a_statement_says_what_the_ledger_says(story: Story) -> None:

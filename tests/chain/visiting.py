@@ -158,7 +158,7 @@ def fall_overdue(chain: Chain, holder: str) -> None:
     offered = terms(hold_ms_max=10 * DAY_MS, due_days=1)
     opened = [
         PublishProduct("care", 1, offered),
-        OpenLine(LINE.line, "care", 1, chain.time_ms + 300 * DAY_MS, mac("approval")),
+        OpenLine(LINE.line, "care", 1, chain.time_ms + 300 * DAY_MS, mac("approval"), ["hospital-a"]),
     ]
     assert chain.run(LENDER_A, *opened) == ["recorded"] * 2
     owe(chain, "on credit", holder, 5_000, "credit")

@@ -149,10 +149,15 @@ def test_enrolling_reads_its_secrets_from_files(
     attestation.write_text("a.b.c\n")
     answering(service, "/v1/credit-accounts", examples.LINE)
     enrol = ("credit", "enrol", "--product", "anxin", "--attestation", attestation, "--token", token)
+    enrol = (*enrol, "--hospital", "hospital-a", "--hospital", "hospital-b")
     enrol = (*enrol, "--service", f"http://127.0.0.1:{service.port}")
     ran = medbill(*enrol, "--json")
     assert (ran.code, ran.document["line_fen"]) == (0, 100_000), ran.err
-    assert service.asked[-1].body == {"product": "anxin", "attestation": "a.b.c"}
+    assert service.asked[-1].body == {
+        "product": "anxin",
+        "attestation": "a.b.c",
+        "hospitals": ["hospital-a", "hospital-b"],
+    }
     assert service.asked[-1].reader is not None
     assert (service.asked[-1].reader.subject, service.asked[-1].reader.role) == ("pseudonym-1", "patient")
     assert "left_fen" in medbill(*enrol).out

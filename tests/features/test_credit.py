@@ -68,7 +68,7 @@ def borrower(network: Network, number: str, product: str = "anxin") -> Borrower:
     """A patient whom the lender has given a line, and who has signed at the hospital."""
     patient, line = Patient("示例甲"), LineRef("lender-a", secrets.token_bytes(32))
     until_ms = int(time.time() * 1000) + 365 * DAY_MS
-    opened = OpenLine(line.line, product, 1, until_ms, secrets.token_bytes(32))
+    opened = OpenLine(line.line, product, 1, until_ms, secrets.token_bytes(32), ["hospital-a"])
     assert act(network, "lender-a", opened) == ["recorded"]
     wish = {
         "agreement_no": number,

@@ -72,7 +72,7 @@ class Lending:
         return httpx2.Client(base_url=f"{self.url}/v1", headers=headers, timeout=40, trust_env=False)
 
     def enrol(self, person: str, attestation: str, product: str = "anxin") -> tuple[int, Any]:
-        body = {"product": product, "attestation": attestation}
+        body = {"product": product, "attestation": attestation, "hospitals": ["hospital-a"]}
         answer = self.at(person).post("/credit-accounts", json=body)
         return answer.status_code, answer.json()
 
@@ -203,6 +203,7 @@ def test_95_a_score_of_650_opens_a_line_and_649_does_not(lending: Lending, tmp_p
     for score, code in ((649, 6), (650, 0)):
         file.write_text(attested(OTHER, score) + "\n")
         asked = ("--product", "anxin", "--attestation", str(file), "--token", str(token), "--service", lending.url)
+        asked = (*asked, "--hospital", "hospital-a")
         answer = lending.network.json("credit", "enrol", *asked, expect=code)
     assert answer["line_fen"] == 100_000
     assert answer["line"] != page["line"]

@@ -141,7 +141,9 @@ def test_35_a_whole_visit_on_credit_by_the_command_line(
     counter.until(("appointment", "show", number, *own), lambda page: page["state"] == "confirmed", "it is confirmed")
 
     line = LineRef("lender-a", secrets.token_bytes(32))
-    opened = OpenLine(line.line, "visits", 1, int(time.time() * 1000) + 365 * DAY_MS, secrets.token_bytes(32))
+    opened = OpenLine(
+        line.line, "visits", 1, int(time.time() * 1000) + 365 * DAY_MS, secrets.token_bytes(32), ["hospital-a"]
+    )
     assert act(lending, "lender-a", opened) == ["recorded"]
     signed = counter.made(
         *("credit", "agreement", "sign", "--number", "commands-35", "--payer", counter.payer, "--lender", "lender-a"),

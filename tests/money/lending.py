@@ -39,6 +39,7 @@ LENDS, HOSPITAL_BEARS = 1, 2
 class Line:
     terms: CreditTerms
     until: int
+    hospitals: tuple[str, ...]
 
 
 class Lending(Facts):
@@ -134,7 +135,7 @@ class Lending(Facts):
                 is_next = version == self.newest_terms.get((org, product), 0) + 1
                 return is_next and self._kinds[org] in ("lender", "bank", "hospital") and _is_offer(terms)
             case OpenLine(line, product, version, until):
-                is_known = (org, product, version) in self.terms
+                is_known = (org, product, version) in self.terms and said.hospitals == sorted(set(said.hospitals))
                 return is_known and (org, line) not in self.lines and until > self.now
             case EndLine(line):
                 return self._is_open((org, line))
@@ -166,6 +167,10 @@ class Lending(Facts):
         if former is not None and (self._is_in_force(org, former) or self.is_overdue(_named(former.line))):
             return False
         if not self._is_open(line) or self.lines[line].until <= self.now or self.is_overdue(line):
+            return False
+        if org not in self.lines[line].hospitals:
+            return False
+        if former is not None and _named(former.line) != line and self.owed(_named(former.line)) > 0:
             return False
         is_taken = self.lines[line].terms.bearer == HOSPITAL_BEARS and self.hospital_of.get(line, org) != org
         deposits = [self.till.deposits.get((org, name)) for name in said.deposit]
@@ -225,7 +230,9 @@ class Lending(Facts):
                 self.terms[org, said.product, said.version] = said.terms
                 self.newest_terms[org, said.product] = said.version
             case OpenLine():
-                self.lines[org, said.line] = Line(self.terms[org, said.product, said.version], said.until_ms)
+                self.lines[org, said.line] = Line(
+                    self.terms[org, said.product, said.version], said.until_ms, tuple(said.hospitals)
+                )
             case EndLine():
                 self.ended_lines[org, said.line] = True
             case SignAgreement():

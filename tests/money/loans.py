@@ -76,7 +76,13 @@ class Loans:
         (lender, product), newest = found
         version = newest - self._draw.choice([0] * 8 + [1, 1, -1])
         until = self._asking.later(0, 600_000, 30 * DAY_MS, 365 * DAY_MS)
-        return lender, OpenLine(self._asking.named("line", lender), product, version, until, self._asking.digest())
+        named = sorted(self._asking.hospitals)
+        hospitals = named if self._draw.random() < 0.7 else [self._draw.choice(named)]
+        if self._draw.random() < 0.02:
+            hospitals = [*hospitals, hospitals[0]]
+        return lender, OpenLine(
+            self._asking.named("line", lender), product, version, until, self._asking.digest(), hospitals
+        )
 
     def _end_line(self) -> Asked | None:
         line = self._asking.some(self._asking.recent("line")) if self._draw.random() < 0.4 else None

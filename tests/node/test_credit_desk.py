@@ -51,7 +51,7 @@ class Credit:
         """A line by the seeds' terms; its name."""
         chain = self.province.chain
         assert self.province.run(LENDER, PublishProduct(name, 1, terms(**changes))) == ["recorded"]
-        opened = OpenLine(mac(name), name, 1, chain.time_ms + 365 * DAY_MS, mac("yes"))
+        opened = OpenLine(mac(name), name, 1, chain.time_ms + 365 * DAY_MS, mac("yes"), ["hospital-a"])
         assert self.province.run(LENDER, opened) == ["recorded"]
         return mac(name).hex()
 

@@ -120,7 +120,7 @@ class Lending:
         self.open()
 
     async def line(self, reader: Reader = WEI, number: str = "1", product: str = "anxin") -> str:
-        enrolled = await self.desk.enrol(reader, product, attested(reader.subject, 650, number))
+        enrolled = await self.desk.enrol(reader, product, attested(reader.subject, 650, number), ["hospital-a"])
         return str(enrolled.page["line"])
 
     def owe(self, line: str, name: str, amount_fen: int) -> None:
@@ -155,7 +155,7 @@ async def refused(asked: Any) -> str:
 )
 async def test_the_products_terms_decide_who_is_eligible(lending: Lending, score: int, level: int, is_in: bool) -> None:
     """FEATURES 95: with 650 in, and not above it only."""
-    asked = lending.desk.enrol(WEI, "anxin", attested("wei", score, identity_level=level))
+    asked = lending.desk.enrol(WEI, "anxin", attested("wei", score, identity_level=level), ["hospital-a"])
     if is_in:
         enrolled = await asked
         assert (enrolled.repeated, enrolled.page["line_fen"], enrolled.page["left_fen"]) == (False, 100_000, 100_000)
@@ -166,8 +166,10 @@ async def test_the_products_terms_decide_who_is_eligible(lending: Lending, score
 
 async def test_the_newest_version_of_a_product_counts(lending: Lending) -> None:
     lending.publish("anxin", 2, score_min=700)
-    assert await refused(lending.desk.enrol(WEI, "anxin", attested("wei", 699))) == "not_eligible"
-    enrolled = await lending.desk.enrol(WEI, "anxin", attested("wei", 700, "2"))
+    assert await refused(lending.desk.enrol(WEI, "anxin", attested("wei", 699), ["hospital-a"])) == "not_eligible"
+    enrolled = await lending.desk.enrol(
+        WEI, "anxin", attested("wei", 700, "2"), ["hospital-b", "hospital-a", "hospital-b"]
+    )
     assert enrolled.page["version"] == 2
 
 

@@ -83,7 +83,7 @@ OPERATIONS: dict[str, Wire] = {
     "settle_deposit": SettleDeposit(filled(117)),
     "refund_deposit": RefundDeposit(filled(118), filled(119), filled(120), 4156, filled(121)),
     "publish_product": PublishProduct("anxin", 2, CreditTerms(650, 4163, 4170, 4177, 1, 3, 20, 1200, 3, 3, 3)),
-    "open_line": OpenLine(filled(122), "anxin", 2, 1780290000000, filled(123)),
+    "open_line": OpenLine(filled(122), "anxin", 2, 1780290000000, filled(123), ["hospital-a", "hospital-b"]),
     "end_line": EndLine(filled(124), "mistyped"),
     "sign_agreement": SignAgreement(filled(125), 2, LineRef("lender-a", filled(126)), 4184, [filled(127)], filled(128)),
     "end_agreement": EndAgreement(filled(129), 2, "mistyped"),
@@ -155,6 +155,7 @@ BODIES: dict[str, Wire] = {
         [Due(1780290000000, 4366, 1780280000000)],
         ["drug"],
         filled(168),
+        ["hospital-a"],
     ),
     "agreement": AgreementBody(2, LineRef("lender-a", filled(169)), 4373, [filled(170)], filled(171), 2, "mistyped"),
     "credit_hold": CreditHoldBody(
