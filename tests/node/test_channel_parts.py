@@ -140,7 +140,7 @@ async def test_the_same_notice_five_times_is_one_payment(counter: Counter) -> No
     for _ in range(4):
         side.tell(sale)
     await soon(lambda: len(counter.answers) >= 5)
-    assert (await shown(counter.gateway, "order", asked))["state"] == "paid"
+    await soon(lambda: _is_paid(counter.gateway, asked))
     assert counter.codes(TakePayment) == ["recorded"]
     assert counter.codes(TakeStray) == []
 
@@ -253,6 +253,10 @@ async def test_both_sides_of_a_channels_day_say_the_same(counter: Counter) -> No
     ]
     with pytest.raises(ServiceRefused, match="channel_unknown"):
         await counter.gateway.money.statement("nobody", day, file)
+
+
+async def _is_paid(gateway: Gateway, asked: str) -> bool:
+    return bool((await shown(gateway, "order", asked))["state"] == "paid")
 
 
 # ── deposits ─────────────────────────────────────────────────────────────────────────────────────────────────────────
