@@ -18,7 +18,7 @@ from node.money.requests import (
 
 TAG = "credit"
 AGREEMENT, HOLD = name_of("an agreement"), name_of("a hold")
-LINE = ("line_unknown", "line_ended", "line_expired", "account_overdue")
+LINE = ("line_unknown", "line_ended", "line_expired", "lender_not_entitled", "account_overdue")
 BORNE = ("agreement_unknown", "line_unknown", "not_the_bearer")
 HELD = ("hold_unknown", "hold_expired", "already_captured", "already_released")
 

@@ -14,7 +14,7 @@ Codes in their order of precedence:
                     the line's, hospital_not_named, former_line_owed, line_taken, account_overdue, amount_not_positive,
                     deposit_unknown, deposit_of_other
   EndAgreement      already_recorded, agreement_ended, then the signer's, agreement_unknown, standing_moved
-  the line's        line_unknown, line_ended, line_expired
+  the line's        line_unknown, line_ended, line_expired, lender_not_entitled
 Source: DOMAIN section 5; the seeds' score 650 and CNY 1,000 are terms of a product.
 """
 
@@ -33,6 +33,7 @@ from chain.operation import (
     SignAgreement,
 )
 from chain.records import (
+    ACTIVE,
     DEBITS_WITHIN_CREDITS,
     ENDED,
     IN_FORCE,
@@ -137,11 +138,14 @@ def terms_of(view: View, lender: str, line: LineBody) -> CreditTerms:
     return product.terms
 
 
-def verify_usable(line: LineBody, context: Context) -> None:
+def verify_usable(view: View, lender: str, line: LineBody, context: Context) -> None:
+    """For something new. Raises Refused, the line's codes, `lender_not_entitled` of a lender that is not in force."""
     if line.state == ENDED:
         raise Refused("line_ended")
     if line.until_ms <= context.time_ms:
         raise Refused("line_expired")
+    if organisation(view, lender).state != ACTIVE:
+        raise Refused("lender_not_entitled")
 
 
 def _accounts(view: View, line: LineBody) -> list[AccountBody]:
@@ -184,7 +188,7 @@ def sign_agreement(view: View, operation: SignAgreement, context: Context) -> Ch
     if former is not None and former.state == IN_FORCE:
         raise Refused("agreement_in_force")
     line = line_of(view, operation.line)
-    verify_usable(line, context)
+    verify_usable(view, operation.line.lender, line, context)
     if hospital not in line.hospitals:
         raise Refused("hospital_not_named")
     if former is not None and former.line != operation.line and owed_fen(view, line_of(view, former.line)) > 0:

@@ -8,7 +8,7 @@ Codes in their order of precedence:
                     the part's (of payments), order_of_other, balance_first, then the hold's (of accounts), credit_line_exceeded
   ReleaseCredit     already_recorded, already_released, then the signer's, hold_unknown, line_differs, then the hold's
   ReviewEmergency   already_recorded, already_reviewed, then the signer's, hold_unknown, not_an_emergency, same_person
-  the line's        line_unknown, line_ended, line_expired
+  the line's        line_unknown, line_ended, line_expired, lender_not_entitled
 Source: DOMAIN section 5.
 """
 
@@ -49,7 +49,7 @@ def hold_credit(view: View, operation: HoldCredit, context: Context) -> Changes:
     if agreement.state == ENDED:
         raise Refused("agreement_ended")
     line = line_of(view, agreement.line)
-    verify_usable(line, context)
+    verify_usable(view, agreement.line.lender, line, context)
     terms = terms_of(view, agreement.line.lender, line)
     if not operation.emergency:
         if is_overdue(view, line, context.time_ms):

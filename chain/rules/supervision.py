@@ -25,7 +25,8 @@ BANK = "bank"
 
 
 def supervise_money(view: View, operation: SuperviseMoney, context: Context) -> Changes:
-    """It begins with what lies there now; the same bank again keeps the days that it has still to attest."""
+    """It begins with what lies there now. Days that were not attested yet stay, also where another bank takes over: it attests
+    them, or they are missed by whoever looks."""
     verify_signer(view, context)
     key = keyspace.custody(context.organisation)
     custody = view.get(key, CustodyBody)
@@ -36,7 +37,7 @@ def supervise_money(view: View, operation: SuperviseMoney, context: Context) -> 
     if bank is None or bank.kind != BANK or bank.state != ACTIVE:
         raise Refused("bank_not_entitled")
     books = Books(view, context)
-    closings = custody.closings if custody and custody.bank == operation.bank else []
+    closings = custody.closings if custody else []
     books.changes[key] = CustodyBody(operation.bank, number + 1, closings)
     money_places.note_closing(view, books, context, context.organisation)
     return books.changes

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from chain import keyspace
 from chain.operation import (
     AccountRef,
@@ -40,7 +42,11 @@ class Story:
     """A chain with a lender, and what is asked of it by whom."""
 
     def __init__(self) -> None:
-        self.chain = Chain(genesis_with(lender_a="lender", platform_a="platform", bank_a="bank"))
+        given = genesis_with(lender_a="lender", platform_a="platform", bank_a="bank")
+        overseen = [
+            replace(one, supervisor="finance-city") if one.id == LENDING else one for one in given.organisations
+        ]
+        self.chain = Chain(replace(given, organisations=overseen))
 
     def code(self, operation: Operation, by: str = HOSPITAL, **how: Any) -> str:
         (found,) = self.chain.run(by, operation, **how)

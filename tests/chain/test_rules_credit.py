@@ -25,6 +25,7 @@ from chain.operation import (
     RepayLine,
     ReviewEmergency,
     StateLine,
+    SuspendOrganisation,
 )
 from chain.records import CAPTURED, HELD, HOSPITAL_BEARS, UNIT, AccountBody, CreditHoldBody, Due, HoldBody, LineBody
 from chain.rules.accounts import HOLD_MS_MAX
@@ -333,6 +334,15 @@ def test_a_line_is_used_where_the_lender_said_and_nowhere_else(story: Story) -> 
     second = LineRef(LENDING, mac("second"))
     assert story.code(agree(second, LI)) == "hospital_not_named"
     assert story.code(agree(second, LI), OTHER) == "recorded"
+
+
+def test_a_lender_that_is_not_in_force_lends_nothing_new(story: Story) -> None:
+    """What is held is captured all the same; an emergency too needs a lender."""
+    line = owing(story, 20_000)
+    assert story.code(SuspendOrganisation(LENDING, "audit", 0, []), "finance-city") == "recorded"
+    assert story.code(story.held("h2", line)) == "lender_not_entitled"
+    assert story.code(agree(line, LI)) == "lender_not_entitled"
+    assert set(story.charge("d", "h", 100)) == {"recorded"}
 
 
 def test_another_line_hides_no_debt(story: Story) -> None:
