@@ -18,12 +18,13 @@ import msgspec
 
 from bench.bills import Counter
 from bench.calibration import Milliseconds
+from bench.paid_orders import Cashier
 from bench.transfers import Till
 from chain import keyspace
 from chain.block import FinalBlock
 from chain.codec import encode
 from chain.genesis import Genesis, genesis_from_json
-from chain.operation import IssueBill, RangeRef, Transfer
+from chain.operation import CaptureHold, IssueBill, RangeRef, TakePayment, Transfer
 from chain.records import RangeBody, RangesBody, Record
 from chain.state import body_of
 from chain.transaction import Transaction
@@ -55,6 +56,7 @@ ANSWER_MS = 20_000
 PAUSE_S = 0.001
 AGAIN_S = 5.0
 PATIENCE_S = 60.0
+DAY_MS = 86_400_000
 LOOKED_FOR = 20
 
 _final_blocks = msgspec.msgpack.Decoder(FinalBlock)
@@ -71,7 +73,7 @@ class Bundle:
     payload: bytes
     signatures: list[bytes]  # of its transactions: by them they are found again
     bills: int
-    looked_for: bytes  # key of the record that its first operation makes; empty for a lease
+    looked_for: bytes  # key of the record that its first transaction makes last; empty for a lease
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -107,6 +109,7 @@ class LoadClient:
         key = load_signing_key(home.organisation(HOSPITAL).unit_key)
         self.counter = Counter(self.genesis.digest(), HOSPITAL, key, PLACE, GATEWAY)
         self._till = Till(self.genesis.digest(), HOSPITAL, key)
+        self._cashier = Cashier(self.genesis.digest(), HOSPITAL, key)
         self.height = height
         self.busy_s = time.perf_counter()  # when the last block came that held anything
         self.blocks = 0  # read since the start
@@ -231,6 +234,18 @@ class LoadClient:
         made = self._till.transactions(transactions, transfers_each, valid_until)
         return await asyncio.to_thread(lambda: list(bundled(made, 1)))
 
+    async def prepare_captures(self, transactions: int, holds_each: int) -> list[Bundle]:
+        """Holds and what is captured of them, among the accounts that `prepare_transfers` opened."""
+        valid_until = self.height + self.genesis.parameters.replay_window - 500
+        made = self._till.captures(transactions, holds_each, _tomorrow_ms(), valid_until)
+        return await asyncio.to_thread(lambda: list(bundled(made, 1)))
+
+    async def prepare_orders(self, transactions: int, orders_each: int) -> list[Bundle]:
+        """Notices, orders, payments."""
+        valid_until = self.height + self.genesis.parameters.replay_window - 500
+        made = self._cashier.transactions(transactions, orders_each, _tomorrow_ms(), valid_until)
+        return await asyncio.to_thread(lambda: list(bundled(made, 1)))
+
     def _send(self, bundle: Bundle, link: Link) -> None:
         self._sent[bundle.signatures[0]] = bundle, link, time.perf_counter()
         link.send(BUNDLE, bundle.payload)
@@ -350,12 +365,21 @@ def bundled(transactions: Iterator[Transaction] | Sequence[Transaction], per_bun
             yield Bundle(payload, signatures, bills, _made_by(some[0]))
 
 
+def _tomorrow_ms() -> int:
+    return time.time_ns() // 1_000_000 + DAY_MS
+
+
 def _made_by(transaction: Transaction) -> bytes:
-    match transaction.entries[0].operation:
+    """By its last operation: in a chain, that is refused when any before it was."""
+    match transaction.entries[-1].operation:
         case IssueBill(bill=bill):
             return keyspace.bill(bill)
         case Transfer(transfer=name):
             return keyspace.transfer(transaction.organisation, name)
+        case CaptureHold(transfer=name):
+            return keyspace.transfer(transaction.organisation, name)
+        case TakePayment(payment=name):
+            return keyspace.payment(transaction.organisation, name)
         case _:
             return b""
 

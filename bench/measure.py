@@ -20,6 +20,7 @@ from bench.network import GATEWAYS, UP, VALIDATORS, BenchNetwork
 from bench.report import (
     CACHES_FULL_BILLS,
     BatchSigned,
+    Chains,
     Failover,
     Machine,
     OneDown,
@@ -36,6 +37,7 @@ from bench.scaling import scale
 from node.home import NetworkHome
 
 BILLS_PER_SIGNATURE = 200
+OPERATIONS_OF_ORDER, OPERATIONS_OF_HOLD = 3, 2  # notice, order, payment; hold, capture
 BATCH_SIGNED_MAX, SIGNED_MAX = 15_000, 0.7  # what is prepared: bills a second, and the share of the roofline
 PER_BUNDLE = 100  # single-signed bills in one frame
 VERIFYING = (*VALIDATORS, "archive")
@@ -111,6 +113,8 @@ def measure(directory: Path, config: Path, lengths: Lengths, told: Told) -> Repo
         half_load_latency_ms=parts.half.latency_ms,
         batch_signed=BatchSigned(round(parts.batch.per_s, 1), parts.batch.latency_ms, BILLS_PER_SIGNATURE),
         transfers=Transfers(round(parts.transfers.per_s, 1), parts.transfers.latency_ms, BILLS_PER_SIGNATURE),
+        paid_orders=_chains(parts.orders, OPERATIONS_OF_ORDER, parts.batch),
+        captured_holds=_chains(parts.captures, OPERATIONS_OF_HOLD, parts.batch),
         rest=RestRates(parts.rest_single, parts.rest_batch),
         one_down=OneDown(round(parts.one_down.per_s / parts.batch.per_s, 3)),
         catch_up_ratio=parts.catch_up,
@@ -140,6 +144,8 @@ class _Parts:
     half: Measured
     batch: Measured
     transfers: Measured
+    captures: Measured
+    orders: Measured
     rest_single: float
     rest_batch: float
     one_down: Measured
@@ -176,6 +182,10 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
         await client.quiet()
         told(f"{BILLS_PER_SIGNATURE} transfers under a signature")
         transfers = await _transfers(client, lengths)
+        told("holds and captures")
+        captures = await _captures(client, lengths)
+        told("notices, orders, payments")
+        orders = await _orders(client, lengths)
         told("one of four is killed")
         backup = next(name for name in VALIDATORS if name != network.primary())
         network.kill(backup)
@@ -190,7 +200,7 @@ async def _on(network: BenchNetwork, lengths: Lengths, first: Calibration, told:
         failover_ms = await _failover(network, client, one_down.per_s / 4)
         await client.quiet()
     return _Parts(
-        recorded_s, sealed_s, single, half, batch, transfers, rest_single.per_s, rest_batch.per_s,
+        recorded_s, sealed_s, single, half, batch, transfers, captures, orders, rest_single.per_s, rest_batch.per_s,
         one_down, catch_up, failover_ms, overload,
     )  # fmt: skip
 
@@ -202,15 +212,42 @@ async def _single(client: LoadClient, lengths: Lengths, most_per_s: float, secon
 
 
 async def _batch(client: LoadClient, lengths: Lengths) -> Measured:
-    seconds = lengths.warm_s + lengths.load_s
-    bundles = await client.prepare(round(BATCH_SIGNED_MAX * seconds / BILLS_PER_SIGNATURE), BILLS_PER_SIGNATURE, 1)
+    bundles = await client.prepare(_signatures(lengths), BILLS_PER_SIGNATURE, 1)
     return await client.saturate(bundles, 8_000, lengths.warm_s, lengths.load_s)
 
 
 async def _transfers(client: LoadClient, lengths: Lengths) -> Measured:
-    count = round(BATCH_SIGNED_MAX * (lengths.warm_s + lengths.load_s) / BILLS_PER_SIGNATURE)
-    bundles = await client.prepare_transfers(count, BILLS_PER_SIGNATURE)
+    bundles = await client.prepare_transfers(_signatures(lengths), BILLS_PER_SIGNATURE)
     return await client.saturate(bundles, 8_000, lengths.warm_s, lengths.load_s)
+
+
+async def _captures(client: LoadClient, lengths: Lengths) -> Measured:
+    each = BILLS_PER_SIGNATURE // OPERATIONS_OF_HOLD
+    bundles = await client.prepare_captures(_signatures(lengths), each)
+    return await client.saturate(bundles, 8_000, lengths.warm_s, lengths.load_s)
+
+
+async def _orders(client: LoadClient, lengths: Lengths) -> Measured:
+    each = BILLS_PER_SIGNATURE // OPERATIONS_OF_ORDER
+    bundles = await client.prepare_orders(_signatures(lengths), each)
+    return await client.saturate(bundles, 8_000, lengths.warm_s, lengths.load_s)
+
+
+def _signatures(lengths: Lengths) -> int:
+    """As many as would be too many."""
+    return round(BATCH_SIGNED_MAX * (lengths.warm_s + lengths.load_s) / BILLS_PER_SIGNATURE)
+
+
+def _chains(found: Measured, operations: int, bills: Measured) -> Chains:
+    """`found` counts operations."""
+    return Chains(
+        round(found.per_s / operations, 1),
+        round(found.per_s, 1),
+        found.latency_ms,
+        operations,
+        BILLS_PER_SIGNATURE // operations,
+        round(found.per_s / bills.per_s, 3),
+    )
 
 
 async def _again(network: BenchNetwork, lengths: Lengths) -> Measured:

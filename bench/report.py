@@ -60,6 +60,17 @@ class Failover(msgspec.Struct, frozen=True):
     primary: float
 
 
+class Chains(msgspec.Struct, frozen=True):
+    """Operations of which each needs the one before it: whole chains under one signature."""
+
+    chains_per_s: float
+    operations_per_s: float
+    latency_ms: Milliseconds
+    operations: int  # of a chain
+    per_signature: int  # chains
+    to_bills: float  # operations/s to bills/s of this run, as many under a signature
+
+
 class OneDown(msgspec.Struct, frozen=True):
     throughput_ratio: float  # batch-signed, with one backup killed, to the same minute with all
 
@@ -134,6 +145,8 @@ class Report(msgspec.Struct, frozen=True):
     half_load_latency_ms: Milliseconds
     batch_signed: BatchSigned
     transfers: Transfers
+    paid_orders: Chains  # notice, order, payment
+    captured_holds: Chains
     rest: RestRates
     one_down: OneDown
     catch_up_ratio: float

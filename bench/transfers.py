@@ -1,4 +1,5 @@
-"""Transfers between accounts of one organisation, as its gateway would sign them: many under one signature."""
+"""Transfers between accounts of one organisation, and holds that are captured, as its gateway would sign them: many under one
+signature."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from chain.codec import encode
-from chain.operation import AccountRef, OpenAccount, Operation, Transfer
+from chain.operation import AccountRef, CaptureHold, HoldMoney, OpenAccount, Operation, Transfer
 from chain.records import DEBITS_WITHIN_CREDITS, UNLIMITED
 from chain.signature import SigningKey
 from chain.transaction import Entry, Transaction, sign_transaction
@@ -43,6 +44,18 @@ class Till:
             for _ in range(transfers_each):
                 debit, credit = self._draw.sample(self._wallets, 2)
                 made.append(self._transfer(debit, credit, self._draw.randrange(1, 1_000)))
+            yield self._sign(made, valid_until)
+
+    def captures(self, count: int, holds_each: int, until_ms: int, valid_until: int) -> Iterator[Transaction]:
+        """Money is held from wallet to wallet and captured, most of it: two operations each."""
+        for _ in range(count):
+            made: list[Operation] = []
+            for _ in range(holds_each):
+                self._made += 1
+                debit, credit = self._draw.sample(self._wallets, 2)
+                hold, amount_fen = _name("hold", self._made), self._draw.randrange(10, 1_000)
+                made.append(HoldMoney(hold, debit, credit, amount_fen, until_ms, "visit", []))
+                made.append(CaptureHold(hold, _name("transfer", self._made), amount_fen - self._draw.randrange(10)))
             yield self._sign(made, valid_until)
 
     def _transfer(self, debit: AccountRef, credit: AccountRef, amount_fen: int) -> Transfer:

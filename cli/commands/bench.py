@@ -70,5 +70,10 @@ def bench(
     ]
     transfers = report.transfers
     rows.append([f"transfers, {transfers.per_signature} a signature", f"{transfers.per_s:,.0f}", "transfers/s", "", ""])
+    for name, chains in (("notice, order, payment", report.paid_orders), ("hold, capture", report.captured_holds)):
+        rows.append([name, f"{chains.chains_per_s:,.0f}", "chains/s", "", ""])
+        rows.append(
+            [f"the same, {chains.to_bills:.2f} of bills/s", f"{chains.operations_per_s:,.0f}", "operations/s", "", ""]
+        )
     output.print_table(("figure", "measured", "", "floor", "aim"), rows)
     return ExitCode.OK

@@ -17,9 +17,11 @@ from bench.check import BASELINE, Baseline, better, losses, medians, on_record, 
 from bench.growth import BESIDE_BLOCKS, BILLS_PER_BLOCK, Grower, grow
 from bench.load import LoadFailed, bundled, measured
 from bench.network import GATEWAYS, BenchNetwork
+from bench.paid_orders import Cashier
 from bench.report import (
     BatchSigned,
     Beside,
+    Chains,
     Failover,
     GrowthPoint,
     Held,
@@ -35,6 +37,8 @@ from bench.report import (
 )
 from bench.scaling import Workers, scale
 from bench.transfers import Till
+from chain import keyspace
+from chain.records import ORDER_PAID, OrderBody, PaymentBody, TransferBody
 from chain.signature import SigningKey
 from node.home import NetworkHome
 from node.messages import decode_bundle
@@ -58,6 +62,8 @@ def report(**changes: object) -> Report:
         "half_load_latency_ms": SPREAD,
         "batch_signed": BatchSigned(5_000.0, SPREAD, 200),
         "transfers": Transfers(4_000.0, SPREAD, 200),
+        "paid_orders": Chains(1_400.0, 4_200.0, SPREAD, 3, 66, 0.84),
+        "captured_holds": Chains(1_800.0, 3_600.0, SPREAD, 2, 100, 0.72),
         "rest": RestRates(300.0, 1_500.0),
         "one_down": OneDown(1.0),
         "catch_up_ratio": 6.0,
@@ -145,6 +151,28 @@ def test_all_transfers_of_a_till_are_recorded() -> None:
     till = Till(chain.chain_id, "hospital-a", key_of("hospital-a/unit"))
     for transaction in [*till.opening(chain.height + 200), *till.transactions(2, 200, chain.height + 200)]:
         assert {outcome.code for outcome in chain.block([transaction]).outcomes} == {"recorded"}
+
+
+def test_all_that_is_held_is_captured() -> None:
+    chain = Chain()
+    till = Till(chain.chain_id, "hospital-a", key_of("hospital-a/unit"))
+    for transaction in till.opening(chain.height + 200):
+        chain.block([transaction])
+    for transaction in till.captures(2, 100, chain.time_ms + 60_000, chain.height + 200):
+        assert [outcome.code for outcome in chain.block([transaction]).outcomes] == ["recorded"] * 200
+        (bundle,) = bundled([transaction], 1)
+        assert chain.body(bundle.looked_for, TransferBody).amount_fen > 0
+
+
+def test_all_orders_of_a_cashier_are_paid() -> None:
+    """Notice, order, payment, one after the other under one signature; what is looked for afterwards is the payment."""
+    chain = Chain()
+    cashier = Cashier(chain.chain_id, "hospital-a", key_of("hospital-a/unit"))
+    for transaction in cashier.transactions(2, 66, chain.time_ms + 60_000, chain.height + 200):
+        assert [outcome.code for outcome in chain.block([transaction]).outcomes] == ["recorded"] * 198
+        (bundle,) = bundled([transaction], 1)
+        paid = chain.body(bundle.looked_for, PaymentBody)
+        assert chain.body(keyspace.order("hospital-a", paid.order[0]), OrderBody).state == ORDER_PAID
 
 
 def test_a_run_is_compared_with_the_record_of_its_own_kind_of_processor() -> None:

@@ -97,7 +97,7 @@ class Errands(Asking):
         org, notice = self.notice()
         assert isinstance(notice, IssueNotice)
         total = sum(line.amount_fen for line in notice.lines)
-        held = self.loans.held(org)
+        held = self._held(org)
         if held is not None and self.draw.random() < 0.95:
             notice = replace(notice, holder=self.loans.holder_of(held))
         parts = [OrderPart("credit" if held else "alipay", total)]
@@ -106,6 +106,10 @@ class Errands(Asking):
         if held is None:
             return org, [notice, order, TakePayment(payment, order.order, 0, total, self.digest())]
         return org, [notice, order, self.loans.capture_of(held, order.order, 0, payment)]
+
+    def _held(self, org: str) -> Named | None:
+        """What a step of a visit is charged to; None: it is paid over a channel."""
+        return self.loans.held(org)
 
     # ── what is owed, and orders ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -292,7 +296,7 @@ class Errands(Asking):
         if payment is None:
             return None
         into = self.till.payments[payment].into
-        deposit = into[2] if into is not None else self.digest()
+        deposit = (into[2] if into is not None else b"") or self.digest()  # what a line promised lies in no deposit
         most = min(self.till.left(payment), self.whole.moves.at(into)) if into else 1
         return payment[0], RefundDeposit(self.named("refund"), deposit, payment[1], self.of(most), self.digest())
 

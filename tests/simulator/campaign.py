@@ -28,6 +28,8 @@ EXPECTED = (
     "L1 the same transaction again, through another node",
     "L3 one business number twice at once",
     "L5 a hold is captured",
+    "L5 CaptureCredit is recorded",
+    "L5 HoldCredit is recorded",
     "L5 PlaceOrder is recorded",
     "L5 RefundPayment is recorded",
     "L5 TakePayment is recorded",

@@ -115,6 +115,8 @@ class Clients:
             accounts = self.money.opening()
             last = keyspace.account(AccountRef(hospital, accounts[-1].account))
             self._until_recorded(hospital, accounts, last, 0)
+            lending, hold = self.wishes.lending_of(hospital, GENESIS_MS)
+            self._until_recorded(hospital, lending, keyspace.credit_hold(hospital, hold), 0)
         self._seal_later()
         if self.world.options.change_every_ms:
             self.world.after(self.world.spread(self.world.options.change_every_ms), self._change_something)

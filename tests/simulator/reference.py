@@ -74,6 +74,9 @@ class Reference:
     books: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
     money: Whole = field(default_factory=lambda: Whole(dict.fromkeys(HOSPITALS, "hospital")))
 
+    def __post_init__(self) -> None:
+        self.money.now = self.time_ms  # what is asked before the first block has dates of today, too
+
     def set_at(self, height: int) -> tuple[int, dict[str, bytes]]:
         """(epoch, members) that vote on a height."""
         return max((entry for entry in self.sets if entry[0] <= height), key=lambda entry: entry[0])
