@@ -341,7 +341,7 @@ def test_95_neither_score_nor_person_is_in_any_block_log_or_store(lending: Lendi
     assert len(operations) >= 2
     for operation in operations:
         fields = msgspec.structs.asdict(operation)
-        assert set(fields) == {"line", "product", "version", "until_ms", "approval"}
+        assert set(fields) == {"line", "product", "version", "until_ms", "approval", "hospitals"}
         assert encode(650) not in encode(operation)
     lending.network.down()
     home, texts = lending.network.directory, [PERSON, OTHER, shown_attestation(), ATTESTATION_NO]
