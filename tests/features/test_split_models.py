@@ -40,6 +40,7 @@ def stage(network: Network, tmp_path: Path) -> Stage:
     return stage
 
 
+@pytest.mark.waits
 def test_93_each_model_balances_to_the_fen(stage: Stage, network: Network, tmp_path: Path) -> None:
     admit_platform(stage)
     orders = []
@@ -115,6 +116,7 @@ def test_a_page_that_does_not_add_up_is_no_green_scene() -> None:
             verify_given(page | wrong, sample)
 
 
+@pytest.mark.waits
 def test_93_the_command_ends_with_0_and_says_that_it_balances(network: Network) -> None:
     """A network of its own, brought up and down by the command."""
     said = network.json("demo", "split", "--model", "region", timeout=180)

@@ -62,6 +62,7 @@ def code(network: Network, operation: Any, by: str = PLATFORM) -> str:
     return found
 
 
+@pytest.mark.waits
 def test_88_to_94_what_a_patient_paid_is_divided_among_who_shares_in_it(network: Network) -> None:
     """336.30: doctor 42.00, platform 18.00, supplier 264.30, courier 12.00; and everything that is none of it."""
     home = ("--home", str(network.home))
@@ -219,6 +220,7 @@ def clinic(network: Network) -> Iterator[Sharing]:
     network.stop("clinic-r")
 
 
+@pytest.mark.waits
 def test_88_to_94_a_platform_divides_what_a_patient_paid_at_its_own_gateway(clinic: Sharing) -> None:
     """336.30 as above, by people and over REST; each refusal with its status."""
     patient = Patient("示例甲")
@@ -290,6 +292,7 @@ def test_88_to_94_a_platform_divides_what_a_patient_paid_at_its_own_gateway(clin
     assert clinic.shown(f"/payment-orders/{name}/division")["free_fen"] == 0
 
 
+@pytest.mark.waits
 def test_90_66_shares_come_back_for_a_refund_and_the_auditor_follows_every_fen(network: Network) -> None:
     """A hospital's order, its bill reversed: what the doctor has not got any more he owes by name; Σ in = Σ out after each step."""
     hospital = Sharing(network, "hospital-a", "features-90h")
@@ -359,7 +362,7 @@ def near_midnight(tmp_path: Path) -> Iterator[tuple[Network, float]]:
         network.down()
 
 
-@pytest.mark.slow
+@pytest.mark.waits
 def test_91_a_banks_signed_balance_that_is_off_by_a_fen_is_a_finding(near_midnight: tuple[Network, float]) -> None:
     """Two hospitals with one bank: what it attests of the one is the ledger's sum, of the other a fen less."""
     network, midnight_s = near_midnight

@@ -21,6 +21,7 @@ def dues(lending: Lending, person: str, line: str) -> list[int]:  # noqa: F811
     return [due["amount_fen"] for due in page["dues"]]
 
 
+@pytest.mark.waits
 def test_97_the_days_debt_is_stated_at_the_products_minute_without_anybody(
     lending: Lending,  # noqa: F811
     tmp_path: Path,

@@ -107,6 +107,7 @@ def test_34_two_patients_ask_two_gateways_for_the_last_number(network: Network) 
     assert (page["free"], page["returned"]) == ({"app": [1]}, 1)
 
 
+@pytest.mark.waits
 def test_34_unpaid_it_is_back_in_the_pool_and_paid_it_is_confirmed(network: Network) -> None:
     """A minute to pay: by then the number is free again, without anybody's call; who pays has theirs, and the fee's bill."""
     schedule = published(network, "features-34-fee", fee_fen=5_000)
