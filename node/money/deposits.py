@@ -8,7 +8,7 @@ import msgspec
 
 from chain import keyspace
 from chain.codec import Digest, Wire
-from chain.operation import OpenDeposit, PayDeposit, PayFromDeposit, RefundDeposit, SettleDeposit
+from chain.operation import OpenDeposit, Operation, PayDeposit, PayFromDeposit, RefundDeposit, SettleDeposit
 from chain.records import COUNTED, AccountBody, DepositBody, PaymentBody
 from node.money.filing import Filing, parse_name
 from node.money.refunds import Paid, divide
@@ -66,14 +66,16 @@ class Deposits:
         return await self._filing.steps.carry_out([PayFromDeposit(name, payment, order, wish.part)])
 
     async def settle(self, wish: DepositSettlementWish, reader: Reader, target: str) -> Standing:
-        """In one step, with what is left going back: the newest voucher first."""
+        """In one step, with what is left going back: the newest voucher first. Once more for what a red bill, or a voucher that came
+        meanwhile, left on a settled one; `deposit_settled` where nothing is."""
         name = parse_name(target, "deposit_unknown")
-        deposit = await self._body(name)
-        if deposit.settled:
+        deposit, vouchers = await self._body(name), await self._vouchers(name)
+        shares = divide(vouchers, await self._left(deposit), "last_first")
+        if deposit.settled and not shares:
             raise ServiceRefused("deposit_settled")
         refunds: list[RefundDeposit] = []
-        for one, amount_fen in divide(await self._vouchers(name), await self._left(deposit), "last_first"):
-            refund = self._filing.names.of("deposit_refund", name, one.payment)
+        for one, amount_fen in shares:
+            refund = self._filing.names.of("deposit_refund", name, one.payment, one.left_fen)
             evidence = self._filing.names.of("refund_order", name, one.payment, amount_fen)
             refunds.append(RefundDeposit(refund, name, one.payment, amount_fen, evidence))
 
@@ -81,7 +83,8 @@ class Deposits:
             for one in refunds:
                 self._filing.rows.put_due("back", one.refund)
 
-        return await self._filing.steps.carry_out([SettleDeposit(name), *refunds], beside)
+        chain: list[Operation] = [*refunds] if deposit.settled else [SettleDeposit(name), *refunds]
+        return await self._filing.steps.carry_out(chain, beside)
 
     async def page(self, target: str, reader: Reader) -> dict[str, Any] | None:
         name = parse_name(target, "deposit_unknown")
