@@ -11,6 +11,7 @@ from chain.codec import Digest, Wire
 from chain.operation import OpenDeposit, Operation, PayDeposit, PayFromDeposit, RefundDeposit, SettleDeposit
 from chain.records import COUNTED, AccountBody, DepositBody, PaymentBody
 from node.money.filing import Filing, parse_name
+from node.money.orders import AT_THE_COUNTER
 from node.money.refunds import Paid, divide
 from node.money.requests import DepositPaymentWish, DepositSettlementWish, DepositUseWish, DepositWish
 from node.service import Page, Reader, ServiceRefused, Standing
@@ -42,7 +43,10 @@ class Deposits:
         )
 
     async def pay(self, wish: DepositPaymentWish, reader: Reader, target: str) -> Standing:
+        """The counter's word. Raises ServiceRefused `channel_differs` for what comes over a channel that says so itself."""
         name = parse_name(target, "deposit_unknown")
+        if wish.channel not in AT_THE_COUNTER:
+            raise ServiceRefused("channel_differs", f"{wish.channel} tells its payments itself", "/channel")
         names = self._filing.names
         payment = names.of("payment", wish.channel, wish.channel_no)
         evidence = names.of("receipt", wish.channel, wish.channel_no, reader.subject)

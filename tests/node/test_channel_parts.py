@@ -308,6 +308,10 @@ async def test_nobody_else_pays_into_a_deposit_nor_sees_it(counter: Counter) -> 
     ):
         with pytest.raises(ServiceRefused, match=code):
             await gateway.money.invite_top_up(wish, reader, target)
+    with pytest.raises(
+        ServiceRefused, match="channel_differs"
+    ):  # or the wallet's own notice of that number would be lost
+        await gateway.money.do(DepositPaymentWish("alipay", "2026030122001", 10), STAFF, name)
     await gateway.money.invite_top_up(TopUpWish("CZ-1", "alipay", 10), STAFF, name)
     with pytest.raises(ServiceRefused, match="business_no_conflict"):
         await gateway.money.invite_top_up(TopUpWish("CZ-1", "alipay", 11), STAFF, name)
