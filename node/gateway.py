@@ -257,6 +257,7 @@ class Gateway:
         )
         self.money = MoneyDesk(store, mac_key, storage_key, steps, self.issue, self._verify_hospital, channels or {})
         self._settling.on_paid = self.money.on_paid
+        self._settling.on_back = self.money.on_back
         self._settling.on_payment_refused = self.money.parts.on_payment_refused
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -278,6 +279,7 @@ class Gateway:
             "fee-follow": self.money.fees.run(),
             "debts": self.money.debts.run(),
             "channels": self.money.parts.run(),
+            "order-ends": self.money.ends.run(),
         }
         self._tasks = [asyncio.create_task(self._guard(name, part), name=name) for name, part in parts.items()]
         self._tasks.append(asyncio.create_task(self._watch_store(), name="watch-store"))

@@ -20,6 +20,7 @@ from chain.operation import (
     BindPayer,
     BookBill,
     CaptureCredit,
+    CloseOrder,
     DeliverBill,
     DisputeBill,
     EndKey,
@@ -31,6 +32,8 @@ from chain.operation import (
     PayFromDeposit,
     PrintPaper,
     PublishCatalogue,
+    RefundDeposit,
+    RefundPayment,
     ReportUnused,
     ReverseBill,
     SealBills,
@@ -126,6 +129,8 @@ class Settling:
         self.sender: Sender | None = None
         self.on_published: Callable[[], None] = lambda: None  # a catalogue of the hospital's own is recorded
         self.on_paid: Callable[[], None] = lambda: None  # a part of one of its orders is paid
+        # money is to go back, whichever gateway of the hospital said so
+        self.on_back: Callable[[CloseOrder | RefundPayment | RefundDeposit], None] = lambda operation: None
         self.on_payment_refused: Callable[[TakePayment | PayDeposit, str], None] = lambda operation, code: None
         self.stopped = ""  # why the ledger takes no bill of this hospital, as far as is known
         self.alarms: Counter[str] = Counter()  # outcome code -> how often; as few as the rules' codes
@@ -211,6 +216,8 @@ class Settling:
                 self.on_published()
             elif isinstance(operation, TakePayment | PayFromDeposit | CaptureCredit):
                 self.on_paid()
+            elif isinstance(operation, CloseOrder | RefundPayment | RefundDeposit):
+                self.on_back(operation)
         if digest in self._outbox.items:
             self._conclude(operation, digest, code, height)
 

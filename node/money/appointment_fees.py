@@ -97,7 +97,7 @@ class AppointmentFees:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            for name in self._filing.rows.due("confirm", AT_ONCE):
+            for name in self._filing.rows.due_in_turn("confirm", AT_ONCE):
                 await self._confirm(name)
             try:
                 async with asyncio.timeout(LOOK_S):

@@ -50,7 +50,7 @@ class BillFollow:
         """Until cancelled."""
         while True:
             for task, source in self._sources.items():
-                for name in self._rows.due(task, AT_ONCE):
+                for name in self._rows.due_in_turn(task, AT_ONCE):
                     await self._follow(task, source, name)
             try:
                 async with asyncio.timeout(LOOK_S):

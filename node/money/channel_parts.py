@@ -19,6 +19,7 @@ from chain.operation import (
     CloseOrder,
     Operation,
     PayDeposit,
+    RefundDeposit,
     RefundPayment,
     TakePayment,
     TakeStray,
@@ -149,6 +150,8 @@ class ChannelParts:
                 raise ServiceRefused("invalid_value", str(error), "/subject") from None
             self._put("part", name, private)
             self._filing.rows.put_due("part", name)
+            if not private.is_deposit:
+                self._filing.rows.put_due("order", private.order, private.expires_ms)
             await self._filing.rows.flushed()
         try:
             invitation = await channel.pay(private.request())
@@ -238,6 +241,13 @@ class ChannelParts:
         if private is not None:
             self._take_stray(operation.payment, private, paid)
 
+    def on_refunded(self, operation: RefundPayment | RefundDeposit) -> None:
+        """A block has recorded it, whichever gateway of the hospital asked: who heard of the payment gives it back."""
+        rows = self._filing.rows
+        if rows.get("payment", operation.payment) is not None and rows.get("refunded", operation.refund) is None:
+            rows.put_due("back", operation.refund)
+            self._wake.set()
+
     def _take_stray(self, payment: bytes, private: PartPrivate, paid: PaidPrivate) -> None:
         operation = TakeStray(payment, private.order, private.channel, paid.amount_fen, paid.evidence)
         if self._filing.rows.get("payment", payment) is None:
@@ -255,7 +265,7 @@ class ChannelParts:
         """Until cancelled."""
         while True:
             for task, do in (("part", self._watch), ("stray", self._give_back), ("back", self._refund)):
-                for name in self._filing.rows.due(task, AT_ONCE):
+                for name in self._filing.rows.due_in_turn(task, AT_ONCE):
                     await self._try(do, name)
             try:
                 async with asyncio.timeout(LOOK_S):
@@ -303,17 +313,8 @@ class ChannelParts:
     async def _close(self, order: bytes) -> None:
         """When unpaid: its notices are owed again."""
         body = await self._filing.steps.body(keyspace.order(self._organisation, order), OrderBody)
-        if body is None or body.state != ORDER_OPEN:
-            return
-        strays = [payment for part in body.parts for payment in part.payment]
-        rows = self._filing.rows
-        kept = [payment for payment in strays if rows.get("payment", payment) is not None]
-
-        def keep() -> None:
-            for payment in kept:
-                rows.put_due("stray", payment)
-
-        await self._filing.steps.carry_out([CloseOrder(order, "unpaid")], keep)
+        if body is not None and body.state == ORDER_OPEN:
+            await self._filing.steps.carry_out([CloseOrder(order, "unpaid")])
 
     async def _give_back(self, payment: bytes) -> None:
         """A stray payment: the ledger first, then the channel."""
@@ -340,7 +341,9 @@ class ChannelParts:
         if body is None:
             return
         row = self._filing.rows.get("payment", body.payment)
-        if row is None:  # it came over the counter, and goes back there
+        if (
+            row is None
+        ):  # it came over the counter, and goes back there; or another gateway heard of it, and gives it back
             self._filing.rows.done("back", name)
             return
         paid = self._filing.rows.private("payment", body.payment, row, PaidPrivate)

@@ -8,9 +8,10 @@ import msgspec
 
 from chain import keyspace
 from chain.codec import Digest, Wire
-from chain.operation import OpenDeposit, PayDeposit, PayFromDeposit, RefundDeposit, SettleDeposit
+from chain.operation import OpenDeposit, Operation, PayDeposit, PayFromDeposit, RefundDeposit, SettleDeposit
 from chain.records import COUNTED, AccountBody, DepositBody, PaymentBody
 from node.money.filing import Filing, parse_name
+from node.money.orders import AT_THE_COUNTER
 from node.money.refunds import Paid, divide
 from node.money.requests import DepositPaymentWish, DepositSettlementWish, DepositUseWish, DepositWish
 from node.service import Page, Reader, ServiceRefused, Standing
@@ -42,7 +43,10 @@ class Deposits:
         )
 
     async def pay(self, wish: DepositPaymentWish, reader: Reader, target: str) -> Standing:
+        """The counter's word. Raises ServiceRefused `channel_differs` for what comes over a channel that says so itself."""
         name = parse_name(target, "deposit_unknown")
+        if wish.channel not in AT_THE_COUNTER:
+            raise ServiceRefused("channel_differs", f"{wish.channel} tells its payments itself", "/channel")
         names = self._filing.names
         payment = names.of("payment", wish.channel, wish.channel_no)
         evidence = names.of("receipt", wish.channel, wish.channel_no, reader.subject)
@@ -66,14 +70,16 @@ class Deposits:
         return await self._filing.steps.carry_out([PayFromDeposit(name, payment, order, wish.part)])
 
     async def settle(self, wish: DepositSettlementWish, reader: Reader, target: str) -> Standing:
-        """In one step, with what is left going back: the newest voucher first."""
+        """In one step, with what is left going back: the newest voucher first. Once more for what a red bill, or a voucher that came
+        meanwhile, left on a settled one; `deposit_settled` where nothing is."""
         name = parse_name(target, "deposit_unknown")
-        deposit = await self._body(name)
-        if deposit.settled:
+        deposit, vouchers = await self._body(name), await self._vouchers(name)
+        shares = divide(vouchers, await self._left(deposit), "last_first")
+        if deposit.settled and not shares:
             raise ServiceRefused("deposit_settled")
         refunds: list[RefundDeposit] = []
-        for one, amount_fen in divide(await self._vouchers(name), await self._left(deposit), "last_first"):
-            refund = self._filing.names.of("deposit_refund", name, one.payment)
+        for one, amount_fen in shares:
+            refund = self._filing.names.of("deposit_refund", name, one.payment, one.left_fen)
             evidence = self._filing.names.of("refund_order", name, one.payment, amount_fen)
             refunds.append(RefundDeposit(refund, name, one.payment, amount_fen, evidence))
 
@@ -81,7 +87,8 @@ class Deposits:
             for one in refunds:
                 self._filing.rows.put_due("back", one.refund)
 
-        return await self._filing.steps.carry_out([SettleDeposit(name), *refunds], beside)
+        chain: list[Operation] = [*refunds] if deposit.settled else [SettleDeposit(name), *refunds]
+        return await self._filing.steps.carry_out(chain, beside)
 
     async def page(self, target: str, reader: Reader) -> dict[str, Any] | None:
         name = parse_name(target, "deposit_unknown")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import date
 from typing import Any, BinaryIO
 
+from chain.operation import CloseOrder, RefundDeposit, RefundPayment
 from node.channels.channel import Channel
 from node.channels.errors import ChannelError, ChannelRefused, StatementNotReady
 from node.gateway_store import GatewayStore
@@ -23,6 +24,7 @@ from node.money.deposits import Deposits
 from node.money.filing import Filing
 from node.money.names import Names
 from node.money.notices import Notices, VerifyHospital
+from node.money.order_ends import OrderEnds
 from node.money.orders import Orders
 from node.money.our_lines import OurLines
 from node.money.payees import Payees
@@ -114,6 +116,7 @@ class MoneyDesk:
         self.channels = channels
         self.parts = ChannelParts(self.filing, channels)
         self.parts.on_voucher = deposits.add_voucher
+        self.ends = OrderEnds(self.filing, self.parts.look_now)
         self.top_ups = TopUps(self.filing, self.parts)
         holds = CreditHolds(self.filing)
         agreements, self.charges = Agreements(self.filing, holds), Charges(self.filing, holds)
@@ -244,6 +247,13 @@ class MoneyDesk:
         self.follow.look_now()
         self.fees.look_now()
         self.parts.look_now()
+
+    def on_back(self, operation: CloseOrder | RefundPayment | RefundDeposit) -> None:
+        """A block has recorded that money is to go back."""
+        if isinstance(operation, CloseOrder):
+            self.ends.on_closed(operation)
+        else:
+            self.parts.on_refunded(operation)
 
     async def show(self, kind: str, target: str, reader: Reader) -> dict[str, Any] | None:
         """None where there is nothing, or nothing for the reader. Raises ServiceRefused with the kind's `…_unknown`."""

@@ -26,8 +26,13 @@ class Orders:
         notices = sorted({bytes.fromhex(notice) for notice in wish.notices})
         parts = [OrderPart(part.channel, part.amount_fen) for part in wish.parts]
         until_ms = self._filing.steps.now_ms() + wish.minutes * MINUTE_MS
+        rows, own = self._filing.rows, self._filing.names.of("order", wish.order_no)
         return await self._filing.file(
-            "order", wish.order_no, wish, lambda name: [PlaceOrder(name, notices, parts, until_ms)]
+            "order",
+            wish.order_no,
+            wish,
+            lambda name: [PlaceOrder(name, notices, parts, until_ms)],
+            beside=lambda: rows.put_due("order", own, until_ms),
         )
 
     async def take(self, wish: PaymentWish, reader: Reader, target: str) -> Standing:

@@ -4,7 +4,7 @@ Keys of the gateway's store, under `MONEY_ROWS`:
   n kind name -> MoneyRow        kind is one byte of KINDS, name 32 bytes
   h holder kind sequence name -> nothing      what is of a patient, in the order of its making
   y channel day sequence name -> nothing      payments and refunds that a channel told of on a day
-  d task name -> nothing, or Since    what the gateway has still to do by itself; task is one byte of TASKS
+  d task name -> nothing, or Since    what the gateway has still to do by itself (an order: until when it is open); task is one byte of TASKS
   l task -> Since                until when such things were looked after
 """
 
@@ -52,7 +52,7 @@ KINDS = {
 # what a gateway does by itself until it is done
 TASKS = {
     name: bytes([number])
-    for number, name in enumerate(("bill", "part", "stray", "back", "visit", "confirm", "debt"), 1)
+    for number, name in enumerate(("bill", "part", "stray", "back", "visit", "confirm", "debt", "order"), 1)
 }
 
 
@@ -75,6 +75,7 @@ class Since(Wire, frozen=True):
 class MoneyRows:
     def __init__(self, store: GatewayStore, box: PrivateBox) -> None:
         self._store, self._box = store, box
+        self._turns: dict[str, bytes] = {}  # task -> the key after which its next turn begins
 
     def get(self, kind: str, name: bytes) -> MoneyRow | None:
         return self._store.get(_row_key(kind, name), MoneyRow)
@@ -105,6 +106,15 @@ class MoneyRows:
     def due(self, task: str, limit: int) -> list[bytes]:
         prefix = MONEY_ROWS + b"d" + TASKS[task]
         return [key[len(prefix) :] for key in self._store.keys(prefix, b"", limit)]
+
+    def due_in_turn(self, task: str, limit: int) -> list[bytes]:
+        """Each time the next ones, in a round: what stays due holds up nothing that lies behind it."""
+        prefix, after = MONEY_ROWS + b"d" + TASKS[task], self._turns.get(task, b"")
+        keys = self._store.keys(prefix, after, limit)
+        if after and len(keys) < limit:
+            keys += [key for key in self._store.keys(prefix, b"", limit - len(keys)) if key <= after]
+        self._turns[task] = keys[-1] if len(keys) == limit else b""
+        return [key[len(prefix) :] for key in keys]
 
     def put_due(self, task: str, name: bytes, since_ms: int | None = None) -> None:
         value = b"" if since_ms is None else Since(since_ms)

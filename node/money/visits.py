@@ -13,7 +13,16 @@ import msgspec
 from chain import keyspace
 from chain.bill import PaymentParts
 from chain.codec import Digest, Wire
-from chain.operation import CloseVisit, HoldCredit, LineRef, OpenVisit, Operation, ReleaseCredit, StampVisit
+from chain.operation import (
+    CloseVisit,
+    HoldCredit,
+    LineRef,
+    OpenVisit,
+    Operation,
+    ReleaseCredit,
+    StampVisit,
+    operation_digest,
+)
 from chain.records import AgreementBody, NoticeBody, OrderBody, VisitBody
 from node.money.credit_holds import HOUR_MS, CreditHolds, HoldPrivate
 from node.money.filing import Filing, parse_name
@@ -54,12 +63,14 @@ class Visits:
         hold = names.of("hold", "visit", wish.visit_no) if wish.agreement is not None else b""
         line = await self._line(holder, wish.agreement) if wish.agreement is not None else None
         until_ms = filing.steps.now_ms() + wish.hours * HOUR_MS
+        digests: list[bytes] = []  # of the chain, which is the hold's too
 
         def make(name: bytes) -> list[Operation]:
-            opened = OpenVisit(name, wish.kind, holder, appointment, wish.cap_fen, declared, at_ms)
-            if line is None:
-                return [opened]
-            return [HoldCredit(hold, holder, line, wish.cap_fen, until_ms, [name], declared), opened]
+            chain: list[Operation] = [OpenVisit(name, wish.kind, holder, appointment, wish.cap_fen, declared, at_ms)]
+            if line is not None:
+                chain.insert(0, HoldCredit(hold, holder, line, wish.cap_fen, until_ms, [name], declared))
+            digests.extend(operation_digest(one) for one in chain)
+            return chain
 
         def beside() -> None:
             if wish.agreement is None or line is None:
@@ -67,7 +78,7 @@ class Visits:
             private = HoldPrivate(bytes.fromhex(wish.agreement), line.lender, wish.declared_by)
             sealed = filing.rows.sealed("hold", hold, private)
             now_ms, sequence = filing.steps.now_ms(), filing.next_sequence()
-            filing.rows.put("hold", hold, MoneyRow(wish.visit_no, bytes(32), [], holder, now_ms, sequence, sealed))
+            filing.rows.put("hold", hold, MoneyRow(wish.visit_no, bytes(32), digests, holder, now_ms, sequence, sealed))
 
         private = VisitPrivate(
             [payer.name, payer.type, payer.id_type, payer.id_number], wish.declared_by, hold, [], b""

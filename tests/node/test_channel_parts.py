@@ -31,6 +31,8 @@ from node.money.requests import (
     DepositSettlementWish,
     DepositWish,
     InvitationWish,
+    PaymentWish,
+    RefundWish,
 )
 from node.money.top_up_requests import TopUpWish
 from node.service import ServiceRefused
@@ -308,6 +310,10 @@ async def test_nobody_else_pays_into_a_deposit_nor_sees_it(counter: Counter) -> 
     ):
         with pytest.raises(ServiceRefused, match=code):
             await gateway.money.invite_top_up(wish, reader, target)
+    with pytest.raises(
+        ServiceRefused, match="channel_differs"
+    ):  # or the wallet's own notice of that number would be lost
+        await gateway.money.do(DepositPaymentWish("alipay", "2026030122001", 10), STAFF, name)
     await gateway.money.invite_top_up(TopUpWish("CZ-1", "alipay", 10), STAFF, name)
     with pytest.raises(ServiceRefused, match="business_no_conflict"):
         await gateway.money.invite_top_up(TopUpWish("CZ-1", "alipay", 11), STAFF, name)
@@ -319,3 +325,77 @@ async def test_nobody_else_pays_into_a_deposit_nor_sees_it(counter: Counter) -> 
 
 async def _is_left(gateway: Gateway, name: str, amount_fen: int) -> bool:
     return bool((await shown(gateway, "deposit", name))["balance_fen"] == amount_fen)
+
+
+# ── orders that come to nothing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def half_paid(counter: Counter) -> tuple[str, str, Any]:
+    """(notice, order, the wallet's sale): the wallet has paid its part, the cash has not come."""
+    name, asked = await counter.asked("1", wechat=6_000, cash=4_000)
+    sale = counter.side("wechat").payer_pays((await counter.invited(asked))["order_no"])
+    await soon(lambda: counter.codes(TakePayment) == ["recorded"])
+    return name, asked, sale
+
+
+async def test_what_a_wallet_paid_of_an_order_that_the_counter_closes_goes_back(counter: Counter) -> None:
+    name, asked, sale = await half_paid(counter)
+    await done(counter.gateway, ClosureWish("patient_left"), asked)
+    await soon(lambda: sum(refund.amount_fen for refund in sale.refunds.values()) == 6_000)
+    assert (await shown(counter.gateway, "notice", name))["state"] == "owed"
+    await soon(lambda: counter.gateway.money.rows_kept.due("order", 9) == [])
+
+
+async def test_another_gateway_closes_it_and_the_one_that_heard_of_the_payment_gives_it_back(counter: Counter) -> None:
+    _name, asked, sale = await half_paid(counter)
+    counter.province.channels = {}
+    other = await counter.province.start("hospital-a-2")
+    await done(other, ClosureWish("patient_left"), asked)
+    await soon(lambda: sum(refund.amount_fen for refund in sale.refunds.values()) == 6_000)
+    assert set(counter.codes(RefundPayment)) <= {"recorded", "already_recorded"}
+
+
+async def test_an_order_of_which_one_part_never_came_is_closed_in_time(counter: Counter) -> None:
+    name, asked, sale = await half_paid(counter)
+    counter.province.now_ms += 31 * 60_000
+    await soon(lambda: sum(refund.amount_fen for refund in sale.refunds.values()) == 6_000)
+    assert (await shown(counter.gateway, "order", asked))["state"] == "closed"
+    assert (await shown(counter.gateway, "notice", name))["state"] == "owed"
+
+
+async def test_an_order_that_nobody_paid_is_closed_and_its_notice_can_be_paid_otherwise(counter: Counter) -> None:
+    name, _asked = await counter.asked("1", cash=10_000)
+    counter.province.now_ms += 31 * 60_000
+
+    async def is_owed() -> bool:
+        return bool((await shown(counter.gateway, "notice", name))["state"] == "owed")
+
+    await soon(is_owed)
+    await done(counter.gateway, order("ZF-2", name, card=10_000))
+
+
+async def test_what_a_counter_took_of_an_order_waits_for_people(counter: Counter) -> None:
+    _name, asked = await counter.asked("1", wechat=6_000, cash=4_000)
+    await done(counter.gateway, PaymentWish(1, "receipt 1", 4_000), asked)
+    counter.province.now_ms += 31 * 60_000
+    await counter.gateway.money.ends.look()
+    assert (await shown(counter.gateway, "order", asked))["state"] == "open"
+    await done(counter.gateway, ClosureWish("patient_left"), asked)
+    await soon(lambda: counter.codes(RefundPayment) == ["recorded"])
+
+
+async def test_a_refund_that_another_gateway_asked_for_is_given_back_by_who_heard_of_the_payment(
+    counter: Counter,
+) -> None:
+    name, asked = await counter.asked("1", wechat=10_000)
+    sale = counter.side("wechat").payer_pays((await counter.invited(asked))["order_no"])
+    bill = await billed(counter.gateway, name)
+    counter.province.channels = {}
+    other = await counter.province.start("hospital-a-2")
+    red = await counter.gateway.reverse(bill, "wrong payer", "cashier", None)
+    assert red.bill_id is not None
+    await counter.gateway.wait(red, PATIENCE_S, "recorded")
+    await done(other, RefundWish(), red.bill_id)
+    await soon(lambda: sum(refund.amount_fen for refund in sale.refunds.values()) == 10_000)
+    await soon(lambda: counter.gateway.money.rows_kept.due("back", 9) == [])
+    await soon(lambda: other.money.rows_kept.due("back", 9) == [])

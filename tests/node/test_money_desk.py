@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from chain.bill import Charge, Payer
 from node.gateway import Gateway
 from node.identity import Identity
+from node.money import bill_follow
 from node.money.requests import (
     ClosureWish,
     DepositPaymentWish,
@@ -211,3 +212,31 @@ async def test_a_gateway_that_was_gone_in_between_lets_the_bill_follow(province:
     again.begin()
     bill = await billed(again, name)
     assert [bill] == [operation.bill for operation in province.recorded_bills()]
+
+
+async def test_what_a_red_bill_leaves_on_a_settled_deposit_goes_back_too(gateway: Gateway) -> None:
+    """Settled again, for that alone."""
+    deposit = await done(gateway, DepositWish("YJ-1", WEI))
+    await done(gateway, DepositPaymentWish("card", "slip 1", 300_000), deposit)
+    name = await done(gateway, notice(ward=320))
+    asked = await done(gateway, order("ZF-1", name, deposit=320))
+    await done(gateway, DepositUseWish(asked, 0), deposit)
+    bill = await billed(gateway, name)
+    await done(gateway, DepositSettlementWish(), deposit)
+    red = await gateway.wait(await gateway.reverse(bill, "wrong ward", "cashier", None), PATIENCE_S, "recorded")
+    assert red.bill_id is not None
+    await done(gateway, RefundWish(), red.bill_id)
+    assert (await shown(gateway, "deposit", deposit))["balance_fen"] == 320
+    await done(gateway, DepositSettlementWish(), deposit)
+    page = await shown(gateway, "deposit", deposit)
+    assert (page["balance_fen"], page["vouchers"][0]["refunded_fen"]) == (0, 300_000)
+    assert await refused(gateway, DepositSettlementWish(), deposit) == "deposit_settled"
+
+
+async def test_notices_that_nobody_pays_hold_up_no_bill(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are owed, and wherever the paid one lies among them."""
+    monkeypatch.setattr(bill_follow, "AT_ONCE", 2)
+    names = sorted([await done(gateway, notice(f"JF-{number}")) for number in range(5)])
+    asked = await done(gateway, order("ZF-1", names[-1], cash=10_000))
+    await done(gateway, PaymentWish(0, "receipt 1", 10_000), asked)
+    await billed(gateway, names[-1])

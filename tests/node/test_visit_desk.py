@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from chain.bill import Charge, Payer
-from chain.operation import ANSWERED_MAX, LineRef, RepayLine, TakePayment
+from chain.operation import ANSWERED_MAX, EndLine, LineRef, RepayLine, TakePayment
 from node.gateway import Gateway
 from node.money.requests import (
     CardWish,
@@ -303,3 +303,22 @@ async def test_the_other_gateway_stamps_and_does_not_charge(credit: Credit) -> N
     assert ([stamp["step"] for stamp in page["stamps"]], "visit_no" in page) == (["registered", "called"], False)
     for wish in (charge("JF-1", 100, card=CardWish("slip 1", 100)), CloseWish()):
         assert await refused(other, wish, name) == "visit_unknown"
+
+
+async def test_what_is_held_for_a_visit_is_told_of_before_it_is_recorded(credit: Credit) -> None:
+    """And says why where the ledger refused it."""
+    gateway = credit.gateway
+    signed = await credit.agreed(credit.lend())
+    credit.province.hold()
+    name = ((await gateway.money.do(visit(agreement=signed), STAFF)).resource or "").rpartition("/")[2]
+    hold = (await shown(gateway, "visit", name))["hold"]
+    assert (await shown(gateway, "hold", hold))["state"] == "queued"
+    (mine,) = (await gateway.money.rows("agreement", patient(WEI), None, 9)).data
+    assert [held["state"] for held in mine["holds"]] == ["queued"]
+    assert credit.province.run(LENDER, EndLine(mac("line"), "lender_asked")) == ["recorded"]
+    credit.province.go_on()
+
+    async with asyncio.timeout(PATIENCE_S):
+        while (page := await shown(gateway, "hold", hold))["state"] == "queued":  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.01)
+    assert (page["state"], page["code"]) == ("refused", "line_ended")
