@@ -140,9 +140,7 @@ class ChannelParts:
     async def offer(self, name: bytes, private: PartPrivate) -> dict[str, Any]:
         """Let the channel invite its payer. Raises ServiceRefused `invalid_value`, `channel_unknown`, `channel_unreachable`,
         `channel_refused`."""
-        channel = self._channels.get(private.channel)
-        if channel is None:
-            raise ServiceRefused("channel_unknown", f"this gateway has no channel {private.channel}")
+        channel = self._channel(private)
         if private != self.known(name):  # it is on the disk before the channel hears of it
             try:
                 private.request()
@@ -221,6 +219,7 @@ class ChannelParts:
             self._put("payment", payment, paid, operation_digest(operation))
             rows.put_day(private.channel, self._day(paid.time_ms), payment)
             rows.done("part", part)
+            self._asked_ms.pop(part, None)
 
         try:
             await self._filing.steps.carry_out([operation], keep)
@@ -254,6 +253,7 @@ class ChannelParts:
             self._filing.rows.put_day(private.channel, self._day(paid.time_ms), payment)
         self._put("payment", payment, paid, operation_digest(operation))
         self._filing.rows.done("part", paid.part)
+        self._asked_ms.pop(paid.part, None)
         self._filing.rows.put_due("stray", payment)
         self._filing.steps.keep(operation)
         log.warning("payment_goes_back", channel=private.channel)
@@ -291,9 +291,9 @@ class ChannelParts:
     async def _watch(self, name: bytes) -> None:
         """A part whose notice has not come: asked for now and then, closed with its order when the time is over."""
         private = self.known(name)
-        channel = self._channels.get(private.channel) if private is not None else None
-        if private is None or channel is None:
+        if private is None:
             return
+        channel = self._channel(private)
         now_ms = self._filing.steps.now_ms()
         is_over = now_ms >= private.expires_ms
         if not is_over and now_ms - self._asked_ms.setdefault(name, private.placed_ms) < ASKED_AGAIN_MS:
@@ -309,6 +309,13 @@ class ChannelParts:
         else:
             return
         self._asked_ms.pop(name, None)
+
+    def _channel(self, private: PartPrivate) -> Channel:
+        """Raises ServiceRefused `channel_unknown`; of a part that waits: it was taken out of the configuration meanwhile."""
+        channel = self._channels.get(private.channel)
+        if channel is None:
+            raise ServiceRefused("channel_unknown", f"this gateway has no channel {private.channel}")
+        return channel
 
     async def _close(self, order: bytes) -> None:
         """When unpaid: its notices are owed again."""
@@ -348,9 +355,9 @@ class ChannelParts:
             return
         paid = self._filing.rows.private("payment", body.payment, row, PaidPrivate)
         private = self.known(paid.part)
-        channel = self._channels.get(private.channel) if private is not None else None
-        if private is None or channel is None:
+        if private is None:
             return
+        channel = self._channel(private)
         asked = RefundRequest(refund_no(name), paid.trade_no, body.amount_fen, body.time_ms)
         state = await channel.refund(private.request(), asked)
         if state.state != SUCCESS:

@@ -22,6 +22,7 @@ from node.money.requests import NoticeBill, NoticeLine, NoticeWish, WithdrawalWi
 from node.service import Page, Reader, ServiceRefused, Standing
 
 VerifyHospital = Callable[[], Awaitable[None]]  # raises ServiceRefused `issuer_not_entitled`
+BUSINESS_NO_MAX = 50  # characters
 DUE_MS = 7 * DAY_MS  # where the hospital does not say
 STATES = {OWED: "owed", IN_ORDER: "in_order", SETTLED: "settled", NOT_OWED: "withdrawn"}
 
@@ -168,7 +169,7 @@ def bill_request(
     name, kind, id_type, id_number = payer
     return BillRequest(
         kind=wanted.kind,
-        business_no=number[:50],
+        business_no=business_no(number),
         business_time=utc_moment(time_ms),
         place_code=wanted.place_code,
         payer=Payer(name, kind, id_type, id_number),  # type: ignore[arg-type]
@@ -183,6 +184,14 @@ def bill_request(
         checker=wanted.checker,
         remark=wanted.remark,
     )
+
+
+def business_no(number: str) -> str:
+    """Of a notice's or a visit's bill: its number, a longer one than bills have by its beginning and a digest of all of it."""
+    if len(number) <= BUSINESS_NO_MAX:
+        return number
+    end = digest(MONEY, ["business_no", number]).hex()[:16]
+    return f"{number[: BUSINESS_NO_MAX - 17]}-{end}"
 
 
 def payment_parts(order: OrderBody, total_fen: int) -> PaymentParts:
@@ -204,7 +213,9 @@ def parse_moment(text: str, pointer: str) -> int:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None or "T" not in text:
             raise ValueError
-        return round(moment.timestamp() * 1000)
+        time_ms = round(moment.timestamp() * 1000)
+        datetime.fromtimestamp(time_ms / 1000, UTC)  # it is shown in UTC, where its year may be another one
+        return time_ms
     except (ValueError, OverflowError):
         raise ServiceRefused("invalid_time", "a moment as 2026-12-31T23:59:59+08:00", pointer) from None
 

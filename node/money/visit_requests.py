@@ -117,5 +117,5 @@ class VisitChargeWish(Wish, frozen=True):
 class CloseWish(Wish, frozen=True):
     """It is over: what is held and was not needed is free again."""
 
-    bill: NoticeBill | None = None  # over all its charges; none where nothing was charged
+    bill: NoticeBill | None = None  # over all its charges, less what went back; none where nothing is left
     at: Moment = ""  # else now

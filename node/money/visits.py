@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from chain import keyspace
 from chain.bill import PaymentParts
@@ -23,7 +24,7 @@ from chain.operation import (
     StampVisit,
     operation_digest,
 )
-from chain.records import AgreementBody, NoticeBody, OrderBody, VisitBody
+from chain.records import AgreementBody, NoticeBody, OrderBody, PartBody, PaymentBody, VisitBody
 from node.money.credit_holds import HOUR_MS, CreditHolds, HoldPrivate
 from node.money.filing import Filing, parse_name
 from node.money.notices import FollowingBill, bill_request, parse_moment, payment_parts, utc_moment
@@ -96,17 +97,23 @@ class Visits:
         _, private = self.kept(name)
         body = await self.body(name)
         self._verify_nothing_pending(private)
-        charged = sum(charge.amount_fen for charge in wish.bill.charges) if wish.bill is not None else 0
-        if charged != body.charged_fen and not body.closed_ms:
-            raise ServiceRefused("sum_mismatch", f"{body.charged_fen} fen were charged", "/bill/charges")
+        billed_fen = sum(charge.amount_fen for charge in wish.bill.charges) if wish.bill is not None else 0
+        if not body.closed_ms:
+            left_fen = sum(paid.total_fen for _, paid in await self._paid(body))
+            if billed_fen != left_fen:
+                raise ServiceRefused(
+                    "sum_mismatch", f"{left_fen} fen are left of what was charged and paid", "/bill/charges"
+                )
         chain: list[Operation] = [CloseVisit(name, self._at(wish.at))]
         if private.hold and await self._holds.left_fen(private.hold) is not None:
             held = await self._holds.body(private.hold)
             chain.insert(0, ReleaseCredit(private.hold, held.line.lender, "visit_over"))
 
         def keep() -> None:
+            row, now = self.kept(name)
+            if now.charges != private.charges:  # one more was asked for meanwhile
+                raise ServiceRefused("charge_pending")
             if wish.bill is not None:
-                row, now = self.kept(name)
                 self.keep(name, row, msgspec.structs.replace(now, bill=msgspec.json.encode(wish.bill)))
                 filing.rows.put_due("visit", name)
 
@@ -160,14 +167,13 @@ class Visits:
         body = await self._filing.steps.body(keyspace.visit(self._organisation, name), VisitBody)
         if body is None or not body.closed_ms or not private.bill:
             return None, "open"
-        orders = [await self._order(order) for order in body.orders]
-        names = [notice for order in orders for notice in order.notices]
-        notices = [await self._notice(notice) for notice in names]
-        if any(notice.bill for notice in notices):
+        paid = await self._paid(body)
+        if any(notice.bill for notice, _ in paid) or not paid:
             return None, "never"
         wanted = msgspec.json.decode(private.bill, type=NoticeBill)
-        total_fen = sum(notice.total_fen for notice in notices)
-        parts = [payment_parts(order, order.total_fen) for order in orders]
+        names = [notice for _, order in paid for notice in order.notices]
+        total_fen = sum(order.total_fen for _, order in paid)
+        parts = [payment_parts(order, order.total_fen) for _, order in paid]
         payments = PaymentParts(
             sum(part.insurance_fund_fen for part in parts),
             sum(part.personal_account_fen for part in parts),
@@ -176,6 +182,25 @@ class Visits:
         )
         request = bill_request(wanted, row.number, body.closed_ms, private.payer, total_fen, payments)
         return FollowingBill(request, names), ""
+
+    async def _paid(self, body: VisitBody) -> list[tuple[NoticeBody, OrderBody]]:
+        """Of each charge its notice and its order, the order with what has not gone back of each part; without those of which all has."""
+        found: list[tuple[NoticeBody, OrderBody]] = []
+        for name in body.orders:
+            order = await self._order(name)
+            parts = [replace(part, amount_fen=await self._left_fen(part)) for part in order.parts]
+            total_fen = sum(part.amount_fen for part in parts)
+            if total_fen:
+                order = replace(order, parts=parts, total_fen=total_fen)
+                found.append((await self._notice(order.notices[0]), order))  # a charge is one notice
+        return found
+
+    async def _left_fen(self, part: PartBody) -> int:
+        bodies = [
+            await self._filing.steps.body(keyspace.payment(self._organisation, payment), PaymentBody)
+            for payment in part.payment
+        ]
+        return sum(body.amount_fen - body.refunded_fen for body in bodies if body is not None)
 
     async def _order(self, name: bytes) -> OrderBody:
         body = await self._filing.steps.body(keyspace.order(self._organisation, name), OrderBody)

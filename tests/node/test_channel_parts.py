@@ -355,6 +355,31 @@ async def test_another_gateway_closes_it_and_the_one_that_heard_of_the_payment_g
     assert set(counter.codes(RefundPayment)) <= {"recorded", "already_recorded"}
 
 
+async def test_a_refund_waits_for_a_channel_that_was_taken_out_and_says_so(counter: Counter) -> None:
+    _name, asked, sale = await half_paid(counter)
+    channels = counter.gateway.money.parts._channels
+    kept, parts = dict(channels), counter.gateway.money.parts
+    channels.clear()  # type: ignore[attr-defined]
+    await done(counter.gateway, ClosureWish("patient_left"), asked)
+    await soon(lambda: set(parts.failed.values()) == {"channel_unknown"})
+    assert not sale.refunds
+    channels.update(kept)  # type: ignore[attr-defined]
+    await soon(lambda: sum(refund.amount_fen for refund in sale.refunds.values()) == 6_000)
+    await soon(lambda: parts.failed == {})
+
+
+async def test_nothing_is_remembered_of_a_part_that_is_paid(counter: Counter) -> None:
+    """When it was asked for last, that is: it lies in memory."""
+    parts = counter.gateway.money.parts
+    _name, asked = await counter.asked("1", wechat=10_000)
+    invitation = await counter.invited(asked)
+    parts.look_now()
+    await soon(lambda: len(parts._asked_ms) == 1)
+    counter.side("wechat").payer_pays(invitation["order_no"])
+    await soon(lambda: _is_paid(counter.gateway, asked))
+    assert parts._asked_ms == {}
+
+
 async def test_an_order_of_which_one_part_never_came_is_closed_in_time(counter: Counter) -> None:
     name, asked, sale = await half_paid(counter)
     counter.province.now_ms += 31 * 60_000

@@ -240,3 +240,22 @@ async def test_notices_that_nobody_pays_hold_up_no_bill(gateway: Gateway, monkey
     asked = await done(gateway, order("ZF-1", names[-1], cash=10_000))
     await done(gateway, PaymentWish(0, "receipt 1", 10_000), asked)
     await billed(gateway, names[-1])
+
+
+async def test_numbers_that_differ_in_their_last_letter_have_a_bill_each(gateway: Gateway) -> None:
+    """A notice's number may be longer than a bill's."""
+    bills = set()
+    for number in ("N" * 63 + "1", "N" * 63 + "2"):
+        name = await done(gateway, notice(number))
+        asked = await done(gateway, order(f"ZF-{number[-1]}", name, cash=10_000))
+        await done(gateway, PaymentWish(0, f"receipt {number[-1]}", 10_000), asked)
+        bills.add(await billed(gateway, name))
+    assert len(bills) == 2
+
+
+async def test_a_moment_that_cannot_be_shown_is_refused(gateway: Gateway) -> None:
+    """In UTC it lies in the year 10000: whoever owed it could not list anything any more."""
+    for due in ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+08:00"):
+        assert await refused(gateway, replace(notice(), due=due)) == "invalid_time"
+    await done(gateway, replace(notice(), due="9999-12-31T23:59:59+08:00"))
+    assert len((await gateway.money.rows("notice", patient(WEI), None, 9)).data) == 1

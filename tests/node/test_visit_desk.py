@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from chain.bill import Charge, Payer
-from chain.operation import ANSWERED_MAX, EndLine, LineRef, RepayLine, TakePayment
+from chain.operation import ANSWERED_MAX, CloseVisit, EndLine, LineRef, RepayLine, TakePayment
 from node.gateway import Gateway
 from node.money.requests import (
     CardWish,
@@ -19,6 +19,7 @@ from node.money.requests import (
     DepositWish,
     NoticeBill,
     NoticeLine,
+    NoticeRefundWish,
 )
 from node.money.visit_requests import CloseWish, ConfirmationWish, StampWish, VisitChargeWish, VisitWish
 from node.service import ServiceRefused
@@ -322,3 +323,48 @@ async def test_what_is_held_for_a_visit_is_told_of_before_it_is_recorded(credit:
         while (page := await shown(gateway, "hold", hold))["state"] == "queued":  # noqa: ASYNC110 - nobody is told
             await asyncio.sleep(0.01)
     assert (page["state"], page["code"]) == ("refused", "line_ended")
+
+
+async def test_what_went_back_of_a_charge_is_not_billed(credit: Credit) -> None:
+    """One charge in part, another one whole: the bill is over the rest, by the channels that paid it, and answers it."""
+    gateway = credit.gateway
+    signed = await credit.agreed(credit.lend())
+    name = await done(gateway, visit(agreement=signed))
+    for number, card_fen in (("1", 1_000), ("2", 6_000), ("3", 500)):
+        card = CardWish(f"slip {number}", card_fen)
+        await done(gateway, charge(f"JF-{number}", 6_000, card=card), name)
+    first, second, third = (row["notice"] for row in (await gateway.money.rows("notice", patient(WEI), None, 9)).data)
+    await done(gateway, NoticeRefundWish("TK-1", "credit_first", 1_500), first)
+    await done(gateway, NoticeRefundWish("TK-2"), second)
+    assert await refused(gateway, close(18_000), name) == "sum_mismatch"
+    await done(gateway, close(10_500), name)
+    async with asyncio.timeout(PATIENCE_S):
+        while not (page := await shown(gateway, "notice", third))["bill_id"]:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.01)
+    bill = await gateway.bill(page["bill_id"], STAFF)
+    assert bill is not None
+    assert bill["total_fen"] == 10_500
+    assert [(await shown(gateway, "notice", one))["bill_id"] for one in (first, second)] == [page["bill_id"], None]
+
+
+async def test_a_charge_that_comes_while_the_visit_is_closed_is_not_left_out(
+    credit: Credit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the bill would be over less than was charged, and never follow."""
+    gateway = credit.gateway
+    steps, carry_out = gateway.money.steps, gateway.money.steps.carry_out
+
+    async def carry_out_late(operations: Any, *more: Any) -> Any:
+        if isinstance(operations[-1], CloseVisit):
+            monkeypatch.undo()
+            await gateway.money.do(late, STAFF, name)
+        return await carry_out(operations, *more)
+
+    name = await done(gateway, visit())
+    await done(gateway, charge("JF-1", 2_000, card=CardWish("slip 1", 2_000)), name)
+    late = charge("JF-2", 6_000, card=CardWish("slip 2", 6_000))
+    monkeypatch.setattr(steps, "carry_out", carry_out_late)
+    assert await refused(gateway, close(2_000), name) == "charge_pending"
+    await done(gateway, late, name)
+    await done(gateway, close(8_000), name)
+    await billed(gateway, name)
