@@ -96,6 +96,17 @@ def test_what_cannot_be_an_attestation_is_refused_and_not_repeated(service: Test
     assert not (isinstance(attestation, str) and attestation and attestation in answer.text)
 
 
+@pytest.mark.parametrize("hospitals", [None, [], "hospital-a", ["Hospital A"], [f"hospital-{n}" for n in range(17)]])
+def test_a_line_for_nowhere_or_anywhere_is_not_asked_for(
+    service: TestClient, lender: FakeLender, hospitals: Any
+) -> None:
+    body = {key: value for key, value in lending_examples.ENROL_REQUEST.items() if key != "hospitals"}
+    if hospitals is not None:
+        body["hospitals"] = hospitals
+    assert service.post("/v1/credit-accounts", json=body, headers=PATIENT).status_code == 422
+    assert lender.asked == []
+
+
 def test_staff_states_collects_and_agrees(service: TestClient, lender: FakeLender) -> None:
     for verb, body in (
         ("repayments", lending_examples.REPAYMENT_REQUEST),

@@ -336,12 +336,28 @@ def test_a_line_is_used_where_the_lender_said_and_nowhere_else(story: Story) -> 
     assert story.code(agree(second, LI), OTHER) == "recorded"
 
 
+def test_who_is_not_named_learns_nothing_of_who_has_taken_a_line(story: Story) -> None:
+    """At the hospital's risk a line is one hospital's: of the others only those that are named are told."""
+    story.lent("own", bearer=HOSPITAL_BEARS)
+    opened = OpenLine(mac("narrow"), "own", 1, story.in_ms(DAY_MS), mac("yes"), [OTHER])
+    story.done(opened, by=LENDING)
+    narrow = LineRef(LENDING, mac("narrow"))
+    assert story.code(agree(narrow, LI)) == "hospital_not_named"
+    assert line_body(story, narrow).hospital == []
+    assert story.code(agree(narrow, LI), OTHER) == "recorded"
+    assert line_body(story, narrow).hospital == [OTHER]
+    assert story.code(agree(narrow, LI)) == "hospital_not_named"
+
+
 def test_a_lender_that_is_not_in_force_lends_nothing_new(story: Story) -> None:
     """What is held is captured all the same; an emergency too needs a lender."""
     line = owing(story, 20_000)
     assert story.code(SuspendOrganisation(LENDING, "audit", 0, []), "finance-city") == "recorded"
     assert story.code(story.held("h2", line)) == "lender_not_entitled"
     assert story.code(agree(line, LI)) == "lender_not_entitled"
+    opened = OpenLine(mac("second"), "line", 1, story.in_ms(DAY_MS), mac("yes"), [HOSPITAL])
+    assert story.code(opened, LENDING) == "organisation_suspended"
+    assert story.code(story.held("e", line, 1, emergency="dr zhao")) == "lender_not_entitled"
     assert set(story.charge("d", "h", 100)) == {"recorded"}
 
 
@@ -355,6 +371,14 @@ def test_another_line_hides_no_debt(story: Story) -> None:
     assert story.code(second) == "former_line_owed"
     story.done(repay(LineRef(LENDING, mac("line")), "r", 20_000), by=LENDING)
     story.done(second)
+
+
+def test_who_owes_signs_again_about_the_same_line(story: Story) -> None:
+    """The debt stays in sight: the holder's agreement names the line that it is on."""
+    line = owing(story, 20_000)
+    story.done(EndAgreement(WEI, 1, "patient"), agree(line, number=2))
+    overdue(story, line)
+    assert is_holder_overdue(story.chain.ledger.state, HOSPITAL, WEI, story.chain.time_ms)  # type: ignore[arg-type]
 
 
 def test_a_statement_says_what_the_ledger_says(story: Story) -> None:

@@ -171,6 +171,16 @@ async def test_the_newest_version_of_a_product_counts(lending: Lending) -> None:
         WEI, "anxin", attested("wei", 700, "2"), ["hospital-b", "hospital-a", "hospital-b"]
     )
     assert enrolled.page["version"] == 2
+    assert lending.mirror.sent[-1].hospitals == ["hospital-a", "hospital-b"]
+
+
+async def test_a_line_stays_where_it_was_asked_for_first(lending: Lending) -> None:
+    """Whoever names other hospitals later has the same line, which is for the first ones."""
+    first = await lending.desk.enrol(WEI, "anxin", attested("wei", 700), ["hospital-a"])
+    for number in ("1", "2"):
+        again = await lending.desk.enrol(WEI, "anxin", attested("wei", 700, number), ["hospital-b"])
+        assert (again.repeated, again.page["line"]) == (True, first.page["line"])
+    assert [opened.hospitals for opened in lending.mirror.sent] == [["hospital-a"]]
 
 
 async def test_what_was_signed_before_an_answer_was_lost_is_the_line(lending: Lending) -> None:
