@@ -128,7 +128,7 @@ class Settling:
         self._on_undecided, self._on_gap = on_undecided, on_gap
         self.sender: Sender | None = None
         self.on_published: Callable[[], None] = lambda: None  # a catalogue of the hospital's own is recorded
-        self.on_paid: Callable[[], None] = lambda: None  # a part of one of its orders is paid
+        self.on_paid: Callable[[bytes], None] = lambda order: None  # a part of one of its orders is paid
         # money is to go back, whichever gateway of the hospital said so
         self.on_back: Callable[[CloseOrder | RefundPayment | RefundDeposit], None] = lambda operation: None
         self.on_payment_refused: Callable[[TakePayment | PayDeposit, str], None] = lambda operation, code: None
@@ -215,7 +215,7 @@ class Settling:
             elif isinstance(operation, PublishCatalogue):
                 self.on_published()
             elif isinstance(operation, TakePayment | PayFromDeposit | CaptureCredit):
-                self.on_paid()
+                self.on_paid(operation.order)
             elif isinstance(operation, CloseOrder | RefundPayment | RefundDeposit):
                 self.on_back(operation)
         if digest in self._outbox.items:

@@ -1,7 +1,8 @@
 """The bill follows by itself: once a notice is settled, its bill is issued, and answers it; one bill for all notices of a visit.
 
-What is due lies in the store, so a gateway that was killed in between goes on where it was: the same business number gives the same
-bill, and the same answer is known again.
+What is due lies in the store until the ledger has the answer, so a gateway that was killed in between goes on where it was, and a bill
+or an answer that the ledger refused is asked for again: the same business number gives the same bill, and the same answer is known
+again. A block that records a payment says whose bills are due now; everything else is looked at seldom, and what failed ever seldomer.
 """
 
 from __future__ import annotations
@@ -12,15 +13,21 @@ from typing import Protocol
 
 import structlog
 
+from chain import keyspace
 from chain.bill import BillRequest
-from chain.operation import AnswerNotices
+from chain.operation import AnswerNotices, operation_digest
+from chain.records import ORDER_PAID, OrderBody
 from node.money.notices import FollowingBill
 from node.money.rows import MoneyRows
 from node.money.steps import MoneySteps
 from node.service import ServiceRefused, Standing
 
-LOOK_S = 2.0  # for what a block of another gateway's settled
+LOOK_S = 2.0
 AT_ONCE = 500
+UNPAID_S = 60.0  # until a notice is looked at again that nobody was heard to pay
+ASKED_S, ASKED_S_MAX = 4.0, 300.0  # until what was asked for is looked at again; each time twice as long
+TRIES = 5  # at an order that was paid, of a validator that is behind
+ANSWERED, NEVER = "answered", "never"
 
 log = structlog.get_logger("gateway")
 
@@ -31,7 +38,7 @@ class Source(Protocol):
     """Whose bills follow: notices, visits."""
 
     async def bill_of(self, name: bytes) -> tuple[FollowingBill | None, str]:
-        """None and why: `never`, or there is none yet. Raises ServiceRefused for one that cannot be."""
+        """None and why: ANSWERED, NEVER, or there is none yet. Raises ServiceRefused for one that cannot be."""
         ...
 
 
@@ -40,18 +47,27 @@ class BillFollow:
         """`sources`: task -> whose it is."""
         self._rows, self._steps, self._sources, self._issue = rows, steps, sources, issue
         self._wake = asyncio.Event()
-        self.failed: dict[bytes, str] = {}  # notice or visit -> why its bill could not be issued; at most AT_ONCE
+        self._paid: dict[bytes, int] = {}  # order of which a block has recorded a payment -> tries left
+        self._later: dict[
+            bytes, float
+        ] = {}  # notice or visit that is due -> when it is looked at again, by the loop's clock
+        self._asked: dict[bytes, tuple[bytes, float]] = {}  # the same -> digest of its answer, seconds of the last wait
+        self.failed: dict[bytes, str] = {}  # the same -> why it has no bill yet; at most AT_ONCE
 
-    def look_now(self) -> None:
-        """Something was paid."""
+    def on_paid(self, order: bytes) -> None:
+        """A block has recorded a payment of this order."""
+        self._paid[order] = TRIES
         self._wake.set()
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
+            for order in list(self._paid):
+                await self._look_at(order)
             for task, source in self._sources.items():
                 for name in self._rows.due_in_turn(task, AT_ONCE):
-                    await self._follow(task, source, name)
+                    if self._now() >= self._later.get(name, 0):
+                        await self._follow(task, source, name)
             try:
                 async with asyncio.timeout(LOOK_S):
                     await self._wake.wait()
@@ -59,26 +75,64 @@ class BillFollow:
                 pass
             self._wake.clear()
 
+    async def _look_at(self, order: bytes) -> None:
+        """Once it is paid, the bills of its notices are due."""
+        body = await self._steps.body(keyspace.order(self._steps.organisation, order), OrderBody)
+        self._paid[order] -= 1
+        is_paid = body is not None and body.state == ORDER_PAID
+        if is_paid or self._paid[order] <= 0:
+            del self._paid[order]
+        for name in body.notices if body is not None and is_paid else []:
+            self._later.pop(name, None)
+            if self._rows.is_due("bill", name):
+                await self._follow("bill", self._sources["bill"], name)
+
     async def _follow(self, task: str, source: Source, name: bytes) -> None:
         try:
             bill, why = await source.bill_of(name)
-            if why == "never":
-                self._rows.done(task, name)
-            if bill is None:
-                return
-            standing = await self._issue(bill.request)
-            if standing.bill_id is None or standing.status == "refused":
-                raise ServiceRefused(standing.code or "unavailable")
-            await self._answer(standing.bill_id, bill.notices)
+            if bill is not None:
+                await self._ask(name, bill)
+            elif why in (ANSWERED, NEVER):
+                self._done(task, name, why)
+            elif task == "bill":  # a visit's is due at its end alone
+                self._later[name] = self._now() + UNPAID_S
         except ServiceRefused as refused:  # a person looks; it is tried again
-            if self.failed.get(name) != refused.code:
-                log.error("bill_did_not_follow", code=refused.code)
-                if len(self.failed) < AT_ONCE:
-                    self.failed[name] = refused.code
-            return
+            self._fail(name, refused.code)
+            self._wait(name, self._asked.get(name, (b"", 0.0))[0])
+
+    async def _ask(self, name: bytes, bill: FollowingBill) -> None:
+        """Issue it, and let it answer once it is recorded itself. It is due until the answer is recorded."""
+        former = self._asked.get(name)
+        if former is not None and former[0]:
+            standing = self._steps.standing([former[0]])
+            if standing.status == "refused":
+                self._fail(name, standing.code or "unavailable")
+        standing = await self._issue(bill.request)
+        number = standing.superseded_by or standing.bill_id
+        if number is None or (standing.status == "refused" and not standing.superseded_by):
+            raise ServiceRefused(standing.code or "unavailable")
+        answer = AnswerNotices(number, sorted(bill.notices))
+        await self._steps.carry_out([answer], after=number)
+        self._wait(name, operation_digest(answer))
+
+    def _wait(self, name: bytes, answer: bytes) -> None:
+        wait_s = min(ASKED_S_MAX, 2 * self._asked.get(name, (b"", ASKED_S / 2))[1])
+        self._asked[name] = (answer, wait_s)
+        self._later[name] = self._now() + wait_s
+
+    def _done(self, task: str, name: bytes, why: str) -> None:
+        former = self._asked.pop(name, None)
+        self._later.pop(name, None)
         self.failed.pop(name, None)
+        if why == NEVER and former is not None and former[0]:  # refunded before the bill answered: people reverse it
+            self._fail(name, "bill_unanswered")
         self._rows.done(task, name)
 
-    async def _answer(self, bill: str, notices: list[bytes]) -> None:
-        """The bill answers them, once it is recorded itself."""
-        await self._steps.carry_out([AnswerNotices(bill, sorted(notices))], after=bill)
+    def _fail(self, name: bytes, code: str) -> None:
+        if self.failed.get(name) != code:
+            log.error("bill_did_not_follow", code=code)
+            if name in self.failed or len(self.failed) < AT_ONCE:
+                self.failed[name] = code
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""What comes over a channel, parts of orders and payments into deposits: invitations, the channel's notices, questions where none came, closing, giving back.
+"""What comes over a channel, parts of orders and payments into deposits: invited, heard of, asked for, closed, given back.
 
 A part is kept before the channel hears of it. A notice, which may come late, twice or never, becomes one payment by the channel's own
 number; what the ledger refuses as payment of the part it takes as stray, and that goes back by itself. Everything that is still to be
@@ -99,9 +99,8 @@ class ChannelParts:
         self._wake = asyncio.Event()
         self.failed: dict[bytes, str] = {}  # task's name -> code; at most AT_ONCE
         self.refused_notices = 0
-        self.on_voucher: Callable[[bytes, bytes], None] = lambda deposit, payment: (
-            None
-        )  # a payment into a deposit is kept
+        # a payment into a deposit is kept
+        self.on_voucher: Callable[[bytes, bytes], None] = lambda deposit, payment: None
 
     # ── inviting ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -348,9 +347,8 @@ class ChannelParts:
         if body is None:
             return
         row = self._filing.rows.get("payment", body.payment)
-        if (
-            row is None
-        ):  # it came over the counter, and goes back there; or another gateway heard of it, and gives it back
+        # it came over the counter, and goes back there; or another gateway heard of it, and gives it back
+        if row is None:
             self._filing.rows.done("back", name)
             return
         paid = self._filing.rows.private("payment", body.payment, row, PaidPrivate)

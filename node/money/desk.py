@@ -242,9 +242,9 @@ class MoneyDesk:
         except ChannelError as error:
             raise ServiceRefused("channel_unreachable", str(error)) from None
 
-    def on_paid(self) -> None:
-        """A block has recorded payments."""
-        self.follow.look_now()
+    def on_paid(self, order: bytes) -> None:
+        """A block has recorded a payment of this order."""
+        self.follow.on_paid(order)
         self.fees.look_now()
         self.parts.look_now()
 

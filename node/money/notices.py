@@ -131,7 +131,9 @@ class Notices:
         found = await self._filing.steps.body(keyspace.notice(self._organisation, name), NoticeBody)
         if row is None or found is None:
             return None, "unknown"
-        if found.state == NOT_OWED or found.bill or found.refunded_fen:
+        if found.bill:
+            return None, "answered"
+        if found.state == NOT_OWED or found.refunded_fen:
             return None, "never"
         if found.state != SETTLED:
             return None, "unsettled"

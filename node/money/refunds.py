@@ -1,4 +1,4 @@
-"""Refunds: what a red bill leaves over, or was paid for a notice without a bill, goes back the way it came, never more than each channel paid.
+"""Refunds: what a red bill leaves over, or was paid for a notice without one, goes back as it came, never more than each channel paid.
 
 For a red bill that stands (`refund`), or with it in one chain, both or neither (`plan`, then `adopt` once it has its number).
 """

@@ -107,6 +107,9 @@ class MoneyRows:
         prefix = MONEY_ROWS + b"d" + TASKS[task]
         return [key[len(prefix) :] for key in self._store.keys(prefix, b"", limit)]
 
+    def is_due(self, task: str, name: bytes) -> bool:
+        return bool(self._store.keys(MONEY_ROWS + b"d" + TASKS[task] + name, b"", 1))
+
     def due_in_turn(self, task: str, limit: int) -> list[bytes]:
         """Each time the next ones, in a round: what stays due holds up nothing that lies behind it."""
         prefix, after = MONEY_ROWS + b"d" + TASKS[task], self._turns.get(task, b"")

@@ -168,7 +168,9 @@ class Visits:
         if body is None or not body.closed_ms or not private.bill:
             return None, "open"
         paid = await self._paid(body)
-        if any(notice.bill for notice, _ in paid) or not paid:
+        if any(notice.bill for notice, _ in paid):
+            return None, "answered"
+        if not paid:
             return None, "never"
         wanted = msgspec.json.decode(private.bill, type=NoticeBill)
         names = [notice for _, order in paid for notice in order.notices]

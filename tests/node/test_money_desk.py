@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chain.bill import Charge, Payer
+from chain.bill import BillRequest, Charge, Payer
 from node.gateway import Gateway
 from node.identity import Identity
 from node.money import bill_follow
@@ -22,6 +22,7 @@ from node.money.requests import (
     DepositWish,
     NoticeBill,
     NoticeLine,
+    NoticeRefundWish,
     NoticeWish,
     OrderWish,
     PartWish,
@@ -29,8 +30,8 @@ from node.money.requests import (
     RefundWish,
     WithdrawalWish,
 )
-from node.service import Reader, ServiceRefused
-from tests.node.gateway_province import PATIENCE_S, STAFF, Province
+from node.service import Reader, ServiceRefused, Standing
+from tests.node.gateway_province import PATIENCE_S, STAFF, Province, until
 
 WEI = Payer("示例甲", "person", "other", "EXAMPLE-0001")
 LI = Payer("示例乙", "person", "other", "EXAMPLE-0002")
@@ -240,6 +241,51 @@ async def test_notices_that_nobody_pays_hold_up_no_bill(gateway: Gateway, monkey
     asked = await done(gateway, order("ZF-1", names[-1], cash=10_000))
     await done(gateway, PaymentWish(0, "receipt 1", 10_000), asked)
     await billed(gateway, names[-1])
+
+
+async def test_a_bill_that_the_ledger_did_not_take_is_issued_again(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was numbered and queued, and came to nothing: what answers it waits for nothing, and the notice is not forgotten."""
+    monkeypatch.setattr(bill_follow, "ASKED_S", 0.02)
+    monkeypatch.setattr(bill_follow, "LOOK_S", 0.01)
+    follow, issued = gateway.money.follow, 0
+    issue = follow._issue
+
+    async def once_lost(request: BillRequest) -> Standing:
+        nonlocal issued
+        issued += 1
+        return Standing("0" * 64, "queued", bill_id="330601269999999999") if issued == 1 else await issue(request)
+
+    monkeypatch.setattr(follow, "_issue", once_lost)
+    name = await done(gateway, notice())
+    asked = await done(gateway, order("ZF-1", name, cash=10_000))
+    await done(gateway, PaymentWish(0, "receipt 1", 10_000), asked)
+    bill = await billed(gateway, name)
+    assert bill != "330601269999999999"
+    await until(lambda: gateway.money.rows_kept.due("bill", 1) == [])
+    assert follow.failed == {}
+
+
+async def test_what_was_refunded_before_its_bill_answered_is_told_of(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bill stands and answers nothing: people reverse it."""
+    monkeypatch.setattr(bill_follow, "ASKED_S", 0.02)
+    monkeypatch.setattr(bill_follow, "LOOK_S", 0.01)
+    follow = gateway.money.follow
+
+    async def lost(request: BillRequest) -> Standing:
+        return Standing("0" * 64, "queued", bill_id="330601269999999999")
+
+    monkeypatch.setattr(follow, "_issue", lost)
+    name = await done(gateway, notice())
+    asked = await done(gateway, order("ZF-1", name, cash=10_000))
+    await done(gateway, PaymentWish(0, "receipt 1", 10_000), asked)
+    await until(lambda: bytes.fromhex(name) in follow._asked)
+    await done(gateway, NoticeRefundWish("TK-1"), name)
+    await until(lambda: gateway.money.rows_kept.due("bill", 1) == [])
+    assert follow.failed == {bytes.fromhex(name): "bill_unanswered"}
 
 
 async def test_numbers_that_differ_in_their_last_letter_have_a_bill_each(gateway: Gateway) -> None:
