@@ -33,10 +33,15 @@ def send_operation(
     """What became of it within `wait_s`. Raises CommandFailed with the ledger's code if it was refused."""
     (outcome,), _height = send_operations(client, organisation, key, [operation], wait_s)
     outcome.pop("index", None)
+    verify_taken(outcome)
+    return outcome
+
+
+def verify_taken(outcome: dict[str, Any]) -> None:
+    """Raises CommandFailed with the ledger's code if it was refused."""
     if outcome.get("status") == "refused" and not outcome.get("repeated"):
         code, detail = str(outcome.get("code")), str(outcome.get("detail") or "the ledger refused it")
         raise CommandFailed(code, detail, exit_code_of_status(409), status=409)
-    return outcome
 
 
 def send_operations(

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 FILE_BYTES_MAX = 16 * 1024 * 1024  # of a consent, a statement, a channel's word
 ACCOUNT = re.compile(r"([a-z0-9][a-z0-9-]{0,63})/([0-9a-f]{64})", re.ASCII)
-YUAN = re.compile(r"(0|[1-9][0-9]{0,9})(?:\.([0-9]{2}))?", re.ASCII)
 OWN = "own"
 # by content, not by form: the ledger would refuse them too
 BY_RULE = ("share_forbidden", "split_above_cap", "payee_not_bound", "line_without_rule", "line_too_small")
@@ -54,6 +53,7 @@ def _failed(refusal: Exception, path: Path) -> CommandFailed:
 def account_of(text: str, organisation: str) -> list[AccountRef]:
     """own, NAME/HEX, or nothing. Raises CommandFailed `argument_refused`."""
     from chain.operation import AccountRef
+    from chain.rules.money_places import own_account
 
     if not text:
         return []
@@ -63,16 +63,6 @@ def account_of(text: str, organisation: str) -> list[AccountRef]:
     if match is None:
         raise CommandFailed("argument_refused", f"'{text}': write own, or NAME/HEX as 'split account' printed it")
     return [AccountRef(match[1], bytes.fromhex(match[2]))]
-
-
-def own_account(organisation: str) -> AccountRef:
-    """An organisation's own part of the money of its orders: the name follows from what the account is."""
-    from chain.digest import ACCOUNT as ACCOUNT_DIGEST
-    from chain.digest import digest
-    from chain.operation import AccountRef
-    from chain.rules.money_places import SPLITS
-
-    return AccountRef(organisation, digest(ACCOUNT_DIGEST, [SPLITS, OWN, b""]))
 
 
 def file_digest(path: Path) -> bytes:
@@ -100,13 +90,11 @@ def local_day(text: str) -> int:
 
 def lines_of(texts: Sequence[str]) -> dict[str, int]:
     """consultation=60.00 …: kind of charge -> fen. Raises CommandFailed `argument_refused`."""
-    found: dict[str, int] = {}
-    for kind, text in _pairs(texts, "consultation=60.00").items():
-        match = YUAN.fullmatch(text)
-        amount_fen = int(match[1]) * 100 + int(match[2] or "0") if match else 0
-        if amount_fen <= 0:
-            raise CommandFailed("argument_refused", f"'{text}': write yuan to the fen, as 60.00")
-        found[kind] = amount_fen
+    from cli.amounts import parse_amount_fen
+
+    found = {kind: parse_amount_fen(text, "--line") for kind, text in _pairs(texts, "consultation=60.00").items()}
+    if not all(found.values()):
+        raise CommandFailed("argument_refused", "--line: more than nothing, as in consultation=60.00")
     return found
 
 

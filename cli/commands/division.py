@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from cli import hospital_money, output
-from cli.exit_codes import ExitCode
 from cli.failures import CommandFailed
 from cli.hospital_money import MANAGER, Amount, Number, below
 from cli.options import Home, Json, Via, Wait
@@ -50,16 +49,11 @@ Share = Annotated[int, typer.Option("--share", min=0, metavar="N", help="Its pla
 @output.reported
 def publish(file: File, home: Home, via: Via, version: Version = 1, wait: Wait = 10, as_json: Json = False) -> None:
     """Publish the rules of a file, as one of their versions: who gets what of each kind of charge, and at most."""
-    from api.intake.errors import FormatRefused
-    from cli.formats.split_rules import read
-
-    try:
-        rules = read(file).rules
-    except FormatRefused as refusal:
-        raise CommandFailed(refusal.code, f"{file.name}: {refusal}", ExitCode.USAGE) from None
     from cli.formats.split_rules import rules_wish
+    from cli.splitting import read_file
 
-    hospital_money.ask(home, via, "/v1/split-rules", rules_wish(rules, version), wait, as_json, MANAGER)
+    wish = rules_wish(read_file(file).rules, version)
+    hospital_money.ask(home, via, "/v1/split-rules", wish, wait, as_json, MANAGER)
 
 
 @app.command()

@@ -11,8 +11,7 @@ import typer
 from cli import output
 from cli.commands.split import PayeeName, RulesFile
 from cli.commands.split import app as app
-from cli.exit_codes import ExitCode, exit_code_of_status
-from cli.failures import CommandFailed
+from cli.exit_codes import ExitCode
 from cli.options import Home, Json, Organisation, ViaMirror, Wait
 
 if TYPE_CHECKING:
@@ -95,9 +94,7 @@ def collect(
     with open_client(home, via, signing.ROLE) as client:
         outcomes, _height = signing.send_operations(client, organisation, key, operations, wait)
     for outcome in outcomes:
-        if outcome.get("status") == "refused" and not outcome.get("repeated"):
-            detail = str(outcome.get("detail") or "the ledger refused it")
-            raise CommandFailed(str(outcome.get("code")), detail, exit_code_of_status(409), status=409)
+        signing.verify_taken(outcome)
     last = {key: value for key, value in outcomes[-1].items() if key != "index"}
     output.show_fields(last | {"order": own.hex(), "total_fen": total_fen}, as_json)
     return max(signing.exit_code(outcome) for outcome in outcomes)
@@ -205,10 +202,10 @@ def return_(
 ) -> ExitCode:
     """The organisation's own money comes to an order again: of the rest that it had, or for what payees owe it."""
     from cli import signing
-    from cli.splitting import own_account
 
     def make(key: SigningKey) -> ReturnToOrder:
         from chain.operation import ReturnToOrder
+        from chain.rules.money_places import own_account
 
         source = own_account(organisation)
         of = signing.keyed_name(key, "order", order)

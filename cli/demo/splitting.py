@@ -12,6 +12,7 @@ from typing import Any
 
 from chain.digest import ACCOUNT, digest
 from chain.operation import AccountRef, Operation, Transfer
+from chain.rules.money_places import collected_account
 from cli.demo.split_model import (
     PLATFORM,
     admit_platform,
@@ -86,7 +87,7 @@ def order_is_divided(stage: Stage) -> str:
 
 def _withdrawal(till: str) -> Transfer:
     """Of 1 fen of its orders' money, into an account of the clinic's own."""
-    collected = AccountRef(PLATFORM, digest(ACCOUNT, ["payments", "collected", b""]))
+    collected = collected_account(PLATFORM)
     owner, _separator, account = till.partition("/")
     return Transfer(digest(ACCOUNT, ["demo"]), collected, AccountRef(owner, bytes.fromhex(account)), 1, "mine", [], [])
 

@@ -16,11 +16,12 @@ from chain.operation import AccountRef
 from chain.records import AttestedBody, OrderBody, PayeeBody
 from chain.rules import money_places
 from chain.rules.accounts import Books
+from chain.rules.money_places import own_account
 from chain.rules.supervision import difference_fen
 from chain.transaction import Transaction
 from cli.signing import keyed_name, organisation_key
 from cli.split_ledger import is_conserved, page_of, rule_text
-from cli.splitting import local_day, own_account
+from cli.splitting import local_day
 from node.network_file import load_network_file
 from tests.chain.paying import Story
 from tests.chain.splitting import BANK, NOTHING, PLATFORM, own_of
