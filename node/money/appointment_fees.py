@@ -1,6 +1,7 @@
 """An appointment's fee: a notice and an order over it, as a patient pays anything else; once paid, the appointment is confirmed.
 
-What is due lies in the store, so a gateway that was killed in between goes on where it was.
+Of an appointment that came to nothing nobody owes the fee: its order is closed, its notice withdrawn. What a counter took of the order
+waits for people. What is due lies in the store, so a gateway that was killed in between goes on where it was.
 """
 
 from __future__ import annotations
@@ -9,25 +10,42 @@ import asyncio
 import os
 
 import msgspec
-import structlog
 
 from chain import keyspace
 from chain.details import SEED_BYTES
-from chain.operation import ConfirmAppointment, IssueNotice, LineSum, Operation, OrderPart, PlaceOrder
-from chain.records import CANCELLED, LAPSED, NUMBER_HELD, ORDER_CLOSED, ORDER_OPEN, ORDER_PAID, OrderBody
+from chain.operation import (
+    CloseOrder,
+    ConfirmAppointment,
+    IssueNotice,
+    LineSum,
+    Operation,
+    OrderPart,
+    PlaceOrder,
+    WithdrawNotice,
+)
+from chain.records import (
+    CANCELLED,
+    LAPSED,
+    NOT_OWED,
+    NUMBER_HELD,
+    ORDER_OPEN,
+    ORDER_PAID,
+    SETTLED,
+    NoticeBody,
+    OrderBody,
+)
 from node.money.appointments import Appointments
 from node.money.filing import Filing
 from node.money.notices import DUE_MS, NoticePrivate
 from node.money.schedules import FEE, Schedules
 from node.money.visit_requests import FeeWish
+from node.money.waiting import Waiting
 from node.service import Reader, ServiceRefused, Standing
 
 LOOK_S = 2.0  # for what a block of another gateway's settled
 AT_ONCE = 500
 KIND = "medical"
 ENDED = {CANCELLED: "appointment_cancelled", LAPSED: "hold_expired"}
-
-log = structlog.get_logger("gateway")
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -42,7 +60,7 @@ class AppointmentFees:
         self._filing, self._schedules, self._appointments = filing, schedules, appointments
         self._organisation = filing.steps.organisation
         self._wake = asyncio.Event()
-        self.failed: dict[bytes, str] = {}  # appointment -> why its paid order does not confirm it; at most AT_ONCE
+        self.waiting = Waiting("appointment_fee_waits")  # by appointment
 
     async def ask(self, wish: FeeWish, reader: Reader, target: str) -> Standing:
         """The order, whose parts are paid as those of any other; it ends with the number's time.
@@ -52,7 +70,7 @@ class AppointmentFees:
         """
         filing = self._filing
         name, body = await self._appointments.of_reader(target, reader)
-        number, asked = f"fee-{name.hex()[:40]}", _Asked(name.hex(), wish)
+        number, asked = _number(name), _Asked(name.hex(), wish)
         order = self._order(name)
         if (known := filing.known("notice", number, asked)) is not None:
             return msgspec.structs.replace(known, resource=filing.path("order", order))
@@ -98,7 +116,7 @@ class AppointmentFees:
         """Until cancelled."""
         while True:
             for name in self._filing.rows.due_in_turn("confirm", AT_ONCE):
-                await self._confirm(name)
+                await self.waiting.attempt(name, self._go_on(name))
             try:
                 async with asyncio.timeout(LOOK_S):
                     await self._wake.wait()
@@ -106,27 +124,48 @@ class AppointmentFees:
                 pass
             self._wake.clear()
 
-    async def _confirm(self, name: bytes) -> None:
-        """What an order has paid is confirmed; what came to nothing, or was confirmed otherwise, is due no longer."""
-        rows, steps, order = self._filing.rows, self._filing.steps, self._order(name)
-        body = await self._appointments.body(name)
-        paid = await steps.body(keyspace.order(self._organisation, order), OrderBody)
-        if body is None or paid is None:
+    async def _go_on(self, name: bytes) -> None:
+        """What an order has paid is confirmed, and a person looks where it cannot be; what nobody needs any more is not owed."""
+        steps, order = self._filing.steps, self._order(name)
+        appointment = await self._appointments.body(name)
+        body = await steps.body(keyspace.order(self._organisation, order), OrderBody)
+        if appointment is None or body is None:
             return
-        is_vain = paid.state == ORDER_CLOSED or (paid.state == ORDER_OPEN and paid.until_ms <= steps.now_ms())
-        if is_vain or body.state not in (NUMBER_HELD, LAPSED):
-            rows.done("confirm", name)
-        elif paid.state == ORDER_PAID:
-            await self._carry_out(name, order)
+        if body.state == ORDER_PAID:
+            if appointment.state in (NUMBER_HELD, LAPSED):
+                await steps.carry_out([ConfirmAppointment(name, [order])])
+            else:
+                self._done(name)
+        elif appointment.state != NUMBER_HELD or appointment.until_ms <= steps.now_ms():
+            await self._withdraw(name, order, body)
 
-    async def _carry_out(self, name: bytes, order: bytes) -> None:
-        try:
-            await self._filing.steps.carry_out([ConfirmAppointment(name, [order])])
-        except ServiceRefused as refused:  # a person looks, and gives the money back; it is tried again
-            if self.failed.get(name) != refused.code:
-                log.error("appointment_not_confirmed", code=refused.code)
-                if len(self.failed) < AT_ONCE:
-                    self.failed[name] = refused.code
+    async def _withdraw(self, name: bytes, order: bytes, body: OrderBody) -> None:
+        """Close the order, and its notice with it."""
+        rows, steps = self._filing.rows, self._filing.steps
+        notice = self._filing.names.of("notice", _number(name))
+        owed = await steps.body(keyspace.notice(self._organisation, notice), NoticeBody)
+        if owed is None:
+            return
+        if owed.state in (NOT_OWED, SETTLED):
+            self._done(name)
+            return
+        chain: list[Operation] = [WithdrawNotice(notice, "appointment_over")]
+        if body.state == ORDER_OPEN:
+            if any(rows.get("payment", payment) is None for part in body.parts for payment in part.payment):
+                return  # a counter's
+            chain.insert(0, CloseOrder(order, "unpaid"))
+        elif owed.order:
+            return  # people have put it into another one
+        await steps.carry_out(chain)
+
+    def _done(self, name: bytes) -> None:
+        self._filing.rows.done("confirm", name)
+        self.waiting.forget(name)
 
     def _order(self, name: bytes) -> bytes:
         return self._filing.names.of("order", "fee", name)
+
+
+def _number(appointment: bytes) -> str:
+    """Of its fee's notice."""
+    return f"fee-{appointment.hex()[:40]}"

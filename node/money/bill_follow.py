@@ -11,8 +11,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
-import structlog
-
 from chain import keyspace
 from chain.bill import BillRequest
 from chain.operation import AnswerNotices, operation_digest
@@ -20,6 +18,7 @@ from chain.records import ORDER_PAID, OrderBody
 from node.money.notices import FollowingBill
 from node.money.rows import MoneyRows
 from node.money.steps import MoneySteps
+from node.money.waiting import Waiting
 from node.service import ServiceRefused, Standing
 
 LOOK_S = 2.0
@@ -28,8 +27,7 @@ UNPAID_S = 60.0  # until a notice is looked at again that nobody was heard to pa
 ASKED_S, ASKED_S_MAX = 4.0, 300.0  # until what was asked for is looked at again; each time twice as long
 TRIES = 5  # at an order that was paid, of a validator that is behind
 ANSWERED, NEVER = "answered", "never"
-
-log = structlog.get_logger("gateway")
+PARTLY = "partly"  # some of what was paid has gone back already: people write the bill for the rest
 
 Issue = Callable[[BillRequest], Awaitable[Standing]]
 
@@ -38,7 +36,7 @@ class Source(Protocol):
     """Whose bills follow: notices, visits."""
 
     async def bill_of(self, name: bytes) -> tuple[FollowingBill | None, str]:
-        """None and why: ANSWERED, NEVER, or there is none yet. Raises ServiceRefused for one that cannot be."""
+        """None and why: ANSWERED, NEVER, PARTLY, or there is none yet. Raises ServiceRefused for one that cannot be."""
         ...
 
 
@@ -52,7 +50,7 @@ class BillFollow:
             bytes, float
         ] = {}  # notice or visit that is due -> when it is looked at again, by the loop's clock
         self._asked: dict[bytes, tuple[bytes, float]] = {}  # the same -> digest of its answer, seconds of the last wait
-        self.failed: dict[bytes, str] = {}  # the same -> why it has no bill yet; at most AT_ONCE
+        self.waiting = Waiting("bill_did_not_follow")
 
     def on_paid(self, order: bytes) -> None:
         """A block has recorded a payment of this order."""
@@ -63,11 +61,11 @@ class BillFollow:
         """Until cancelled."""
         while True:
             for order in list(self._paid):
-                await self._look_at(order)
-            for task, source in self._sources.items():
+                await self.waiting.attempt(order, self._look_at(order))
+            for task in self._sources:
                 for name in self._rows.due_in_turn(task, AT_ONCE):
                     if self._now() >= self._later.get(name, 0):
-                        await self._follow(task, source, name)
+                        await self._try(task, name)
             try:
                 async with asyncio.timeout(LOOK_S):
                     await self._wake.wait()
@@ -77,28 +75,29 @@ class BillFollow:
 
     async def _look_at(self, order: bytes) -> None:
         """Once it is paid, the bills of its notices are due."""
-        body = await self._steps.body(keyspace.order(self._steps.organisation, order), OrderBody)
         self._paid[order] -= 1
+        body = await self._steps.body(keyspace.order(self._steps.organisation, order), OrderBody)
         is_paid = body is not None and body.state == ORDER_PAID
         if is_paid or self._paid[order] <= 0:
             del self._paid[order]
         for name in body.notices if body is not None and is_paid else []:
             self._later.pop(name, None)
             if self._rows.is_due("bill", name):
-                await self._follow("bill", self._sources["bill"], name)
+                await self._try("bill", name)
 
-    async def _follow(self, task: str, source: Source, name: bytes) -> None:
-        try:
-            bill, why = await source.bill_of(name)
-            if bill is not None:
-                await self._ask(name, bill)
-            elif why in (ANSWERED, NEVER):
-                self._done(task, name, why)
-            elif task == "bill":  # a visit's is due at its end alone
-                self._later[name] = self._now() + UNPAID_S
-        except ServiceRefused as refused:  # a person looks; it is tried again
-            self._fail(name, refused.code)
+    async def _try(self, task: str, name: bytes) -> None:
+        """At what failed a person looks; it is tried again."""
+        if not await self.waiting.attempt(name, self._follow(task, name)):
             self._wait(name, self._asked.get(name, (b"", 0.0))[0])
+
+    async def _follow(self, task: str, name: bytes) -> None:
+        bill, why = await self._sources[task].bill_of(name)
+        if bill is not None:
+            await self._ask(name, bill)
+        elif why in (ANSWERED, NEVER, PARTLY):
+            self._done(task, name, why)
+        elif task == "bill":  # a visit's is due at its end alone
+            self._later[name] = self._now() + UNPAID_S
 
     async def _ask(self, name: bytes, bill: FollowingBill) -> None:
         """Issue it, and let it answer once it is recorded itself. It is due until the answer is recorded."""
@@ -106,7 +105,7 @@ class BillFollow:
         if former is not None and former[0]:
             standing = self._steps.standing([former[0]])
             if standing.status == "refused":
-                self._fail(name, standing.code or "unavailable")
+                self.waiting.tell(name, standing.code or "unavailable")
         standing = await self._issue(bill.request)
         number = standing.superseded_by or standing.bill_id
         if number is None or (standing.status == "refused" and not standing.superseded_by):
@@ -123,16 +122,11 @@ class BillFollow:
     def _done(self, task: str, name: bytes, why: str) -> None:
         former = self._asked.pop(name, None)
         self._later.pop(name, None)
-        self.failed.pop(name, None)
-        if why == NEVER and former is not None and former[0]:  # refunded before the bill answered: people reverse it
-            self._fail(name, "bill_unanswered")
+        self.waiting.forget(name)
+        # refunded before the bill answered: people reverse it, or write one for the rest
+        if why == PARTLY or (why == NEVER and former is not None and former[0]):
+            self.waiting.tell(name, "bill_unanswered")
         self._rows.done(task, name)
-
-    def _fail(self, name: bytes, code: str) -> None:
-        if self.failed.get(name) != code:
-            log.error("bill_did_not_follow", code=code)
-            if name in self.failed or len(self.failed) < AT_ONCE:
-                self.failed[name] = code
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -25,13 +25,14 @@ from chain.operation import (
     TakeStray,
     operation_digest,
 )
-from chain.records import ORDER_OPEN, STRAY, OrderBody, PaymentBody, RefundBody
+from chain.records import ORDER_OPEN, STRAY, NoticeBody, OrderBody, PaymentBody, RefundBody
 from node.channels.channel import Channel, ChannelState, PaymentRequest, RefundRequest
 from node.channels.errors import ChannelError, NoticeRefused
 from node.channels.statement_line import CLOSED, PAYMENT, SUCCESS
 from node.money.filing import Filing, parse_name
 from node.money.requests import InvitationWish
 from node.money.rows import MoneyRow
+from node.money.waiting import Waiting
 from node.service import Reader, ServiceRefused
 
 LOOK_S = 1.0
@@ -97,7 +98,7 @@ class ChannelParts:
         self._organisation = filing.steps.organisation
         self._asked_ms: dict[bytes, int] = {}  # part -> when the channel was asked last; those that are due alone
         self._wake = asyncio.Event()
-        self.failed: dict[bytes, str] = {}  # task's name -> code; at most AT_ONCE
+        self.waiting = Waiting("channel_task_waits")
         self.refused_notices = 0
         # a payment into a deposit is kept
         self.on_voucher: Callable[[bytes, bytes], None] = lambda deposit, payment: None
@@ -107,12 +108,12 @@ class ChannelParts:
     async def invite(self, wish: InvitationWish, reader: Reader, target: str) -> dict[str, Any]:
         """Ask the channel for what the payer opens; one that answers at once has paid at once. Asked again, the same.
 
-        Raises ServiceRefused: `order_unknown`, `part_unknown`, `already_settled`, `channel_unknown`, `channel_unreachable`,
-        `channel_refused`.
+        Raises ServiceRefused: `order_unknown`, for a patient also where it pays what another one owes; `part_unknown`,
+        `already_settled`, `channel_unknown`, `channel_unreachable`, `channel_refused`.
         """
         order = parse_name(target, "order_unknown")
         body = await self._filing.steps.body(keyspace.order(self._organisation, order), OrderBody)
-        if body is None:
+        if body is None or not await self._may_pay(reader, body):
             raise ServiceRefused("order_unknown")
         if body.state != ORDER_OPEN:
             raise ServiceRefused("already_settled" if body.paid_ms else "order_closed")
@@ -135,6 +136,16 @@ class ChannelParts:
             False,
         )
         return {"order": target, "part": wish.part, **await self.offer(name, private)}
+
+    async def _may_pay(self, reader: Reader, order: OrderBody) -> bool:
+        """A patient pays what they owe themselves."""
+        if reader.role != "patient":
+            return True
+        for name in order.notices:
+            notice = await self._filing.steps.body(keyspace.notice(self._organisation, name), NoticeBody)
+            if notice is None or not self._filing.may_see(reader, notice.holder):
+                return False
+        return True
 
     async def offer(self, name: bytes, private: PartPrivate) -> dict[str, Any]:
         """Let the channel invite its payer. Raises ServiceRefused `invalid_value`, `channel_unknown`, `channel_unreachable`,
@@ -265,7 +276,8 @@ class ChannelParts:
         while True:
             for task, do in (("part", self._watch), ("stray", self._give_back), ("back", self._refund)):
                 for name in self._filing.rows.due_in_turn(task, AT_ONCE):
-                    await self._try(do, name)
+                    if await self.waiting.attempt(name, do(name)):
+                        self.waiting.forget(name)
             try:
                 async with asyncio.timeout(LOOK_S):
                     await self._wake.wait()
@@ -275,17 +287,6 @@ class ChannelParts:
 
     def look_now(self) -> None:
         self._wake.set()
-
-    async def _try(self, do: Any, name: bytes) -> None:
-        try:
-            await do(name)
-        except (ChannelError, ServiceRefused) as error:
-            if self.failed.get(name) != error.code:
-                log.error("channel_task_waits", code=error.code)
-                if len(self.failed) < AT_ONCE:
-                    self.failed[name] = error.code
-        else:
-            self.failed.pop(name, None)
 
     async def _watch(self, name: bytes) -> None:
         """A part whose notice has not come: asked for now and then, closed with its order when the time is over."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 
-import structlog
-
 from chain import keyspace
 from chain.operation import AgreeInstalments, CreditTerms, Instalment, LineRef, RepayLine, StateLine
 from chain.records import HOSPITAL_BEARS, AccountBody, LineBody, ProductBody, StatementBody
@@ -18,17 +16,15 @@ from chain.rules.context import DAY_MS
 from node.money.credit import AgreementPrivate
 from node.money.debt_requests import InstalmentsWish, RepaymentWish, StatementWish
 from node.money.filing import Filing, parse_name
+from node.money.waiting import Waiting
 from node.service import Reader, ServiceRefused, Standing
 from node.statement_times import due_after, end_of_day, newest_moment
 
 LOOK_S = 20.0  # how late a statement may be
 AT_ONCE = 100_000  # agreements that may owe something
-FAILED_MAX = 500  # that are told of
 SETTLE_S = 10.0  # for the ledger's word on one statement
 PASSING = ("owed_differs", "unavailable", "outbox_full", "disk_nearly_full", "storage_failed")
 NOTHING = ("nothing_owed", "statement_exists")
-
-log = structlog.get_logger("gateway")
 
 
 class CreditDebts:
@@ -36,7 +32,7 @@ class CreditDebts:
         self._filing, self._steps = filing, filing.steps
         self._organisation = filing.steps.organisation
         self._terms: dict[bytes, CreditTerms] = {}  # agreement -> its line's, which stay
-        self.failed: dict[bytes, str] = {}  # agreement -> why no statement could be made; at most FAILED_MAX
+        self.waiting = Waiting("line_not_stated")  # by agreement
 
     # ── what people ask for ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -85,13 +81,18 @@ class CreditDebts:
         if since_ms is None:
             rows.put_looked("debt", now_ms)
             return
-        is_whole = True
+        unfinished: set[bytes] = set()
+
+        async def look_at(name: bytes) -> None:
+            if not await self._is_stated_until(name, since_ms, now_ms):
+                unfinished.add(name)
+
         for name in rows.due("debt", AT_ONCE):
-            is_whole = await self._look_at(name, since_ms, now_ms) and is_whole
-        if is_whole:
+            await self.waiting.attempt(name, look_at(name))
+        if not unfinished:
             rows.put_looked("debt", now_ms)
 
-    async def _look_at(self, name: bytes, since_ms: int, now_ms: int) -> bool:
+    async def _is_stated_until(self, name: bytes, since_ms: int, now_ms: int) -> bool:
         """Whether nothing is left to do for the times until now."""
         try:
             line = self._line(name)
@@ -123,12 +124,9 @@ class CreditDebts:
     def _note(self, name: bytes, code: str) -> bool:
         """Whether that was all; a code that people have to look at is told once."""
         if code in ("", *NOTHING):
-            self.failed.pop(name, None)
+            self.waiting.forget(name)
             return True
-        if self.failed.get(name) != code:
-            log.error("line_not_stated", code=code)
-            if len(self.failed) < FAILED_MAX:
-                self.failed[name] = code
+        self.waiting.tell(name, code)
         return code not in PASSING
 
     def _is_old(self, name: bytes, at_ms: int) -> bool:

@@ -133,8 +133,10 @@ class Notices:
             return None, "unknown"
         if found.bill:
             return None, "answered"
-        if found.state == NOT_OWED or found.refunded_fen:
+        if found.state == NOT_OWED or (found.refunded_fen and found.refunded_fen >= found.total_fen):
             return None, "never"
+        if found.refunded_fen:
+            return None, "partly"
         if found.state != SETTLED:
             return None, "unsettled"
         order = await self._filing.steps.body(keyspace.order(self._organisation, found.order[0]), OrderBody)

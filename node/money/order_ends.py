@@ -10,20 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import structlog
-
 from chain import keyspace
 from chain.operation import CloseOrder
 from chain.records import ORDER_CLOSED, ORDER_OPEN, OrderBody
 from chain.rules.context import DAY_MS
 from node.money.filing import Filing
-from node.service import ServiceRefused
+from node.money.waiting import Waiting
 
 LOOK_S = 1.0
 AT_ONCE = 500
 AGAIN_MS = 3_600_000  # an order of which a counter took a part is looked at again
-
-log = structlog.get_logger("gateway")
 
 
 class OrderEnds:
@@ -32,7 +28,7 @@ class OrderEnds:
         self._filing, self._on_stray = filing, on_stray
         self._organisation = filing.steps.organisation
         self._wake = asyncio.Event()
-        self.failed: dict[bytes, str] = {}  # order -> why it could not be closed; at most AT_ONCE
+        self.waiting = Waiting("order_not_closed")
 
     def on_closed(self, operation: CloseOrder) -> None:
         """A block has recorded it."""
@@ -55,7 +51,7 @@ class OrderEnds:
         for name in rows.due_in_turn("order", AT_ONCE):
             since_ms = rows.due_since_ms("order", name)
             if since_ms <= now_ms:
-                await self._end(name, since_ms, now_ms)
+                await self.waiting.attempt(name, self._end(name, since_ms, now_ms))
 
     async def _end(self, name: bytes, since_ms: int, now_ms: int) -> None:
         rows, steps = self._filing.rows, self._filing.steps
@@ -71,20 +67,11 @@ class OrderEnds:
             elif any(rows.get("payment", payment) is None for payment in paid):
                 rows.put_due("order", name, now_ms + AGAIN_MS)
             else:
-                await self._close(name)
+                await steps.carry_out([CloseOrder(name, "unpaid")])
             return
         if body.state == ORDER_CLOSED and paid:
             for payment in paid:
                 rows.put_due("stray", payment)
             self._on_stray()
         rows.done("order", name)
-        self.failed.pop(name, None)
-
-    async def _close(self, name: bytes) -> None:
-        try:
-            await self._filing.steps.carry_out([CloseOrder(name, "unpaid")])
-        except ServiceRefused as refused:  # paid or closed meanwhile, or no room: it is looked at again
-            if self.failed.get(name) != refused.code:
-                log.warning("order_not_closed", code=refused.code)
-                if len(self.failed) < AT_ONCE:
-                    self.failed[name] = refused.code
+        self.waiting.forget(name)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from chain.bill import Charge, Payer
 from node.gateway import Gateway
 from node.money.notices import utc_moment
-from node.money.requests import NoticeBill, PartWish, PaymentWish
+from node.money.requests import ClosureWish, NoticeBill, PartWish, PaymentWish
 from node.money.visit_requests import (
     AppointmentWish,
     CancellationWish,
@@ -101,6 +101,18 @@ async def became(gateway: Gateway, name: str, wanted: str) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while await state(gateway, name) != wanted:  # noqa: ASYNC110 - nobody is told
             await asyncio.sleep(0.01)
+
+
+async def owed_no_longer(gateway: Gateway, order: str) -> None:
+    """The fee's order is closed, its notice withdrawn, and nothing is left to be done."""
+    gateway.money.fees.look_now()
+    notice = (await shown(gateway, "order", order))["notices"][0]
+    async with asyncio.timeout(PATIENCE_S):
+        while (await shown(gateway, "notice", notice))["state"] != "withdrawn":  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.01)
+    assert (await shown(gateway, "order", order))["state"] == "closed"
+    gateway.money.fees.look_now()
+    await until(lambda: not gateway.money.rows_kept.due("confirm", 9))
 
 
 async def both_kept(clinic: Clinic, numbers: int) -> list[asyncio.Task[Standing]]:
@@ -262,8 +274,8 @@ async def test_a_fee_whose_number_is_somebody_elses_by_now_is_told_of(clinic: Cl
     clinic.at(clinic.noon_ms + 15 * MINUTE_MS)
     await done(other, booked((await shown(other, "appointment", name))["schedule"], "YY-2", LI))
     again.begin()
-    await until(lambda: bool(again.money.fees.failed))
-    assert again.money.fees.failed == {bytes.fromhex(name): "hold_expired"}
+    await until(lambda: bool(again.money.fees.waiting.codes))
+    assert again.money.fees.waiting.codes == {bytes.fromhex(name): "hold_expired"}
     assert await state(again, name) == "lapsed"
 
 
@@ -280,6 +292,30 @@ async def test_an_unpaid_number_is_free_again_when_its_time_is_over(clinic: Clin
     assert await state(clinic.gateway, name) == "lapsed"
     page = await shown(clinic.gateway, "schedule", schedule)
     assert (page["free"]["app"], page["returned"]) == ([], 1)
+    await owed_no_longer(clinic.gateway, order)
+
+
+async def test_the_fee_of_what_was_given_back_is_not_owed(clinic: Clinic) -> None:
+    schedule = await clinic.published(**with_fee())
+    name = await done(clinic.gateway, booked(schedule))
+    order = await done(clinic.gateway, FeeWish([PartWish("cash", 5_000)]), name)
+    await done(clinic.gateway, CancellationWish(), name)
+    await owed_no_longer(clinic.gateway, order)
+    assert await refused(clinic.gateway, PaymentWish(0, "receipt 1", 5_000), order) == "order_closed"
+
+
+async def test_what_a_counter_took_of_a_fee_waits_for_people(clinic: Clinic) -> None:
+    schedule = await clinic.published(**with_fee())
+    name = await done(clinic.gateway, booked(schedule))
+    order = await done(clinic.gateway, FeeWish([PartWish("cash", 2_000), PartWish("card", 3_000)]), name)
+    await done(clinic.gateway, PaymentWish(0, "receipt 1", 2_000), order)
+    await done(clinic.gateway, CancellationWish(), name)
+    for _ in range(3):
+        clinic.gateway.money.fees.look_now()
+        await asyncio.sleep(0.05)
+    assert (await shown(clinic.gateway, "order", order))["state"] == "open"
+    await done(clinic.gateway, ClosureWish("patient_left"), order)
+    await owed_no_longer(clinic.gateway, order)
 
 
 async def test_given_back_it_is_free_and_the_ledger_counts_it(clinic: Clinic) -> None:

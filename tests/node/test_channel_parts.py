@@ -226,6 +226,16 @@ async def test_an_invitation_is_refused_for_what_cannot_be_paid(counter: Counter
     assert await code(0, asked) == "order_closed"
 
 
+async def test_a_patient_is_invited_to_what_they_owe_themselves(counter: Counter) -> None:
+    """Who knows another one's order learns nothing by it, and the channel hears of nothing."""
+    _name, asked = await counter.asked("1", wechat=10_000)
+    with pytest.raises(ServiceRefused, match="order_unknown"):
+        await counter.gateway.money.invite(InvitationWish(0), patient(LI), asked)
+    assert counter.gateway.money.rows_kept.due("part", 1) == []
+    page = await counter.gateway.money.invite(InvitationWish(0), patient(WEI), asked)
+    assert page["state"] == "invited"
+
+
 async def test_both_sides_of_a_channels_day_say_the_same(counter: Counter) -> None:
     """FEATURES 92: what this gateway has, beside what the channel writes the day after; what strayed and went back is in both."""
     for number, amount_fen in (("1", 10_000), ("2", 700)):
@@ -361,11 +371,11 @@ async def test_a_refund_waits_for_a_channel_that_was_taken_out_and_says_so(count
     kept, parts = dict(channels), counter.gateway.money.parts
     channels.clear()  # type: ignore[attr-defined]
     await done(counter.gateway, ClosureWish("patient_left"), asked)
-    await soon(lambda: set(parts.failed.values()) == {"channel_unknown"})
+    await soon(lambda: set(parts.waiting.codes.values()) == {"channel_unknown"})
     assert not sale.refunds
     channels.update(kept)  # type: ignore[attr-defined]
     await soon(lambda: sum(refund.amount_fen for refund in sale.refunds.values()) == 6_000)
-    await soon(lambda: parts.failed == {})
+    await soon(lambda: parts.waiting.codes == {})
 
 
 async def test_nothing_is_remembered_of_a_part_that_is_paid(counter: Counter) -> None:

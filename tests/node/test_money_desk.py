@@ -264,7 +264,7 @@ async def test_a_bill_that_the_ledger_did_not_take_is_issued_again(
     bill = await billed(gateway, name)
     assert bill != "330601269999999999"
     await until(lambda: gateway.money.rows_kept.due("bill", 1) == [])
-    assert follow.failed == {}
+    assert follow.waiting.codes == {}
 
 
 async def test_what_was_refunded_before_its_bill_answered_is_told_of(
@@ -285,7 +285,58 @@ async def test_what_was_refunded_before_its_bill_answered_is_told_of(
     await until(lambda: bytes.fromhex(name) in follow._asked)
     await done(gateway, NoticeRefundWish("TK-1"), name)
     await until(lambda: gateway.money.rows_kept.due("bill", 1) == [])
-    assert follow.failed == {bytes.fromhex(name): "bill_unanswered"}
+    assert follow.waiting.codes == {bytes.fromhex(name): "bill_unanswered"}
+
+
+@pytest.mark.parametrize("went_back_fen", [1, 10_000])
+async def test_what_was_refunded_before_its_bill_was_asked_for(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, went_back_fen: int
+) -> None:
+    """Of all that was paid there is no bill; one for a rest people write, and are told so."""
+    follow = gateway.money.follow
+    held = asyncio.Event()
+    bill_of = follow._sources["bill"].bill_of
+
+    async def later(name: bytes) -> Any:
+        await held.wait()
+        return await bill_of(name)
+
+    monkeypatch.setattr(follow._sources["bill"], "bill_of", later)
+    name = await done(gateway, notice())
+    asked = await done(gateway, order("ZF-1", name, cash=10_000))
+    await done(gateway, PaymentWish(0, "receipt 1", 10_000), asked)
+    await done(gateway, NoticeRefundWish("TK-1", amount_fen=went_back_fen), name)
+    held.set()
+    await until(lambda: gateway.money.rows_kept.due("bill", 1) == [])
+    told = {bytes.fromhex(name): "bill_unanswered"} if went_back_fen < 10_000 else {}
+    assert follow.waiting.codes == told
+    assert (await shown(gateway, "notice", name))["bill_id"] is None
+
+
+async def test_a_fault_at_one_thing_leaves_the_others_their_turn(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw at one notice is told of; the next one's bill follows, and its own too once the fault is mended."""
+    monkeypatch.setattr(bill_follow, "ASKED_S", 0.02)
+    monkeypatch.setattr(bill_follow, "LOOK_S", 0.01)
+    follow, source = gateway.money.follow, gateway.money.follow._sources["bill"]
+    names = [await done(gateway, notice(f"JF-{number}")) for number in (1, 2)]
+    faulty, bill_of = bytes.fromhex(names[0]), source.bill_of
+
+    async def fails(name: bytes) -> Any:
+        if name == faulty:
+            raise KeyError("a form that nobody thought of")
+        return await bill_of(name)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(source, "bill_of", fails)
+        for number, name in enumerate(names):
+            asked = await done(gateway, order(f"ZF-{number}", name, cash=10_000))
+            await done(gateway, PaymentWish(0, f"receipt {number}", 10_000), asked)
+        await billed(gateway, names[1])
+        await until(lambda: follow.waiting.codes == {faulty: "internal_error"})
+    await billed(gateway, names[0])
+    await until(lambda: follow.waiting.codes == {})
 
 
 async def test_numbers_that_differ_in_their_last_letter_have_a_bill_each(gateway: Gateway) -> None:

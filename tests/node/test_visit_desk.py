@@ -211,7 +211,7 @@ async def test_a_task_that_outlived_its_bill_makes_no_second_one(credit: Credit)
     follow.on_paid(bytes(32))  # whatever was paid: it looks
     await until(lambda: rows.due("visit", 1) == [])
     assert [one.bill for one in credit.province.recorded_bills()] == [bill]
-    assert follow.failed == {}
+    assert follow.waiting.codes == {}
 
 
 async def test_one_bill_answers_so_many_charges_and_no_more(gateway: Gateway) -> None:
