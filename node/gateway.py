@@ -255,7 +255,7 @@ class Gateway:
         steps = MoneySteps(
             config.organisation, parameters, self._outbox, self._standings, self._follow, now_ms, self._space
         )
-        self.money = MoneyDesk(store, mac_key, storage_key, steps, self.issue, self._verify_hospital, channels or {})
+        self.money = MoneyDesk(store, mac_key, storage_key, steps, self.issue, self._would_issue, channels or {})
         self._settling.on_paid = self.money.on_paid
         self._settling.on_back = self.money.on_back
         self._settling.on_payment_refused = self.money.parts.on_payment_refused
@@ -393,6 +393,11 @@ class Gateway:
         await self._saved()
         failpoint("gateway.saved")
         return await self._with_check_code(standing)
+
+    async def _would_issue(self, request: BillRequest) -> None:
+        """What `issue` would refuse now, but for numbers, of which none is taken. Raises ServiceRefused."""
+        await self._verify_hospital()
+        self._issuing.verify(request)
 
     async def issue_many(self, requests: list[BillRequest]) -> list[Standing | ServiceRefused]:
         await self._verify_hospital()

@@ -97,6 +97,13 @@ class Issuing:
         number = self._number(asked.kind, date, request.place_code)  # 5
         return self._keep(*self._made(asked, date, number), "")
 
+    def verify(self, request: BillRequest) -> None:
+        """Whether `issue` would give this new bill a number now, if there is one. Raises ServiceRefused."""
+        asked = self._look_at(request)
+        if asked.before is not None:
+            raise ServiceRefused("business_no_conflict", "a bill stands under it", "/business_no")
+        self._date(asked)
+
     def reverse(
         self,
         bill_id: str,

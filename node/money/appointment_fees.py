@@ -37,7 +37,7 @@ from chain.records import (
 from node.money.appointments import Appointments
 from node.money.filing import Filing
 from node.money.notices import DUE_MS, NoticePrivate
-from node.money.schedules import FEE, Schedules
+from node.money.schedules import FEE, Schedules, fee_number
 from node.money.visit_requests import FeeWish
 from node.money.waiting import Waiting
 from node.service import Reader, ServiceRefused, Standing
@@ -70,7 +70,7 @@ class AppointmentFees:
         """
         filing = self._filing
         name, body = await self._appointments.of_reader(target, reader)
-        number, asked = _number(name), _Asked(name.hex(), wish)
+        number, asked = fee_number(name), _Asked(name.hex(), wish)
         order = self._order(name)
         if (known := filing.known("notice", number, asked)) is not None:
             return msgspec.structs.replace(known, resource=filing.path("order", order))
@@ -142,7 +142,7 @@ class AppointmentFees:
     async def _withdraw(self, name: bytes, order: bytes, body: OrderBody) -> None:
         """Close the order, and its notice with it."""
         rows, steps = self._filing.rows, self._filing.steps
-        notice = self._filing.names.of("notice", _number(name))
+        notice = self._filing.names.of("notice", fee_number(name))
         owed = await steps.body(keyspace.notice(self._organisation, notice), NoticeBody)
         if owed is None:
             return
@@ -164,8 +164,3 @@ class AppointmentFees:
 
     def _order(self, name: bytes) -> bytes:
         return self._filing.names.of("order", "fee", name)
-
-
-def _number(appointment: bytes) -> str:
-    """Of its fee's notice."""
-    return f"fee-{appointment.hex()[:40]}"

@@ -27,7 +27,7 @@ from chain.records import (
     ScheduleBody,
 )
 from node.money.filing import Filing, parse_name
-from node.money.notices import utc_moment
+from node.money.moments import utc_moment
 from node.money.schedules import Schedules, day_text
 from node.money.visit_requests import (
     AppointmentWish,

@@ -15,10 +15,10 @@ from chain import keyspace
 from chain.bill import BillRequest
 from chain.operation import AnswerNotices, operation_digest
 from chain.records import ORDER_PAID, OrderBody
-from node.money.notices import FollowingBill
 from node.money.rows import MoneyRows
 from node.money.steps import MoneySteps
 from node.money.waiting import Waiting
+from node.money.wanted_bills import FollowingBill
 from node.service import ServiceRefused, Standing
 
 LOOK_S = 2.0

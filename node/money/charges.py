@@ -27,9 +27,10 @@ from node.money.credit import AgreementPrivate, room_left
 from node.money.credit_holds import CreditHolds, HoldPrivate
 from node.money.filing import Filing, parse_name
 from node.money.names import Names
-from node.money.notices import DUE_MS, NoticePrivate, line_sums, verify_bill
+from node.money.notices import DUE_MS, NoticePrivate, line_sums
 from node.money.orders import MINUTE_MS
 from node.money.requests import CardWish, ChargeWish
+from node.money.wanted_bills import WantedBills
 from node.service import Reader, ServiceRefused, Standing
 
 ORDER_MS = 30 * MINUTE_MS  # it is paid in the same step
@@ -55,8 +56,8 @@ class _Asked(msgspec.Struct, frozen=True):
 
 
 class Charges:
-    def __init__(self, filing: Filing, holds: CreditHolds) -> None:
-        self._filing, self._holds = filing, holds
+    def __init__(self, filing: Filing, holds: CreditHolds, bills: WantedBills) -> None:
+        self._filing, self._holds, self._bills = filing, holds, bills
         self._organisation = filing.steps.organisation
 
     async def charge(
@@ -78,7 +79,6 @@ class Charges:
         hold = parse_name(target, "hold_unknown")
         held, names = await self._holds.body(hold), self._filing.names
         sums = line_sums(wish.lines)
-        verify_bill(wish.bill, sums)
         total_fen = sum(line.amount_fen for line in sums)
         agreement = await self._agreement(held)
         balance_fen = min(await self._balance(agreement), total_fen)
@@ -93,6 +93,9 @@ class Charges:
             raise ServiceRefused("credit_line_exceeded", f"{left_fen} fen are left of what is held")
         agreement_name = self._agreed(hold)
         private = self._private(agreement_name, wish)
+        if wish.bill is not None:
+            self._bills.verify_no_visit(wish.charge_no, "/charge_no")
+            await self._bills.verify(wish.bill, wish.charge_no, "/charge_no", private.payer, total_fen)
         order = order_of(names, wish.charge_no)
         now_ms = self._filing.steps.now_ms()
         sources = Sources(

@@ -13,7 +13,7 @@ from chain.operation import EndAgreement, LineRef, SignAgreement
 from chain.records import IN_FORCE, AccountBody, AgreementBody, LineBody
 from node.money.credit_holds import CreditHolds
 from node.money.filing import Filing, parse_name
-from node.money.notices import utc_moment
+from node.money.moments import utc_moment
 from node.money.requests import AgreementWish, EndAgreementWish
 from node.money.rows import MoneyRow
 from node.service import Page, Reader, ServiceRefused, Standing

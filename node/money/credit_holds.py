@@ -9,7 +9,7 @@ from chain.codec import Digest, Name, Wire
 from chain.operation import HoldCredit, LineRef, ReleaseCredit, ReviewEmergency
 from chain.records import CAPTURED, HELD, AgreementBody, CreditHoldBody, HoldBody
 from node.money.filing import Filing, parse_name
-from node.money.notices import utc_moment
+from node.money.moments import utc_moment
 from node.money.requests import HoldWish, ReleaseWish, ReviewWish
 from node.money.rows import MoneyRow
 from node.service import Reader, ServiceRefused, Standing

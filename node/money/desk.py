@@ -23,7 +23,7 @@ from node.money.debt_requests import InstalmentsWish, RepaymentWish, StatementWi
 from node.money.deposits import Deposits
 from node.money.filing import Filing
 from node.money.names import Names
-from node.money.notices import Notices, VerifyHospital
+from node.money.notices import Notices
 from node.money.order_ends import OrderEnds
 from node.money.orders import Orders
 from node.money.our_lines import OurLines
@@ -87,6 +87,7 @@ from node.money.visit_requests import (
     VisitWish,
 )
 from node.money.visits import Visits
+from node.money.wanted_bills import WantedBills, WouldIssue
 from node.reconciliation.our_line import OurLine
 from node.service import Page, Reader, ServiceRefused, Standing
 
@@ -105,13 +106,14 @@ class MoneyDesk:
         storage_key: bytes,
         steps: MoneySteps,
         issue: Issue,
-        verify_hospital: VerifyHospital,
+        would_issue: WouldIssue,
         channels: Mapping[str, Channel],
     ) -> None:
         self.rows_kept = MoneyRows(store, PrivateBox(storage_key))
         self.steps = steps
         self.filing = Filing(Names(mac_key), self.rows_kept, steps)
-        notices, orders = Notices(self.filing, verify_hospital), Orders(self.filing)
+        bills = WantedBills(self.filing, would_issue)
+        notices, orders = Notices(self.filing, bills), Orders(self.filing)
         self.refunds, deposits = Refunds(self.filing), Deposits(self.filing)
         self.channels = channels
         self.parts = ChannelParts(self.filing, channels)
@@ -119,9 +121,9 @@ class MoneyDesk:
         self.ends = OrderEnds(self.filing, self.parts.look_now)
         self.top_ups = TopUps(self.filing, self.parts)
         holds = CreditHolds(self.filing)
-        agreements, self.charges = Agreements(self.filing, holds), Charges(self.filing, holds)
+        agreements, self.charges = Agreements(self.filing, holds), Charges(self.filing, holds, bills)
         self.debts = CreditDebts(self.filing)
-        self.schedules, visits = Schedules(self.filing), Visits(self.filing, holds)
+        self.schedules, visits = Schedules(self.filing, bills), Visits(self.filing, holds, bills)
         appointments = Appointments(self.filing, self.schedules)
         self.fees = AppointmentFees(self.filing, self.schedules, appointments)
         visit_charges = VisitCharges(self.filing, self.charges, visits)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from chain import keyspace
-from chain.bill import BillRequest, Payer, PaymentParts
 from chain.codec import Wire, encode
 from chain.details import SEED_BYTES
 from chain.digest import MONEY, digest
@@ -18,11 +16,11 @@ from chain.operation import IssueNotice, LineSum, WithdrawNotice
 from chain.records import IN_ORDER, NOT_OWED, OWED, SETTLED, NoticeBody, OrderBody
 from chain.rules.context import DAY_MS
 from node.money.filing import Filing, parse_name
+from node.money.moments import parse_moment, utc_moment
 from node.money.requests import NoticeBill, NoticeLine, NoticeWish, WithdrawalWish
+from node.money.wanted_bills import FollowingBill, WantedBills, bill_request, payment_parts
 from node.service import Page, Reader, ServiceRefused, Standing
 
-VerifyHospital = Callable[[], Awaitable[None]]  # raises ServiceRefused `issuer_not_entitled`
-BUSINESS_NO_MAX = 50  # characters
 DUE_MS = 7 * DAY_MS  # where the hospital does not say
 STATES = {OWED: "owed", IN_ORDER: "in_order", SETTLED: "settled", NOT_OWED: "withdrawn"}
 
@@ -39,32 +37,28 @@ class NoticePrivate(Wire, frozen=True):
         return digest(MONEY, ["notice_details", self.seed, encode([self.payer, self.titles, self.bill])])
 
 
-class FollowingBill(msgspec.Struct, frozen=True):
-    """A bill that is due, and the notices that it answers."""
-
-    request: BillRequest
-    notices: list[bytes]
-
-
 class Notices:
-    def __init__(self, filing: Filing, verify_hospital: VerifyHospital) -> None:
-        self._filing, self._verify_hospital = filing, verify_hospital
+    def __init__(self, filing: Filing, bills: WantedBills) -> None:
+        self._filing, self._bills = filing, bills
         self._organisation = filing.steps.organisation
 
     async def issue(self, wish: NoticeWish, reader: Reader, target: str) -> Standing:
         payer, names = wish.payer, self._filing.names
         if not payer.id_number.strip():
             raise ServiceRefused("invalid_value", "who owes it has a document", "/payer/id_number")
-        if wish.bill is not None:
-            await self._verify_hospital()
+        if (known := self._filing.known("notice", wish.notice_no, wish)) is not None:
+            return known
         lines = line_sums(wish.lines)
-        verify_bill(wish.bill, lines)
         private = NoticePrivate(
             os.urandom(SEED_BYTES),
             [payer.name, payer.type, payer.id_type, payer.id_number],
             [line.title for line in wish.lines],
             msgspec.json.encode(wish.bill) if wish.bill is not None else b"",
         )
+        if wish.bill is not None:
+            self._bills.verify_no_visit(wish.notice_no, "/notice_no")
+            total_fen = sum(line.amount_fen for line in lines)
+            await self._bills.verify(wish.bill, wish.notice_no, "/notice_no", private.payer, total_fen)
         due_ms = parse_moment(wish.due, "/due") if wish.due else self._filing.steps.now_ms() + DUE_MS
         holder = names.holder(payer.id_type, payer.id_number)
         return await self._filing.file(
@@ -155,74 +149,3 @@ def line_sums(lines: Sequence[NoticeLine]) -> list[LineSum]:
     for line in lines:
         sums[line.kind] = sums.get(line.kind, 0) + line.amount_fen
     return [LineSum(kind, sums[kind]) for kind in sorted(sums)]
-
-
-def verify_bill(bill: NoticeBill | None, lines: Sequence[LineSum]) -> None:
-    """The bill that is to follow is about the same sum. Raises ServiceRefused `sum_mismatch`."""
-    if bill is None:
-        return
-    charged = sum(charge.amount_fen for charge in bill.charges)
-    if charged != sum(line.amount_fen for line in lines):
-        raise ServiceRefused("sum_mismatch", f"the bill's charges come to {charged} fen", "/bill/charges")
-
-
-def bill_request(
-    wanted: NoticeBill, number: str, time_ms: int, payer: Sequence[str], total_fen: int, payments: PaymentParts
-) -> BillRequest:
-    """`payer` is name, type, kind of document, number."""
-    name, kind, id_type, id_number = payer
-    return BillRequest(
-        kind=wanted.kind,
-        business_no=business_no(number),
-        business_time=utc_moment(time_ms),
-        place_code=wanted.place_code,
-        payer=Payer(name, kind, id_type, id_number),  # type: ignore[arg-type]
-        total_fen=total_fen,
-        payments=payments,
-        charges=wanted.charges,
-        cashier=wanted.cashier,
-        items=wanted.items,
-        self_paid_fen=wanted.self_paid_fen,
-        self_funded_fen=wanted.self_funded_fen,
-        visit=wanted.visit,
-        checker=wanted.checker,
-        remark=wanted.remark,
-    )
-
-
-def business_no(number: str) -> str:
-    """Of a notice's or a visit's bill: its number, a longer one than bills have by its beginning and a digest of all of it."""
-    if len(number) <= BUSINESS_NO_MAX:
-        return number
-    end = digest(MONEY, ["business_no", number]).hex()[:16]
-    return f"{number[: BUSINESS_NO_MAX - 17]}-{end}"
-
-
-def payment_parts(order: OrderBody, total_fen: int) -> PaymentParts:
-    """How the face of a bill tells an order's channels: the fund, the insured's account, others for the patient, the patient.
-
-    For one of an order's notices each channel counts in proportion, and the patient's own money takes what rounding leaves.
-    """
-    sums = {"fund": 0, "account": 0, "other": 0}
-    for part in order.parts:
-        if part.channel in sums:
-            sums[part.channel] += part.amount_fen * total_fen // order.total_fen
-    own = total_fen - sum(sums.values())
-    return PaymentParts(sums["fund"], sums["account"], sums["other"], own)
-
-
-def parse_moment(text: str, pointer: str) -> int:
-    """RFC 3339 with its zone, in ms since the epoch. Raises ServiceRefused `invalid_time`."""
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None or "T" not in text:
-            raise ValueError
-        time_ms = round(moment.timestamp() * 1000)
-        datetime.fromtimestamp(time_ms / 1000, UTC)  # it is shown in UTC, where its year may be another one
-        return time_ms
-    except (ValueError, OverflowError):
-        raise ServiceRefused("invalid_time", "a moment as 2026-12-31T23:59:59+08:00", pointer) from None
-
-
-def utc_moment(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -8,7 +8,7 @@ from chain import keyspace
 from chain.operation import CloseOrder, OrderPart, PlaceOrder, TakePayment
 from chain.records import ORDER_CLOSED, ORDER_OPEN, ORDER_PAID, OrderBody
 from node.money.filing import Filing, parse_name
-from node.money.notices import utc_moment
+from node.money.moments import utc_moment
 from node.money.requests import ClosureWish, OrderWish, PaymentWish
 from node.service import Reader, ServiceRefused, Standing
 

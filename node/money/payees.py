@@ -25,7 +25,7 @@ from chain.operation import (
 from chain.records import SUSPENDED, UNLIMITED, AccountBody, OwedPaidBody, PayeeBody, PayOutBody
 from chain.rules import money_places
 from node.money.filing import Filing, parse_name
-from node.money.notices import utc_moment
+from node.money.moments import utc_moment
 from node.money.split_requests import (
     Aimed,
     DebtPaymentWish,

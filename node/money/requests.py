@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from chain.bill import LINES_MAX, Charge, Item, Payer, RequiredText, Text, Visit
+from chain.bill import LINES_MAX, BusinessNo, Charge, Item, Payer, RequiredText, Text, Visit
 from chain.codec import Name, PlaceCode
 
 Number = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]  # the hospital's own, or a channel's
@@ -30,7 +30,7 @@ class NoticeLine(Wish, frozen=True):
 
 
 class NoticeBill(Wish, frozen=True):
-    """The bill that is to follow by itself once the notice is paid; number, time, payer and payments come from there."""
+    """The bill that is to follow by itself once the notice is paid; time, payer and payments come from there."""
 
     kind: Literal["outpatient", "inpatient", "registration", "checkup"]
     place_code: PlaceCode
@@ -42,6 +42,7 @@ class NoticeBill(Wish, frozen=True):
     visit: Visit = msgspec.field(default_factory=Visit)
     checker: Text = ""
     remark: Text = ""
+    business_no: BusinessNo | None = None  # else the number of the notice, charge or visit; of a schedule's fee none
 
 
 class NoticeWish(Wish, frozen=True):

@@ -9,16 +9,18 @@ import msgspec
 from chain import keyspace
 from chain.codec import Wire
 from chain.number_pool import free_numbers
-from chain.operation import LineSum, Pool, PublishSchedule, StopSchedule, SubstituteStaff
+from chain.operation import Pool, PublishSchedule, StopSchedule, SubstituteStaff
 from chain.records import STOPPED, ScheduleBody
 from node.money.filing import Filing, parse_name
-from node.money.notices import parse_moment, utc_moment, verify_bill
+from node.money.moments import parse_moment, utc_moment
 from node.money.rows import MoneyRow
 from node.money.visit_requests import ScheduleWish, StopWish, SubstitutionWish
+from node.money.wanted_bills import WantedBills
 from node.service import Page, Reader, ServiceRefused, Standing
 
 MINUTE_MS = 60_000
 FEE = "registration"  # the kind of line that an appointment's fee is
+SOMEBODY = ("-", "person", "", "")  # who will book it
 
 
 class SchedulePrivate(Wire, frozen=True):
@@ -29,14 +31,17 @@ class SchedulePrivate(Wire, frozen=True):
 
 
 class Schedules:
-    def __init__(self, filing: Filing) -> None:
-        self._filing = filing
+    def __init__(self, filing: Filing, bills: WantedBills) -> None:
+        self._filing, self._bills = filing, bills
         self._organisation = filing.steps.organisation
 
     async def publish(self, wish: ScheduleWish, reader: Reader, target: str) -> Standing:
         filing, names = self._filing, self._filing.names
-        if wish.bill is not None:
-            verify_bill(wish.bill, [LineSum(FEE, wish.fee_fen)])
+        if (known := filing.known("schedule", wish.schedule_no, wish)) is not None:
+            return known
+        if wish.bill is not None and wish.bill.business_no:
+            raise ServiceRefused("invalid_value", "each fee's bill has a number of its own", "/bill/business_no")
+        await self._bills.verify(wish.bill, fee_number(bytes(32)), "/bill", SOMEBODY, wish.fee_fen)
         starts_ms, ends_ms = parse_moment(wish.starts, "/starts"), parse_moment(wish.ends, "/ends")
         book_until_ms = parse_moment(wish.book_until, "/book_until") if wish.book_until else starts_ms
         cancel_until_ms = parse_moment(wish.cancel_until, "/cancel_until") if wish.cancel_until else starts_ms
@@ -176,3 +181,8 @@ def _shelf(department: str) -> str:
 
 def day_text(day: int) -> str:
     return f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"
+
+
+def fee_number(appointment: bytes) -> str:
+    """Of the notice of an appointment's fee."""
+    return f"fee-{appointment.hex()[:40]}"

@@ -18,7 +18,7 @@ from chain.records import (
 from chain.rules import Refused, money_places
 from chain.rules.division import divide
 from node.money.filing import Filing, parse_name
-from node.money.notices import utc_moment
+from node.money.moments import utc_moment
 from node.money.payees import Payees
 from node.money.split_requests import (
     Aimed,

@@ -27,10 +27,11 @@ from chain.operation import (
 from chain.records import AgreementBody, NoticeBody, OrderBody, PartBody, PaymentBody, VisitBody
 from node.money.credit_holds import HOUR_MS, CreditHolds, HoldPrivate
 from node.money.filing import Filing, parse_name
-from node.money.notices import FollowingBill, bill_request, parse_moment, payment_parts, utc_moment
+from node.money.moments import parse_moment, utc_moment
 from node.money.requests import NoticeBill
 from node.money.rows import MoneyRow
 from node.money.visit_requests import CloseWish, StampWish, VisitWish
+from node.money.wanted_bills import FollowingBill, WantedBills, bill_request, payment_parts
 from node.service import Page, Reader, ServiceRefused, Standing
 from node.visit_timeline import timeline
 
@@ -46,8 +47,8 @@ class VisitPrivate(Wire, frozen=True):
 
 
 class Visits:
-    def __init__(self, filing: Filing, holds: CreditHolds) -> None:
-        self._filing, self._holds = filing, holds
+    def __init__(self, filing: Filing, holds: CreditHolds, bills: WantedBills) -> None:
+        self._filing, self._holds, self._bills = filing, holds, bills
         self._organisation = filing.steps.organisation
 
     async def open(self, wish: VisitWish, reader: Reader, target: str) -> Standing:
@@ -57,6 +58,7 @@ class Visits:
             raise ServiceRefused("invalid_value", "who comes has a document", "/payer/id_number")
         if (known := filing.known("visit", wish.visit_no, wish)) is not None:
             return known
+        self._bills.verify_no_notice(wish.visit_no, "/visit_no")
         holder = names.holder(payer.id_type, payer.id_number)
         declared = [names.of("staff", wish.declared_by)] if wish.declared_by else []
         appointment = [bytes.fromhex(wish.appointment)] if wish.appointment is not None else []
@@ -94,7 +96,7 @@ class Visits:
     async def close(self, wish: CloseWish, reader: Reader, target: str) -> Standing:
         """Raises ServiceRefused: `charge_pending` while one is on its way, `sum_mismatch`, or the ledger's code."""
         filing, name = self._filing, parse_name(target, "visit_unknown")
-        _, private = self.kept(name)
+        row, private = self.kept(name)
         body = await self.body(name)
         self._verify_nothing_pending(private)
         billed_fen = sum(charge.amount_fen for charge in wish.bill.charges) if wish.bill is not None else 0
@@ -104,6 +106,7 @@ class Visits:
                 raise ServiceRefused(
                     "sum_mismatch", f"{left_fen} fen are left of what was charged and paid", "/bill/charges"
                 )
+            await self._bills.verify(wish.bill, row.number, "/bill", private.payer, left_fen)
         chain: list[Operation] = [CloseVisit(name, self._at(wish.at))]
         if private.hold and await self._holds.left_fen(private.hold) is not None:
             held = await self._holds.body(private.hold)

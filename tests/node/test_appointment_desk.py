@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from chain.bill import Charge, Payer
 from node.gateway import Gateway
-from node.money.notices import utc_moment
+from node.money.moments import utc_moment
 from node.money.requests import ClosureWish, NoticeBill, PartWish, PaymentWish
 from node.money.visit_requests import (
     AppointmentWish,
@@ -168,6 +168,16 @@ async def test_what_a_schedule_may_not_be(clinic: Clinic) -> None:
     assert await refused(clinic.gateway, clinic.session(fee_fen=4_999, bill=with_fee()["bill"])) == "sum_mismatch"
     await clinic.published()
     assert await refused(clinic.gateway, clinic.session(numbers=3)) == "business_no_conflict"
+
+
+async def test_a_fee_whose_bill_could_not_follow_is_not_published(clinic: Clinic) -> None:
+    fee = with_fee()
+    for changes, code in (
+        ({"place_code": "ZZZ"}, "place_unknown"),
+        ({"charges": [Charge("01", "registration", 4_999)]}, "sum_mismatch"),
+        ({"business_no": "MZ-1"}, "invalid_value"),  # or all fees would have one bill
+    ):
+        assert await refused(clinic.gateway, clinic.session(**fee | {"bill": replace(fee["bill"], **changes)})) == code
 
 
 async def test_stopped_and_substituted(clinic: Clinic) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chain.bill import BillRequest, Charge, Payer
+from chain.bill import BillRequest, Charge, Item, Payer
 from node.gateway import Gateway
 from node.identity import Identity
 from node.money import bill_follow
@@ -286,6 +286,33 @@ async def test_what_was_refunded_before_its_bill_answered_is_told_of(
     await done(gateway, NoticeRefundWish("TK-1"), name)
     await until(lambda: gateway.money.rows_kept.due("bill", 1) == [])
     assert follow.waiting.codes == {bytes.fromhex(name): "bill_unanswered"}
+
+
+async def test_a_bill_that_could_not_follow_is_refused_before_anybody_pays(gateway: Gateway) -> None:
+    """Its figures, its place, its number: later nobody is there to be told."""
+    good = notice()
+    assert good.bill is not None
+
+    async def told(number: str, **changes: Any) -> tuple[str, str | None]:
+        with pytest.raises(ServiceRefused) as caught:
+            await gateway.money.do(replace(good, notice_no=number, bill=replace(good.bill, **changes)), STAFF)
+        return caught.value.code, caught.value.pointer
+
+    item = Item("99", "-", "of no charge", 1_000, 10_000, 100)
+    assert await told("JF-9", charges=[Charge("05", "laboratory", 9_999)]) == ("sum_mismatch", "/bill/charges")
+    assert await told("JF-9", place_code="ZZZ") == ("place_unknown", "/bill/place_code")
+    assert await told("JF-9", items=[item]) == ("charge_unknown", "/bill/items/0/charge_code")
+    asked = await done(gateway, order("ZF-1", name := await done(gateway, good), cash=10_000))
+    await done(gateway, PaymentWish(0, "receipt 1", 10_000), asked)
+    await billed(gateway, name)
+    assert await told("JF-9", business_no=good.notice_no) == ("business_no_conflict", "/bill/business_no")
+    assert gateway.money.rows_kept.get("notice", gateway.money.filing.names.of("notice", "JF-9")) is None
+    other = await done(gateway, replace(good, notice_no="JF-9", bill=replace(good.bill, business_no="MZ-77")))
+    asked = await done(gateway, order("ZF-9", other, cash=10_000))
+    await done(gateway, PaymentWish(0, "receipt 9", 10_000), asked)
+    bill = await gateway.bill(await billed(gateway, other), STAFF)
+    assert bill is not None
+    assert bill["business_no"] == "MZ-77"
 
 
 @pytest.mark.parametrize("went_back_fen", [1, 10_000])

@@ -27,7 +27,7 @@ from tests.chain.making import genesis_with, mac
 from tests.node.gateway_province import PATIENCE_S, STAFF, Province, until
 from tests.node.test_appointment_desk import MINUTE_MS, Clinic, booked
 from tests.node.test_credit_desk import LENDER, Credit
-from tests.node.test_money_desk import LI, WEI, done, patient, refused, shown
+from tests.node.test_money_desk import LI, WEI, done, notice, patient, refused, shown
 
 
 def visit(number: str = "JZ-1", payer: Payer = WEI, cap_fen: int = 60_000, **changes: Any) -> VisitWish:
@@ -152,6 +152,22 @@ async def test_beyond_the_cap_nothing_is_paid(gateway: Gateway) -> None:
     bill = await gateway.bill(await billed(gateway, name), STAFF)
     assert bill is not None
     assert bill["total_fen"] == 10_000
+
+
+async def test_a_visit_and_a_notice_do_not_share_a_bills_number(gateway: Gateway) -> None:
+    """Both are counted by the hospital, in series of their own; a bill that could not follow does not end the visit."""
+    await done(gateway, notice("JZ-1"))
+    assert await refused(gateway, visit("JZ-1")) == "business_no_conflict"
+    name = await done(gateway, visit("JZ-2"))
+    assert await refused(gateway, notice("JZ-2")) == "business_no_conflict"
+    await done(gateway, charge("JZ-2", 7_000, card=CardWish("slip 1", 7_000)), name)  # which has no bill of its own
+    wish = close(7_000)
+    assert wish.bill is not None
+    assert await refused(gateway, replace(wish, bill=replace(wish.bill, place_code="ZZZ")), name) == "place_unknown"
+    assert (await shown(gateway, "visit", name))["state"] == "open"
+    await done(gateway, wish, name)
+    await billed(gateway, name)
+    assert (await gateway.money.do(wish, STAFF, name)).repeated
 
 
 async def test_what_was_held_pays_and_no_other_deposit(credit: Credit) -> None:
