@@ -341,6 +341,7 @@ class Gateway:
             "not_ready": self.not_ready(),
             **{name: int(value) for name, value in self.figures().items()},
             "alarms": dict(self._settling.alarms),
+            "money_waits": self.money.waits(),
         }
 
     def figures(self) -> dict[str, float]:
@@ -356,6 +357,8 @@ class Gateway:
             "validator_links": len(self._peers.validators()),
             "refused_answers_total": self._servers.lies,
             "bills_recorded_total": self._settling.recorded_bills,
+            "money_waiting": sum(sum(reasons.values()) for reasons in self.money.waits().values()),
+            "refused_notices_total": self.money.parts.refused_notices,
         }
 
     def labelled_figures(self) -> dict[str, dict[str, float]]:

@@ -268,6 +268,17 @@ class MoneyDesk:
         """Of a day, yyyymmdd, as far as this gateway published them; `department` may be empty."""
         return await self.schedules.of_day(department, day, after, limit)
 
+    def waits(self) -> dict[str, dict[str, int]]:
+        """What this gateway could not do by itself, by part and reason: where people have to look."""
+        parts = {
+            "appointment_fees": self.fees.waiting,
+            "bills": self.follow.waiting,
+            "channels": self.parts.waiting,
+            "debts": self.debts.waiting,
+            "order_ends": self.ends.waiting,
+        }
+        return {part: waiting.counts() for part, waiting in parts.items() if waiting.codes}
+
     def told(self, standing: Standing) -> Standing:
         """After a wait: with the culprit's code, and the path of what was made."""
         return self.steps.told(standing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable
 
 import structlog
@@ -43,6 +44,10 @@ class Waiting:
         log.error(self._event, code=code, exc_info=is_fault)
         if name in self.codes or len(self.codes) < TOLD_MAX:
             self.codes[name] = code
+
+    def counts(self) -> dict[str, int]:
+        """So many wait for each reason."""
+        return dict(sorted(Counter(self.codes.values()).items()))
 
     def forget(self, name: bytes) -> None:
         """It is done, or waits no longer."""

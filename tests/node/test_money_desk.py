@@ -362,8 +362,11 @@ async def test_a_fault_at_one_thing_leaves_the_others_their_turn(
             await done(gateway, PaymentWish(0, f"receipt {number}", 10_000), asked)
         await billed(gateway, names[1])
         await until(lambda: follow.waiting.codes == {faulty: "internal_error"})
+        assert gateway.status()["money_waits"] == {"bills": {"internal_error": 1}}
+        assert gateway.figures()["money_waiting"] == 1
     await billed(gateway, names[0])
     await until(lambda: follow.waiting.codes == {})
+    assert (gateway.status()["money_waits"], gateway.figures()["money_waiting"]) == ({}, 0)
 
 
 async def test_numbers_that_differ_in_their_last_letter_have_a_bill_each(gateway: Gateway) -> None:
