@@ -34,6 +34,7 @@ ACCESS = _prefix("access")
 MONEY = _prefix("money")  # names that an organisation gives: MACs under its own key
 ACCOUNT = _prefix("account")  # names of accounts that rules open
 TRANSFER = _prefix("transfer")  # names of transfers that rules make
+VISIT_CREDIT = _prefix("visit-credit")  # what a line gives for a visit
 VERIFICATION_ROWS = _prefix("verification-rows")
 VERIFICATION_RESULTS = _prefix("verification-results")
 VERIFICATION = _prefix("verification")

@@ -398,6 +398,11 @@ def credit_hold_step(hospital: str, name: bytes, step: str) -> bytes:
     return f"credithold/{hospital}/{name.hex()}/{step}".encode()
 
 
+def visit_credit(hospital: str, name: bytes) -> bytes:
+    """What a holder's holds of a line take for a visit: visit, holder and line make the name (`rules/credit_holds.py`)."""
+    return f"visitcredit/{hospital}/{name.hex()}".encode()
+
+
 def statement(organisation_name: str, name: bytes) -> bytes:
     return f"statement/{organisation_name}/{name.hex()}".encode()
 

@@ -100,7 +100,7 @@ ROUTES = (
         "/v1/credit-holds",
         "holdCredit",
         TAG,
-        "At check-in: keep so much of the line for this visit; an emergency has its own limit and is never stopped by debt",
+        "At check-in: keep so much of the line for this visit, all holds of it within one cap; an emergency has its own limit and is never stopped by debt",
         Sent(examples.HOLD_WISH, HoldWish),
         (
             *LINE,

@@ -18,7 +18,7 @@ class CreditTerms(Wire, frozen=True):
 
     score_min: Count  # the least score that is eligible; no score is ever on the ledger
     line_fen: Fen
-    visit_cap_fen: Fen  # at most so much for one visit
+    visit_cap_fen: Fen  # at most so much for one visit, all its holds together
     emergency_fen: Fen  # a line of its own, for emergencies alone
     bearer: Annotated[int, msgspec.Meta(ge=1, le=2)]  # of the risk: records.LENDER or records.HOSPITAL_BEARS
     identity_level: Count  # at least, of the sign-on that enrols
@@ -84,7 +84,7 @@ class EndAgreement(Wire, frozen=True, tag=1421):
 
 
 class HoldCredit(Wire, frozen=True, tag=1430):
-    """At check-in: so much of the line is kept for this visit."""
+    """At check-in: so much of the line is kept for this visit, within the cap that all its holds share."""
 
     hold: Digest
     holder: Mac

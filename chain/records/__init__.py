@@ -49,6 +49,7 @@ from chain.records.credit import (
     ProductVersions,
     RepaymentBody,
     StatementBody,
+    VisitCreditBody,
 )
 from chain.records.life import (
     ACKNOWLEDGED,
@@ -338,6 +339,7 @@ __all__ = [
     "UnusedBody",
     "ValidatorsBody",
     "VisitBody",
+    "VisitCreditBody",
     "WatermarkBody",
     "state_leaf",
 ]

@@ -68,6 +68,13 @@ class CreditHoldBody(Wire, frozen=True):
     reviewer: list[Mac]
 
 
+class VisitCreditBody(Wire, frozen=True):
+    """What a holder's holds of a line take for one visit, emergencies apart; as of when the newest was made."""
+
+    captured_fen: Fen  # of those that had ended by then
+    holds: list[Digest]  # that ran, in the order of their making: at most rules.accounts.HOLDS_MAX, as of any account
+
+
 class StatementBody(Wire, frozen=True):
     owed_fen: Fen
     due_ms: Milliseconds

@@ -1,5 +1,9 @@
 """What a visit takes of a line: held at check-in, captured step by step, released at the end; emergencies.
 
+A visit has one cap, the smaller one of the product's and the agreement's: no new hold takes what a holder's holds of a line for one
+visit take together beyond it. A hold that runs takes all that it was made for; one that was released or has expired, what was
+captured of it. Refunds do not restore the cap. The visit may be opened later, in the same chain. A hold that names no visit stands
+for itself. An emergency is bound by no cap, and counts against none.
 Codes in their order of precedence:
   HoldCredit        already_recorded, hold_exists, then the signer's, agreement_unknown, line_differs, agreement_ended, then the
                     line's, account_overdue and visit_cap_exceeded (no emergency), amount_not_positive, hold_too_long,
@@ -17,20 +21,25 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from chain import keyspace
+from chain.digest import VISIT_CREDIT, digest
 from chain.operation import (
     CaptureCredit,
     HoldCredit,
     HoldMoney,
+    LineRef,
     ReleaseCredit,
     ReviewEmergency,
 )
 from chain.records import (
     ENDED,
+    HELD,
     LENDER,
     AgreementBody,
     CreditHoldBody,
     DepositBody,
+    HoldBody,
     ReasonBody,
+    VisitCreditBody,
 )
 from chain.rules import money_places
 from chain.rules.accounts import Books, room_fen, verify_signer
@@ -51,10 +60,11 @@ def hold_credit(view: View, operation: HoldCredit, context: Context) -> Changes:
     line = line_of(view, agreement.line)
     verify_usable(view, agreement.line.lender, line, context)
     terms = terms_of(view, agreement.line.lender, line)
+    visit, taken_fen = _visit_so_far(view, operation, context)
     if not operation.emergency:
         if is_overdue(view, line, context.time_ms):
             raise Refused("account_overdue")
-        if operation.amount_fen > min(terms.visit_cap_fen, agreement.cap_fen):
+        if taken_fen + operation.amount_fen > min(terms.visit_cap_fen, agreement.cap_fen):
             raise Refused("visit_cap_exceeded")
     if operation.amount_fen <= 0:
         raise Refused("amount_not_positive")
@@ -68,7 +78,7 @@ def hold_credit(view: View, operation: HoldCredit, context: Context) -> Changes:
     about = operation.visit or [operation.hold]
     kept = HoldMoney(operation.hold, account, waiting, operation.amount_fen, operation.until_ms, "credit", about)
     books.hold(operation.hold, kept)
-    return books.changes | {
+    changes: Changes = {
         own: CreditHoldBody(
             operation.holder,
             operation.line,
@@ -79,6 +89,39 @@ def hold_credit(view: View, operation: HoldCredit, context: Context) -> Changes:
             [],
         )
     }
+    for key in _visit_key(operation, context):
+        changes[key] = replace(visit, holds=[*visit.holds, operation.hold])
+    return books.changes | changes
+
+
+def _visit_key(operation: HoldCredit, context: Context) -> list[bytes]:
+    """Of what is counted against the cap; none for a hold that stands for itself, and for an emergency."""
+    if operation.emergency:
+        return []
+    return [visit_credit(context.organisation, name, operation.holder, operation.line) for name in operation.visit]
+
+
+def visit_credit(hospital: str, visit: bytes, holder: bytes, line: LineRef) -> bytes:
+    """The key of what a holder's holds of a line take for a visit, whether there are any or not."""
+    return keyspace.visit_credit(hospital, digest(VISIT_CREDIT, [visit, holder, line]))
+
+
+def _visit_so_far(view: View, operation: HoldCredit, context: Context) -> tuple[VisitCreditBody, int]:
+    """A visit's record as of now, in which holds that have ended are only what was captured of them, and what it takes, in fen."""
+    captured_fen, running, running_fen = 0, [], 0
+    for key in _visit_key(operation, context):
+        former = view.get(key, VisitCreditBody) or VisitCreditBody(0, [])
+        captured_fen = former.captured_fen
+        for name in former.holds:
+            held = view.get(keyspace.held(context.organisation, name), HoldBody)
+            if held is None:  # what is listed was held
+                raise Refused("hold_unknown")
+            if held.state == HELD and held.until_ms > context.time_ms:
+                running.append(name)
+                running_fen += held.amount_fen
+            else:
+                captured_fen += held.captured_fen
+    return VisitCreditBody(captured_fen, running), captured_fen + running_fen
 
 
 def capture_credit(view: View, operation: CaptureCredit, context: Context) -> Changes:

@@ -155,7 +155,7 @@ class EndAgreementWish(Wish, frozen=True):
 
 
 class HoldWish(Wish, frozen=True):
-    """At check-in: so much of the line is kept for this visit."""
+    """At check-in: so much of the line is kept for this visit; all holds of it share one cap."""
 
     hold_no: Number
     agreement: NameHex

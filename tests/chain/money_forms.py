@@ -87,6 +87,7 @@ BODIES: dict[str, list[Any]] = {
     ],
     "agreement": [2, ["lender-a", b(169)], 4373, [b(170)], b(171), 2, "mistyped"],
     "credit_hold": [b(172), ["lender-a", b(173)], 4380, [b(174)], [b(175)], "upheld", [b(176)]],
+    "visit_credit": [4401, [b(179)]],
     "statement": [4387, 1780290000000, 1780290000000],
     "repayment": [["lender-a", b(177)], "alipay", 4394, b(178), 1780290000000],
 }
@@ -103,6 +104,7 @@ KEYS: dict[str, str] = {
     "line_end": "lineend/lender-a/" + "07" * 32,
     "agreement": "agreement/hospital-a/" + "07" * 32,
     "credit_hold": "credithold/hospital-a/" + "07" * 32,
+    "visit_credit": "visitcredit/hospital-a/" + "07" * 32,
     "statement": "statement/lender-a/" + "07" * 32,
     "repayment": "repayment/lender-a/" + "07" * 32,
     "instalments": "instalments/lender-a/" + "07" * 32,

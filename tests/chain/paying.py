@@ -100,9 +100,10 @@ class Story:
         )
 
     def held(self, name: str, line: LineRef, amount_fen: int = 100_000, emergency: str = "", **how: Any) -> HoldCredit:
-        until_ms = self.in_ms(how.pop("ms", DAY_MS))
+        until_ms = self.in_ms(how.get("ms", DAY_MS))
         declared = [mac(emergency)] if emergency else []
-        return HoldCredit(mac(name), how.pop("holder", WEI), line, amount_fen, until_ms, [], declared)
+        visit = [mac(how["visit"])] if "visit" in how else []
+        return HoldCredit(mac(name), how.get("holder", WEI), line, amount_fen, until_ms, visit, declared)
 
     # ── what is there ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -61,6 +61,7 @@ class Lending(Facts):
         self.released: dict[Named, bool] = {}
         self.reviewed: dict[Named, bool] = {}
         self.holds_on: dict[Place, tuple[Named, ...]] = {}  # that may still run
+        self.holds_for: dict[tuple[str, bytes, bytes, Named], tuple[Named, ...]] = {}  # hospital, holder, visit, line
         self.dues: dict[Named, tuple[tuple[int, int, int], ...]] = {}
         # line -> (date, all that has to have come back by then, when that was said)
         self.papers: dict[tuple[type, Named], bool] = {}  # names of statements, repayments, plans
@@ -116,6 +117,12 @@ class Lending(Facts):
         return (
             self.granted(place) + self.moves.at(place) - sum(self.left(hold) for hold in self.holds_on.get(place, ()))
         )
+
+    def spent(self, org: str, said: HoldCredit) -> int:
+        """What was drawn for a visit, and what is still kept back for it, before this hold."""
+        line, holds = _named(said.line), self.holds_for
+        known = [hold for visit in said.visit for hold in holds.get((org, said.holder, visit, line), ())]
+        return sum(self.drawn.get(hold, 0) + self.left(hold) for hold in known)
 
     def agreement(self, hospital: str, holder: bytes) -> SignAgreement | None:
         """The newest one, ended or not."""
@@ -184,8 +191,8 @@ class Lending(Facts):
         if (org, said.hold) in self.holds or not self._is_open(line) or self.lines[line].until <= self.now:
             return False
         terms, place = self.lines[line].terms, self.place_of(said)
-        is_wide = not said.emergency and said.amount_fen > min(terms.visit_cap_fen, agreement.cap_fen)
-        if is_wide or (not said.emergency and self.is_overdue(line)):
+        is_wide = self.spent(org, said) + said.amount_fen > min(terms.visit_cap_fen, agreement.cap_fen)
+        if not said.emergency and (is_wide or self.is_overdue(line)):
             return False
         is_timely = self.now < said.until_ms <= self.now + terms.hold_ms_max
         running = [hold for hold in self.holds_on.get(place, ()) if self.left(hold)]
@@ -247,6 +254,9 @@ class Lending(Facts):
                 place = self.place_of(said)
                 running = [hold for hold in self.holds_on.get(place, ()) if self.left(hold)]
                 self.holds_on[place] = (*running, (org, said.hold))
+                for visit in [] if said.emergency else said.visit:
+                    whose = (org, said.holder, visit, _named(said.line))
+                    self.holds_for[whose] = (*self.holds_for.get(whose, ()), (org, said.hold))
             case CaptureCredit():
                 hold, order = (org, said.hold), (org, said.order)
                 place, line = self.place_of(self.holds[hold]), _named(self.holds[hold].line)

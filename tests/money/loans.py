@@ -26,6 +26,7 @@ from tests.money.facts import Named
 
 DAY_MS = 86_400_000
 PRODUCTS = 3  # of a lender
+VISITS = 3  # of a hospital, that holds are asked for at a time
 
 
 class Loans:
@@ -127,8 +128,15 @@ class Loans:
         until = self._asking.later(0, 5_000, 50_000, 50_000, 50_000, 50_000, 20 * DAY_MS, 20 * DAY_MS, 31 * DAY_MS)
         declared = [self._doctor()] if is_emergency else []
         return org, HoldCredit(
-            self._asking.named("credit hold", org), holder, LineRef(*line), amount, until, [], declared
+            self._asking.named("credit hold", org), holder, LineRef(*line), amount, until, self.visit(org), declared
         )
+
+    def visit(self, org: str) -> list[bytes]:
+        """One of the latest, mostly, so that holds meet there; a new one; or none is named."""
+        known, what = self._asking.recent("visit", org)[-VISITS:], self._draw.random()
+        if what < 0.2:
+            return []
+        return [self._draw.choice(known)[1] if known and what < 0.8 else self._asking.named("visit", org)]
 
     def _hold(self) -> Asked | None:
         return self.hold()

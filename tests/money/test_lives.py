@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from chain import keyspace
-from chain.operation import RefundPayment, Transfer, accounts, credit, deposits, payments
+from chain.operation import HoldCredit, RefundPayment, Transfer, accounts, credit, deposits, payments
 from chain.records import AccountBody
 from chain.rules import RULES
 from tests.money.lives import Lives
@@ -147,7 +147,7 @@ def test_a_rule_that_makes_money_is_noticed_here(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(RULES, Transfer, wrong)
     monkeypatch.setattr("tests.money.lives.verify_conserved", lambda view, changes: None)
     with pytest.raises(AssertionError, match=r"^\('[a-z-]+', b"):
-        lived(3)
+        lived(2)
 
 
 def test_a_refund_that_is_not_counted_is_noticed_here(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,3 +162,15 @@ def test_a_refund_that_is_not_counted_is_noticed_here(monkeypatch: pytest.Monkey
     monkeypatch.setitem(RULES, RefundPayment, wrong)
     with pytest.raises(AssertionError, match=r"recorded, the model says False: hospital-[ab] Refund"):
         lived_all((1, 6, 8, 10))  # not every life has two refunds of one payment that are too much together
+
+
+def test_a_cap_that_each_hold_of_a_visit_has_for_itself_is_noticed_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was once: the second hold of the same visit is recorded, and the model says no."""
+    right = RULES[HoldCredit]
+
+    def wrong(view: Any, operation: Any, context: Any) -> Any:
+        return right(view, replace(operation, visit=[]), context)
+
+    monkeypatch.setitem(RULES, HoldCredit, wrong)
+    with pytest.raises(AssertionError, match=r"recorded, the model says False: hospital-[ab] HoldCredit"):
+        lived_all((1, 2, 3))

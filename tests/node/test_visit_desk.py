@@ -17,9 +17,11 @@ from node.money.requests import (
     CardWish,
     DepositPaymentWish,
     DepositWish,
+    HoldWish,
     NoticeBill,
     NoticeLine,
     NoticeRefundWish,
+    ReleaseWish,
 )
 from node.money.visit_requests import CloseWish, ConfirmationWish, StampWish, VisitChargeWish, VisitWish
 from node.service import ServiceRefused
@@ -128,6 +130,26 @@ async def test_nothing_is_held_for_a_visit_that_is_not_opened(credit: Credit) ->
     again = await gateway.money.do(first, STAFF)
     assert (again.repeated, (again.resource or "").rpartition("/")[2]) == (True, name)
     assert await refused(gateway, visit(agreement=signed, cap_fen=1)) == "business_no_conflict"
+
+
+async def test_what_is_held_for_a_visit_beside_is_within_its_cap(credit: Credit) -> None:
+    """Refused at the counter already, and nothing is sent."""
+    gateway = credit.gateway
+    signed = await credit.agreed(credit.lend())
+    name = await done(gateway, visit(agreement=signed))
+    await done(gateway, charge("JF-1", 10_000), name)
+    height = credit.province.chain.height
+    assert await refused(gateway, HoldWish("DJ-2", signed, 40_001, visit=name)) == "visit_cap_exceeded"
+    assert await refused(gateway, HoldWish("DJ-2", signed, 40_001)) == "credit_line_exceeded"
+    assert credit.province.chain.height == height
+    first = (await shown(gateway, "visit", name))["hold"]
+    await done(gateway, ReleaseWish(), first)
+    assert await refused(gateway, HoldWish("DJ-2", signed, 90_001, visit=name)) == "visit_cap_exceeded"
+    hold = await done(gateway, HoldWish("DJ-2", signed, 90_000, visit=name))
+    assert (await shown(gateway, "hold", hold))["visit"] == name
+    assert await refused(gateway, HoldWish("DJ-3", signed, 1, visit=name)) == "visit_cap_exceeded"
+    emergency = HoldWish("JZ-9", signed, 50_000, visit=name, declared_by="doctor-7")
+    assert (await shown(gateway, "hold", await done(gateway, emergency)))["emergency"]
 
 
 async def test_beyond_the_cap_nothing_is_paid(gateway: Gateway) -> None:

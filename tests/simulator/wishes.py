@@ -33,7 +33,7 @@ class Wishes(Errands):
         terms = CreditTerms(
             score_min=650,
             line_fen=LINE_FEN,
-            visit_cap_fen=LINE_FEN,
+            visit_cap_fen=LINE_FEN // 2,
             emergency_fen=0,
             bearer=bearer,
             identity_level=2,
@@ -49,7 +49,7 @@ class Wishes(Errands):
             PublishProduct("visit", 1, terms),
             OpenLine(line.line, "visit", 1, until, self.digest(), [hospital]),
             SignAgreement(holder, 1, line, LINE_FEN, [], self.digest()),
-            HoldCredit(hold, holder, line, LINE_FEN // 2, until, [], []),
+            HoldCredit(hold, holder, line, LINE_FEN // 2, until, self.loans.visit(hospital), []),
         ]
         return operations, hold
 

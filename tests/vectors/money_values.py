@@ -56,6 +56,7 @@ from chain.records import (
     RefundBody,
     RepaymentBody,
     StatementBody,
+    VisitCreditBody,
 )
 
 
@@ -161,6 +162,7 @@ BODIES: dict[str, Wire] = {
     "credit_hold": CreditHoldBody(
         filled(172), LineRef("lender-a", filled(173)), 4380, [filled(174)], [filled(175)], "upheld", [filled(176)]
     ),
+    "visit_credit": VisitCreditBody(4401, [filled(179)]),
     "statement": StatementBody(4387, 1780290000000, 1780290000000),
     "repayment": RepaymentBody(LineRef("lender-a", filled(177)), "alipay", 4394, filled(178), 1780290000000),
 }
@@ -177,6 +179,7 @@ KEYS: dict[str, bytes] = {
     "line_end": keyspace.line_end("lender-a", NAME),
     "agreement": keyspace.agreement("hospital-a", NAME),
     "credit_hold": keyspace.credit_hold("hospital-a", NAME),
+    "visit_credit": keyspace.visit_credit("hospital-a", NAME),
     "statement": keyspace.statement("lender-a", NAME),
     "repayment": keyspace.repayment("lender-a", NAME),
     "instalments": keyspace.instalments("lender-a", NAME),
