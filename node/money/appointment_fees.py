@@ -132,31 +132,35 @@ class AppointmentFees:
         if appointment is None or body is None:
             return
         if body.state == ORDER_PAID:
-            if appointment.state in (NUMBER_HELD, LAPSED):
-                await steps.carry_out([ConfirmAppointment(name, [order])])
-            else:
+            notice = await self._notice(name)
+            if appointment.state not in (NUMBER_HELD, LAPSED) or (notice and notice.refunded_fen == notice.total_fen):
                 self._done(name)
+            else:
+                await steps.carry_out([ConfirmAppointment(name, [order])])
         elif appointment.state != NUMBER_HELD or appointment.until_ms <= steps.now_ms():
             await self._withdraw(name, order, body)
 
     async def _withdraw(self, name: bytes, order: bytes, body: OrderBody) -> None:
         """Close the order, and its notice with it."""
-        rows, steps = self._filing.rows, self._filing.steps
-        notice = self._filing.names.of("notice", fee_number(name))
-        owed = await steps.body(keyspace.notice(self._organisation, notice), NoticeBody)
-        if owed is None:
+        rows, notice = self._filing.rows, await self._notice(name)
+        if notice is None:
             return
-        if owed.state in (NOT_OWED, SETTLED):
+        if notice.state in (NOT_OWED, SETTLED):
             self._done(name)
             return
-        chain: list[Operation] = [WithdrawNotice(notice, "appointment_over")]
+        own = self._filing.names.of("notice", fee_number(name))
+        chain: list[Operation] = [WithdrawNotice(own, "appointment_over")]
         if body.state == ORDER_OPEN:
             if any(rows.get("payment", payment) is None for part in body.parts for payment in part.payment):
                 return  # a counter's
             chain.insert(0, CloseOrder(order, "unpaid"))
-        elif owed.order:
+        elif notice.order:
             return  # people have put it into another one
-        await steps.carry_out(chain)
+        await self._filing.steps.carry_out(chain)
+
+    async def _notice(self, name: bytes) -> NoticeBody | None:
+        own = self._filing.names.of("notice", fee_number(name))
+        return await self._filing.steps.body(keyspace.notice(self._organisation, own), NoticeBody)
 
     def _done(self, name: bytes) -> None:
         self._filing.rows.done("confirm", name)

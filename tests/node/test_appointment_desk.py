@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from chain.bill import Charge, Payer
 from node.gateway import Gateway
 from node.money.moments import utc_moment
-from node.money.requests import ClosureWish, NoticeBill, PartWish, PaymentWish
+from node.money.requests import ClosureWish, NoticeBill, PartWish, PaymentWish, RefundWish
 from node.money.visit_requests import (
     AppointmentWish,
     CancellationWish,
@@ -287,6 +287,12 @@ async def test_a_fee_whose_number_is_somebody_elses_by_now_is_told_of(clinic: Cl
     await until(lambda: bool(again.money.fees.waiting.codes))
     assert again.money.fees.waiting.codes == {bytes.fromhex(name): "hold_expired"}
     assert await state(again, name) == "lapsed"
+    order = again.money.filing.names.of("order", "fee", bytes.fromhex(name)).hex()
+    bill = await billed(again, (await shown(again, "order", order))["notices"][0])
+    red = await again.wait(await again.reverse(bill, "number lapsed", "cashier", None), PATIENCE_S, "recorded")
+    assert red.bill_id is not None
+    await done(again, RefundWish(), red.bill_id)
+    await until(lambda: again.money.fees.waiting.codes == {} and not again.money.rows_kept.due("confirm", 9))
 
 
 async def test_an_unpaid_number_is_free_again_when_its_time_is_over(clinic: Clinic) -> None:
