@@ -58,6 +58,7 @@ class Alipay(Channel):
     """`gateway` is the whole address; `platform_key` is the one that Alipay shows for this application."""
 
     name = "alipay"
+    asks_payer = True
 
     def __init__(
         self,

@@ -121,6 +121,9 @@ class Channel(ABC):
     """Somebody who takes money for us. `name` is the `channel` of its statement lines."""
 
     name: ClassVar[str]
+    asks_payer: ClassVar[bool] = (
+        False  # who pays says so to the channel itself; else it takes the word of who calls `pay`
+    )
 
     @abstractmethod
     async def pay(self, request: PaymentRequest) -> Invitation:

@@ -21,7 +21,7 @@ from node.channels.channel import (
     RefundRequest,
     RefundState,
 )
-from node.channels.day_book import DAYS_MAX, DayBook, read_day_book
+from node.channels.day_book import DAYS_MAX, WHO, DayBook, read_day_book
 from node.channels.errors import ChannelRefused
 from node.channels.statement_line import CLOSED, PAYMENT, REFUND, SUCCESS, StatementLine
 
@@ -37,7 +37,7 @@ class OwnMoney(Channel):
         self._book, self._clock_ms = DayBook(self.name, book), clock_ms
 
     async def pay(self, request: PaymentRequest) -> Invitation:
-        """Raises ChannelRefused `expired`, `amount_differs`, or the name of a detail that is missing."""
+        """Raises ChannelRefused `expired`, `amount_differs`, or the name of a detail that is missing or has not its form."""
         who = self._who(request)
         now_ms = self._clock_ms()
         found = await self._find(request.order_no, "", request.placed_ms)
@@ -106,7 +106,7 @@ class OwnMoney(Channel):
 
     def _who(self, request: PaymentRequest) -> str:
         who = request.details.get(self.who, "")
-        if not who:
+        if not WHO.fullmatch(who):
             raise ChannelRefused(self.name, self.who)
         return who
 

@@ -58,6 +58,7 @@ UNPACKED_ZIP_BYTES_MAX = 64 << 20
 class UnionPay(Channel):
     """`gateway` and `file_gateway` are addresses up to the last part; `authorities` issue UnionPay's certificates."""
 
+    asks_payer = True
     business: ClassVar[str]  # bizType
     terminal: ClassVar[str]  # channelType: 07 internet, 08 mobile
 

@@ -67,6 +67,7 @@ class WeChat(Channel):
     """`platform_keys`: serial of a platform certificate, or id of a platform key -> key. Two while they are exchanged."""
 
     name = "wechat"
+    asks_payer = True
 
     def __init__(
         self,

@@ -109,7 +109,7 @@ class ChannelParts:
         """Ask the channel for what the payer opens; one that answers at once has paid at once. Asked again, the same.
 
         Raises ServiceRefused: `order_unknown`, for a patient also where it pays what another one owes; `part_unknown`,
-        `already_settled`, `channel_unknown`, `channel_unreachable`, `channel_refused`.
+        `already_settled`, `channel_unknown`, `channel_differs`, `channel_unreachable`, `channel_refused`.
         """
         order = parse_name(target, "order_unknown")
         body = await self._filing.steps.body(keyspace.order(self._organisation, order), OrderBody)
@@ -120,6 +120,7 @@ class ChannelParts:
         if wish.part >= len(body.parts):
             raise ServiceRefused("part_unknown", "the order has no such part", "/part")
         part = body.parts[wish.part]
+        self.verify_asks(part.channel, reader, "/part")
         order_no = f"{order.hex()[:30]}{wish.part:02d}"
         name = self._filing.names.of("part", order_no)
         known = self.known(name)
@@ -136,6 +137,12 @@ class ChannelParts:
             False,
         )
         return {"order": target, "part": wish.part, **await self.offer(name, private)}
+
+    def verify_asks(self, name: str, reader: Reader, pointer: str) -> None:
+        """A patient's word is no payment: they go to who asks them for it. Raises ServiceRefused `channel_differs`."""
+        channel = self._channels.get(name)
+        if reader.role == "patient" and channel is not None and not channel.asks_payer:
+            raise ServiceRefused("channel_differs", f"the hospital's people say what came over {name}", pointer)
 
     async def _may_pay(self, reader: Reader, order: OrderBody) -> bool:
         """A patient pays what they owe themselves."""

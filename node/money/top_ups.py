@@ -28,12 +28,13 @@ class TopUps:
         """Ask the channel for what the payer opens. Asked again, the same.
 
         Raises ServiceRefused: `deposit_unknown`, also for one that another gateway of the hospital keeps; `deposit_settled`,
-        `business_no_conflict`, `channel_unknown`, `channel_unreachable`, `channel_refused`.
+        `business_no_conflict`, `channel_unknown`, `channel_differs`, `channel_unreachable`, `channel_refused`.
         """
         name, names = parse_name(target, "deposit_unknown"), self._filing.names
         row = self._filing.rows.get("deposit", name)
         if row is None or not self._filing.may_see(reader, row.holder):
             raise ServiceRefused("deposit_unknown")
+        self._parts.verify_asks(wish.channel, reader, "/channel")
         body = await self._filing.steps.body(keyspace.deposit(self._organisation, name), DepositBody)
         if body is None:
             raise ServiceRefused("deposit_unknown", "it is not recorded yet")

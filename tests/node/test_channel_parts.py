@@ -226,6 +226,25 @@ async def test_an_invitation_is_refused_for_what_cannot_be_paid(counter: Counter
     assert await code(0, asked) == "order_closed"
 
 
+async def test_a_patients_word_is_no_payment(counter: Counter) -> None:
+    """Cash is a cashier's to see, and whose insurance pays the hospital's: from a phone nobody says that it came."""
+    gateway = counter.gateway
+    _name, asked = await counter.asked("1", cash=4_000, fund=6_000)
+    deposit = await done(gateway, DepositWish("YJ-1", WEI))
+    for part, details in ((0, {"cashier": "desk-1"}), (1, PERSON | {"medfee_sumamt": "100.00"})):
+        with pytest.raises(ServiceRefused, match="channel_differs"):
+            await gateway.money.invite(InvitationWish(part, details=details), patient(WEI), asked)
+    for channel in ("cash", "deposit", "fund", "account"):
+        wish = TopUpWish("CZ-1", channel, 900_000, details={"cashier": "desk-1", "transfer_id": "1"} | PERSON)
+        with pytest.raises(ServiceRefused, match="channel_differs"):
+            await gateway.money.invite_top_up(wish, patient(WEI), deposit)
+    assert (counter.codes(TakePayment), counter.codes(PayDeposit)) == ([], [])
+    with pytest.raises(ServiceRefused, match="channel_refused"):
+        await gateway.money.invite(InvitationWish(0, details={"cashier": "a name"}), STAFF, asked)
+    page = await gateway.money.invite(InvitationWish(0, details={"cashier": "desk-1"}), STAFF, asked)
+    assert page["state"] == "paid"
+
+
 async def test_a_patient_is_invited_to_what_they_owe_themselves(counter: Counter) -> None:
     """Who knows another one's order learns nothing by it, and the channel hears of nothing."""
     _name, asked = await counter.asked("1", wechat=10_000)
