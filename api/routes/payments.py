@@ -96,9 +96,11 @@ ROUTES = (
         "/v1/payment-orders",
         "placeOrder",
         TAG,
-        "Pay notices over one channel or several: all parts together or not at all",
+        "Pay notices over one channel or several: all parts together or not at all. A patient pays what they owe, by channels that ask them",
         Sent(examples.ORDER_WISH, OrderWish),
         (
+            "identity_missing",
+            "channel_differs",
             "order_exists",
             "business_no_conflict",
             "notice_unknown",

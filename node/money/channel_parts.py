@@ -25,11 +25,12 @@ from chain.operation import (
     TakeStray,
     operation_digest,
 )
-from chain.records import ORDER_OPEN, STRAY, NoticeBody, OrderBody, PaymentBody, RefundBody
+from chain.records import ORDER_OPEN, STRAY, OrderBody, PaymentBody, RefundBody
 from node.channels.channel import Channel, ChannelState, PaymentRequest, RefundRequest
 from node.channels.errors import ChannelError, NoticeRefused
 from node.channels.statement_line import CLOSED, PAYMENT, SUCCESS
 from node.money.filing import Filing, parse_name
+from node.money.orders import is_of_reader
 from node.money.requests import InvitationWish
 from node.money.rows import MoneyRow
 from node.money.waiting import Waiting
@@ -113,7 +114,7 @@ class ChannelParts:
         """
         order = parse_name(target, "order_unknown")
         body = await self._filing.steps.body(keyspace.order(self._organisation, order), OrderBody)
-        if body is None or not await self._may_pay(reader, body):
+        if body is None or not await is_of_reader(self._filing, reader, body.notices):
             raise ServiceRefused("order_unknown")
         if body.state != ORDER_OPEN:
             raise ServiceRefused("already_settled" if body.paid_ms else "order_closed")
@@ -143,16 +144,6 @@ class ChannelParts:
         channel = self._channels.get(name)
         if reader.role == "patient" and channel is not None and not channel.asks_payer:
             raise ServiceRefused("channel_differs", f"the hospital's people say what came over {name}", pointer)
-
-    async def _may_pay(self, reader: Reader, order: OrderBody) -> bool:
-        """A patient pays what they owe themselves."""
-        if reader.role != "patient":
-            return True
-        for name in order.notices:
-            notice = await self._filing.steps.body(keyspace.notice(self._organisation, name), NoticeBody)
-            if notice is None or not self._filing.may_see(reader, notice.holder):
-                return False
-        return True
 
     async def offer(self, name: bytes, private: PartPrivate) -> dict[str, Any]:
         """Let the channel invite its payer. Raises ServiceRefused `invalid_value`, `channel_unknown`, `channel_unreachable`,

@@ -113,7 +113,7 @@ class MoneyDesk:
         self.steps = steps
         self.filing = Filing(Names(mac_key), self.rows_kept, steps)
         bills = WantedBills(self.filing, would_issue)
-        notices, orders = Notices(self.filing, bills), Orders(self.filing)
+        notices, orders = Notices(self.filing, bills), Orders(self.filing, channels)
         self.refunds, deposits = Refunds(self.filing), Deposits(self.filing)
         self.channels = channels
         self.parts = ChannelParts(self.filing, channels)

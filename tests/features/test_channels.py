@@ -95,6 +95,36 @@ def test_86_one_order_over_fund_account_and_wallet(paying: tuple[Network, OtherS
     )
 
 
+def test_85_what_is_owed_is_paid_from_a_phone(paying: tuple[Network, OtherSides]) -> None:
+    """Seen, paid and billed by the patient alone: no cashier asks for anything after the notice."""
+    network, sides = paying
+    patient, other = Patient("示例丁"), Patient("示例戊")
+    phone = patient.at(network, "hospital-a")
+    made(network, "/fee-notices", notice("features-85-phone", patient, test=10_000))
+    (owed,) = phone.get("/me/fee-notices").json()["data"]
+    wanted = {
+        "order_no": "1",
+        "notices": [owed["notice"]],
+        "parts": [{"channel": "alipay", "amount_fen": owed["total_fen"]}],
+    }
+    answer = other.at(network, "hospital-a").post("/payment-orders", json=wanted)
+    assert (answer.status_code, answer.json()["code"]) == (404, "notice_unknown")
+    answer = phone.post("/payment-orders", json=wanted, headers={"Prefer": "wait=15"})
+    assert answer.status_code == 201, answer.text
+    asked = answer.json()["name"]
+    invitation = phone.post(f"/payment-orders/{asked}/invitations", json={"part": 0}).json()
+    sides.control("alipay", "scan", order_no=invitation["order_no"])
+    sides.control("alipay", "pay", order_no=invitation["order_no"])
+    network.until(lambda: phone.get(f"/payment-orders/{asked}").json()["state"] == "paid", "the wallet has paid")
+    network.until(lambda: phone.get("/me/fee-notices").json()["data"][0]["bill_id"] is not None, "the bill follows")
+    bill = phone.get("/me/fee-notices").json()["data"][0]["bill_id"]
+
+    def collected() -> list[str]:
+        return [row["bill_id"] for row in patient.at(network).get("/me/bills").json()["data"]]
+
+    network.until(lambda: collected() == [bill], "the patient collects it")
+
+
 def test_87_notices_again_and_late_are_never_a_second_payment(paying: tuple[Network, OtherSides]) -> None:
     network, sides = paying
     before = network.api("hospital-a").get("/network").json()["head"]["height"]

@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -31,6 +32,7 @@ from node.money.requests import (
     DepositSettlementWish,
     DepositWish,
     InvitationWish,
+    OrderWish,
     PaymentWish,
     RefundWish,
 )
@@ -38,7 +40,7 @@ from node.money.top_up_requests import TopUpWish
 from node.service import ServiceRefused
 from node.web import WebServer
 from tests.node.gateway_province import PATIENCE_S, STAFF, Province
-from tests.node.test_money_desk import LI, WEI, billed, done, notice, order, patient, shown
+from tests.node.test_money_desk import LI, WEI, billed, done, notice, order, patient, refused, shown
 
 PERSON = {"psn_no": "330100000000001", "mdtrt_id": "V202606010001"}
 
@@ -354,6 +356,47 @@ async def test_nobody_else_pays_into_a_deposit_nor_sees_it(counter: Counter) -> 
 
 async def _is_left(gateway: Gateway, name: str, amount_fen: int) -> bool:
     return bool((await shown(gateway, "deposit", name))["balance_fen"] == amount_fen)
+
+
+# ── from a phone ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_is_owed_is_paid_from_a_phone(counter: Counter) -> None:
+    """FEATURES 85: order, wallet, bill, and nobody at a counter."""
+    gateway, wei = counter.gateway, patient(WEI)
+    name = await done(gateway, notice("JF-1", test=10_000))
+    asked = await done(gateway, order("1", name, wechat=10_000), reader=wei)
+    assert (await shown(gateway, "order", asked, wei))["order_no"] == "1"
+    invited = await gateway.money.invite(InvitationWish(0), wei, asked)
+    counter.side("wechat").payer_pays(invited["order_no"])
+    await billed(gateway, name)
+    assert (await shown(gateway, "order", asked, wei))["state"] == "paid"
+
+
+async def test_a_phone_pays_its_owners_debts_by_channels_that_ask_and_soon(counter: Counter) -> None:
+    gateway, wei, li = counter.gateway, patient(WEI), patient(LI)
+    name, others = [await done(gateway, notice(f"JF-{payer.name}", payer)) for payer in (WEI, LI)]
+
+    async def code(wish: OrderWish, reader: Any = wei) -> str:
+        return await refused(gateway, wish, reader=reader)
+
+    mine = order("1", name, wechat=10_000)
+    assert await code(mine, li) == "notice_unknown"
+    assert await code(order("1", name, others, wechat=20_000)) == "notice_unknown"
+    assert await code(order("1", name, cash=10_000)) == "channel_differs"
+    assert await code(order("1", name, wechat=9_000, fund=1_000)) == "channel_differs"
+    assert await code(order("1", name, voucher=10_000)) == "channel_differs"
+    assert await code(msgspec.structs.replace(mine, minutes=31)) == "invalid_value"
+    assert await code(order("1", name, wechat=9_999)) == "sum_mismatch"
+    asked = await done(gateway, mine, reader=wei)
+    assert (await gateway.money.do(mine, wei)).repeated
+    assert await done(gateway, order("1", others, wechat=10_000), reader=li) != asked  # each counts for themselves
+    assert await gateway.money.show("order", asked, li) is None
+    assert await refused(gateway, ClosureWish("changed"), asked, li) == "order_unknown"
+    await done(gateway, ClosureWish("changed"), asked, wei)
+    at_the_counter = await done(gateway, order("ZF-1", name, cash=10_000))
+    assert (await shown(gateway, "order", at_the_counter, wei))["state"] == "open"
+    assert await refused(gateway, ClosureWish("changed"), at_the_counter, wei) == "order_unknown"
 
 
 # ── orders that come to nothing ──────────────────────────────────────────────────────────────────────────────────────
