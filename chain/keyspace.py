@@ -375,6 +375,11 @@ def line(lender: str, name: bytes) -> bytes:
     return f"line/{lender}/{name.hex()}".encode()
 
 
+def line_hospitals(lender: str, name: bytes, number: int) -> bytes:
+    """Further hospitals of a line, when so many were named."""
+    return f"linehospitals/{lender}/{name.hex()}/{number}".encode()
+
+
 def line_end(lender: str, name: bytes) -> bytes:
     return f"lineend/{lender}/{name.hex()}".encode()
 

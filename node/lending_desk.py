@@ -80,6 +80,7 @@ class LendingDesk:
             "until": utc_text(body.until_ms),
             "bearer": BEARERS[terms.bearer],
             "hospital": body.hospital[0] if body.hospital else None,
+            "hospitals": body.hospitals,
             "line_fen": terms.line_fen,
             "emergency_fen": terms.emergency_fen,
             "left_fen": self._left_fen(keyspace.account(body.account), now_ms),

@@ -60,6 +60,7 @@ from chain.operation.credit import (
     HoldCredit,
     Instalment,
     LineRef,
+    NameHospitals,
     OpenLine,
     PublishProduct,
     ReleaseCredit,
@@ -231,6 +232,7 @@ Operation: TypeAlias = (
     | PublishProduct
     | OpenLine
     | EndLine
+    | NameHospitals
     | SignAgreement
     | EndAgreement
     | HoldCredit
@@ -341,6 +343,7 @@ __all__ = [
     "Mac",
     "MakeUpPayment",
     "MissAppointment",
+    "NameHospitals",
     "OpenAccount",
     "OpenDeposit",
     "OpenLine",

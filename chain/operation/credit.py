@@ -64,6 +64,14 @@ class EndLine(Wire, frozen=True, tag=1411):
     reason: Reason
 
 
+class NameHospitals(Wire, frozen=True, tag=1412):
+    """A line may be used at further hospitals."""
+
+    line: Digest
+    number: Count  # so many are named already
+    hospitals: Annotated[list[Name], msgspec.Meta(min_length=1, max_length=HOSPITALS_MAX)]  # ascending
+
+
 class SignAgreement(Wire, frozen=True, tag=1420):
     """A patient lets a hospital deduct from a line, step by step, without being asked each time."""
 

@@ -51,6 +51,7 @@ from chain.operation import (
     LockClaim,
     MakeUpPayment,
     MissAppointment,
+    NameHospitals,
     OpenAccount,
     OpenDeposit,
     OpenLine,
@@ -129,7 +130,7 @@ from chain.rules.circulation import deliver_bill, hold_bill, make_up_payment, vo
 from chain.rules.claims import decide_claim, lock_claim, pay_claim, release_claim
 from chain.rules.clearance import clear_lease
 from chain.rules.context import Changes, Context, Refused, View
-from chain.rules.credit import end_agreement, end_line, open_line, publish_product, sign_agreement
+from chain.rules.credit import end_agreement, end_line, name_hospitals, open_line, publish_product, sign_agreement
 from chain.rules.credit_holds import capture_credit, hold_credit, release_credit, review_emergency
 from chain.rules.credit_repayment import agree_instalments, repay_line, state_line
 from chain.rules.deposits import open_deposit, pay_deposit, pay_from_deposit, refund_deposit, settle_deposit
@@ -242,6 +243,7 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     PublishProduct: publish_product,
     OpenLine: open_line,
     EndLine: end_line,
+    NameHospitals: name_hospitals,
     SignAgreement: sign_agreement,
     EndAgreement: end_agreement,
     HoldCredit: hold_credit,

@@ -10,6 +10,7 @@ Codes in their order of precedence:
   OpenLine          already_recorded, line_exists, then the signer's, product_unknown, line_expired,
                     hospitals_malformed
   EndLine           already_recorded, line_ended, then the signer's, line_unknown
+  NameHospitals     already_recorded, standing_moved, then the signer's, the line's, standing_moved, hospitals_malformed
   SignAgreement     already_recorded, agreement_exists, then the signer's, not_a_hospital, standing_moved, agreement_in_force, then
                     the line's, hospital_not_named, former_line_owed, line_taken, account_overdue, amount_not_positive,
                     deposit_unknown, deposit_of_other
@@ -24,10 +25,12 @@ from msgspec.structs import replace
 
 from chain import keyspace
 from chain.operation import (
+    HOSPITALS_MAX,
     CreditTerms,
     EndAgreement,
     EndLine,
     LineRef,
+    NameHospitals,
     OpenLine,
     PublishProduct,
     SignAgreement,
@@ -119,6 +122,25 @@ def end_line(view: View, operation: EndLine, context: Context) -> Changes:
     return {
         keyspace.line(context.organisation, operation.line): replace(line, state=ENDED, reason=operation.reason),
         end: ReasonBody(operation.reason),
+    }
+
+
+def name_hospitals(view: View, operation: NameHospitals, context: Context) -> Changes:
+    """None is ever taken away: a line that is not to be used any more is ended."""
+    step = keyspace.line_hospitals(context.organisation, operation.line, operation.number)
+    refuse_repeated(view, step, context, "standing_moved")
+    verify_signer(view, context)
+    line = line_of(view, LineRef(context.organisation, operation.line))
+    verify_usable(view, context.organisation, line, context)
+    if operation.number != len(line.hospitals):
+        raise Refused("standing_moved")
+    named = sorted([*line.hospitals, *operation.hospitals])
+    is_sorted = operation.hospitals == sorted(operation.hospitals)
+    if not is_sorted or len(set(named)) != len(named) or len(named) > HOSPITALS_MAX:
+        raise Refused("hospitals_malformed")
+    return {
+        keyspace.line(context.organisation, operation.line): replace(line, hospitals=named),
+        step: ReasonBody(""),
     }
 
 

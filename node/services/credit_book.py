@@ -16,6 +16,8 @@ import hmac
 import os
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from chain.codec import Count, Digest, Milliseconds, Name, Wire, decode_stored, encode
 from chain.database import MARKER, Database
 from chain.errors import StorageDamaged
@@ -26,7 +28,7 @@ SECRET_BYTES = 32
 
 
 class LineRow(Wire, frozen=True):
-    """An operation that opens a line, as it was signed: sent again, it is the same one."""
+    """The operations that open a line and name further hospitals for it, as they were signed: sent again, they are the same ones."""
 
     line: Digest
     product: Name
@@ -35,6 +37,7 @@ class LineRow(Wire, frozen=True):
     approval: Digest
     person: Digest  # MAC
     hospitals: list[Name]
+    further: list[list[Name]]  # that were named later, step by step
 
 
 class CreditBook:
@@ -96,6 +99,15 @@ class CreditBook:
                 b"n" + number: row.line,
             }
         )
+
+    def name(self, line: bytes, hospitals: list[str]) -> LineRow:
+        """Further hospitals of a line; the line as it is then."""
+        row = self.line(line)
+        if row is None:
+            raise KeyError(line.hex())
+        row = replace(row, further=[*row.further, hospitals])
+        self._database.write({b"l" + row.line: encode(row)})
+        return row
 
     def note_number(self, number: bytes, row: LineRow) -> None:
         """A further attestation led to a line that was there."""

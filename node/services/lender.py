@@ -2,8 +2,8 @@
 
 The provider's attestation names the person by the pseudonym that the sign-on has for them, so one's own opens a line and nobody else's.
 What it says is compared with the newest version of the product and forgotten; on the ledger stands a random name, the product, a
-date. One person has one line of a product: who asks again, with the same attestation or a newer one, gets the same line. What was
-signed is kept before it is sent (`credit_book.py`), so an answer that was lost is made up for by asking again.
+date. One person has one line of a product: who asks again, with the same attestation or a newer one, gets the same line, and at further
+hospitals if they name some. What was signed is kept before it is sent (`credit_book.py`), so an answer that was lost is made up for by asking again.
 Source: FEATURES 95, 99; DOMAIN section 5.
 """
 
@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from chain.operation import OpenLine
+from chain.operation import HOSPITALS_MAX, NameHospitals, OpenLine
 from chain.rules.context import DAY_MS
 from chain.signature import SigningKey
 from node.service import Head, Reader, ServiceRefused
@@ -68,15 +68,15 @@ class LenderDesk:
         if (known := self._book.of_number(number)) is not None:
             if known.person != person:  # another sign-on's person of that name
                 raise ServiceRefused("attestation_of_other", "", "/attestation")
-            return await self._opened(known)
+            return await self._open_at(known, hospitals)
         if not _is_eligible(attested, found["terms"]):
             raise ServiceRefused("not_eligible")
         former = self._book.of_person(person, product)
         if former is not None and await self._goes_on(former):
             self._book.note_number(number, former)
-            return await self._opened(former)
+            return await self._open_at(former, hospitals)
         if (raced := self._book.of_person(person, product)) is not None and raced != former:
-            return await self._opened(raced)  # the same person asked twice at once
+            return await self._open_at(raced, hospitals)  # the same person asked twice at once
         return await self._opened(self._made(person, number, product, found["version"], hospitals))
 
     def _made(self, person: bytes, number: bytes, product: str, version: int, hospitals: list[str]) -> LineRow:
@@ -84,7 +84,7 @@ class LenderDesk:
         line = secrets.token_bytes(32)
         until_ms = self._now_ms() + self._line_ms
         approval = self._book.approval(number, line)
-        row = LineRow(line, product, version, until_ms, approval, person, sorted(set(hospitals)))
+        row = LineRow(line, product, version, until_ms, approval, person, sorted(set(hospitals)), [])
         self._book.keep(row, number)
         return row
 
@@ -113,6 +113,27 @@ class LenderDesk:
                 raise
             repeated = True
         return Enrolled(await self._dues.page(row.line.hex()), repeated)
+
+    async def _open_at(self, row: LineRow, hospitals: list[str]) -> Enrolled:
+        """The line of a row at these hospitals too, those that it does not name yet: kept before anything is sent.
+
+        What was kept and never recorded is sent again. Raises ServiceRefused `hospitals_malformed` for more than a line can name.
+        """
+        enrolled = await self._opened(row)
+        if enrolled.page["state"] != "in_force" or row.until_ms <= self._now_ms():
+            return enrolled
+        row = self._book.line(row.line) or row
+        named = {*row.hospitals, *(hospital for step in row.further for hospital in step)}
+        if wanted := sorted(set(hospitals) - named):
+            if len(named) + len(wanted) > HOSPITALS_MAX:
+                raise ServiceRefused("hospitals_malformed", f"a line names {HOSPITALS_MAX} at most", "/hospitals")
+            row = self._book.name(row.line, wanted)
+        number, page, sent = len(row.hospitals), enrolled.page, False
+        for step in row.further:
+            if not set(step) <= set(page["hospitals"]):
+                sent = not (await self._dues.act(page["line"], NameHospitals(row.line, number, step))).repeated or sent
+            number += len(step)
+        return Enrolled(await self._dues.page(page["line"]), False) if sent else enrolled
 
     async def _mirror_page(self, row: LineRow) -> dict[str, Any] | None:
         try:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from chain import keyspace
 from chain.codec import FEN_MAX
 from chain.operation import (
+    HOSPITALS_MAX,
     AgreeInstalments,
     CaptureCredit,
     CloseOrder,
@@ -17,6 +18,7 @@ from chain.operation import (
     EndLine,
     Instalment,
     LineRef,
+    NameHospitals,
     OpenLine,
     PayFromDeposit,
     PublishProduct,
@@ -334,6 +336,41 @@ def test_a_line_is_used_where_the_lender_said_and_nowhere_else(story: Story) -> 
     second = LineRef(LENDING, mac("second"))
     assert story.code(agree(second, LI)) == "hospital_not_named"
     assert story.code(agree(second, LI), OTHER) == "recorded"
+
+
+def test_the_lender_names_further_hospitals_in_turn(story: Story) -> None:
+    """What was named stays; a hospital cannot name itself."""
+    story.lent("first")
+    opened = OpenLine(mac("second"), "first", 1, story.in_ms(DAY_MS), mac("yes"), [OTHER])
+    story.done(opened, by=LENDING)
+    line = LineRef(LENDING, mac("second"))
+    named = NameHospitals(mac("second"), 1, [HOSPITAL])
+    assert story.code(named) == "line_unknown"
+    assert story.code(replace(named, line=mac("none")), LENDING) == "line_unknown"
+    assert story.code(replace(named, number=0), LENDING) == "standing_moved"
+    for hospitals in ([HOSPITAL, HOSPITAL], ["z", HOSPITAL], [OTHER], [HOSPITAL, OTHER]):
+        assert story.code(replace(named, hospitals=hospitals), LENDING) == "hospitals_malformed"
+    assert story.code(named, LENDING) == "recorded"
+    assert story.code(named, LENDING) == "already_recorded"
+    assert story.code(replace(named, hospitals=["hospital-x"]), LENDING) == "standing_moved"
+    assert line_body(story, line).hospitals == sorted([HOSPITAL, OTHER])
+    assert story.code(agree(line, LI)) == "recorded"
+    assert story.code(agree(line, LI), OTHER) == "recorded"
+    many = [f"hospital-{number:02d}" for number in range(HOSPITALS_MAX - 1)]
+    assert story.code(NameHospitals(mac("second"), 2, many), LENDING) == "hospitals_malformed"
+    assert story.code(NameHospitals(mac("second"), 2, many[1:]), LENDING) == "recorded"
+    assert len(line_body(story, line).hospitals) == HOSPITALS_MAX
+
+
+def test_a_line_that_is_over_is_named_nowhere_else(story: Story) -> None:
+    story.lent("first")
+    for name, code in (("ended", "line_ended"), ("late", "line_expired")):
+        story.done(OpenLine(mac(name), "first", 1, story.in_ms(DAY_MS), mac("yes"), [OTHER]), by=LENDING)
+        if name == "ended":
+            story.done(EndLine(mac(name), "revoked"), by=LENDING)
+        else:
+            story.chain.block(time_ms=story.in_ms(DAY_MS))
+        assert story.code(NameHospitals(mac(name), 1, [HOSPITAL]), LENDING) == code
 
 
 def test_who_is_not_named_learns_nothing_of_who_has_taken_a_line(story: Story) -> None:

@@ -6,7 +6,7 @@ met is still there, and says nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +18,7 @@ from chain.operation import (
     EndLine,
     HoldCredit,
     LineRef,
+    NameHospitals,
     OpenLine,
     PublishProduct,
     ReleaseCredit,
@@ -146,6 +147,8 @@ class Lending(Facts):
                 return is_known and (org, line) not in self.lines and until > self.now
             case EndLine(line):
                 return self._is_open((org, line))
+            case NameHospitals(line):
+                return self._is_open((org, line)) and self._may_name(self.lines[org, line], said)
             case SignAgreement():
                 return self._may_sign(org, said)
             case EndAgreement(holder, number):
@@ -166,6 +169,12 @@ class Lending(Facts):
                 is_its = line in self.lines and self.bearer(line) == org and paper not in self.papers
                 return is_its and self._may_ask(line, said)
         raise ValueError(type(said))
+
+    def _may_name(self, line: Line, said: NameHospitals) -> bool:
+        all_of_them = {*line.hospitals, *said.hospitals}
+        is_new = len(all_of_them) == len(line.hospitals) + len(said.hospitals) <= 16
+        is_next = said.number == len(line.hospitals) and line.until > self.now
+        return is_new and is_next and said.hospitals == sorted(said.hospitals)
 
     def _may_sign(self, org: str, said: SignAgreement) -> bool:
         former, line = self.agreement(org, said.holder), _named(said.line)
@@ -242,6 +251,9 @@ class Lending(Facts):
                 )
             case EndLine():
                 self.ended_lines[org, said.line] = True
+            case NameHospitals():
+                line = self.lines[org, said.line]
+                self.lines[org, said.line] = replace(line, hospitals=(*line.hospitals, *said.hospitals))
             case SignAgreement():
                 self.agreements[org, said.holder, said.number] = said
                 self.newest[org, said.holder] = said.number

@@ -13,6 +13,7 @@ from chain.operation import (
     HoldCredit,
     Instalment,
     LineRef,
+    NameHospitals,
     OpenLine,
     PublishProduct,
     ReleaseCredit,
@@ -40,6 +41,7 @@ class Loans:
             (5, self.agreement),
             (9, self._hold),
             (1, self._end_line),
+            (1, self._name_hospitals),
             (1, self._end_agreement),
             (2, self._release),
             (1, self._review),
@@ -88,6 +90,21 @@ class Loans:
     def _end_line(self) -> Asked | None:
         line = self._asking.some(self._asking.recent("line")) if self._draw.random() < 0.4 else None
         return line and (line[0], EndLine(line[1], "revoked"))
+
+    def _name_hospitals(self) -> Asked | None:
+        """Most lines name all of them; some one alone."""
+        lines = [line for line in self._asking.recent("line") if line in self._lending.lines]
+        short = [line for line in lines if len(self._lending.lines[line].hospitals) < len(self._asking.hospitals)]
+        line = self._asking.some(short, lines)
+        if line is None:
+            return None
+        named = self._lending.lines[line].hospitals
+        hospitals = sorted(set(self._asking.hospitals) - set(named)) or sorted(self._asking.hospitals)
+        if self._draw.random() < 0.1:
+            hospitals = [*hospitals, *named[:1]]
+        lender = line[0] if self._draw.random() < 0.9 else self._draw.choice(self._asking.lenders)
+        number = len(named) + self._draw.choice([0] * 9 + [1])
+        return lender, NameHospitals(line[1], number, hospitals[: self._draw.choice([1, 16])])
 
     def agreement(self) -> Asked | None:
         org, holder = self._asking.hospital(), self._asking.holder()

@@ -22,6 +22,7 @@ RARE = {
     "CaptureHold": SELDOM,
     "CloseAccount": 1,
     "EndLine": SELDOM,
+    "NameHospitals": SELDOM,
     "OpenAccount": SELDOM,
     "ReleaseHold": SELDOM,
     "WithdrawNotice": SELDOM,

@@ -15,7 +15,7 @@ from joserfc.jwk import OKPKey
 
 from api.auth import public_jwk
 from chain.errors import StorageLocked
-from chain.operation import LineRef, OpenLine, PublishProduct, StateLine
+from chain.operation import LineRef, NameHospitals, OpenLine, PublishProduct, StateLine
 from chain.records import HOSPITAL_BEARS
 from chain.signature import SigningKey
 from chain.transaction import Entry
@@ -174,13 +174,55 @@ async def test_the_newest_version_of_a_product_counts(lending: Lending) -> None:
     assert lending.mirror.sent[-1].hospitals == ["hospital-a", "hospital-b"]
 
 
-async def test_a_line_stays_where_it_was_asked_for_first(lending: Lending) -> None:
-    """Whoever names other hospitals later has the same line, which is for the first ones."""
-    first = await lending.desk.enrol(WEI, "anxin", attested("wei", 700), ["hospital-a"])
-    for number in ("1", "2"):
-        again = await lending.desk.enrol(WEI, "anxin", attested("wei", 700, number), ["hospital-b"])
-        assert (again.repeated, again.page["line"]) == (True, first.page["line"])
-    assert [opened.hospitals for opened in lending.mirror.sent] == [["hospital-a"]]
+async def test_a_line_goes_on_at_further_hospitals(lending: Lending) -> None:
+    """One person has one line; asked for elsewhere, with the same word of the provider or a newer one, it is named there too, once."""
+    first = await lending.desk.enrol(WEI, "anxin", attested("wei", 700), ["hospital-b"])
+    line = first.page["line"]
+    for number, hospitals, is_known in (
+        ("1", ["hospital-b"], True),
+        ("1", ["hospital-a", "hospital-b"], False),
+        ("2", ["hospital-c", "hospital-a"], False),
+        ("3", ["hospital-b", "hospital-c"], True),
+    ):
+        again = await lending.desk.enrol(WEI, "anxin", attested("wei", 700, number), hospitals)
+        assert (again.repeated, again.page["line"]) == (is_known, line)
+        assert set(hospitals) <= set(again.page["hospitals"])
+    named = [sent for sent in lending.mirror.sent if isinstance(sent, NameHospitals)]
+    assert [(sent.number, sent.hospitals) for sent in named] == [(1, ["hospital-a"]), (2, ["hospital-c"])]
+    lending.owe(line, "wei", 300)  # at hospital-a, on what was asked for at hospital-b
+    assert lending.opened() == 1
+
+
+async def test_further_hospitals_whose_answer_was_lost_are_named_when_it_is_asked_again(lending: Lending) -> None:
+    await lending.line()
+    asked = ["hospital-a", "hospital-b"]
+    for way in ("is_away", "is_deaf"):
+        setattr(lending.mirror, way, True)
+        with pytest.raises((ServiceRefused, OutcomeUnknown)):
+            await lending.desk.enrol(WEI, "anxin", attested("wei", 650, "2"), asked)
+        setattr(lending.mirror, way, False)
+        lending.restart()
+        asked = [*asked, "hospital-c"]
+    enrolled = await lending.desk.enrol(WEI, "anxin", attested("wei", 650, "2"), asked)
+    assert enrolled.page["hospitals"] == sorted(set(asked))
+    named = [sent for sent in lending.mirror.sent if isinstance(sent, NameHospitals)]
+    assert [(sent.number, sent.hospitals) for sent in named] == [(1, ["hospital-b"]), (2, ["hospital-c"])]
+
+
+async def test_a_line_names_so_many_hospitals_and_no_more(lending: Lending) -> None:
+    line = await lending.line()
+    many = [f"hospital-{number:02d}" for number in range(16)]
+    assert await refused(lending.desk.enrol(WEI, "anxin", attested("wei", 650), many)) == "hospitals_malformed"
+    enrolled = await lending.desk.enrol(WEI, "anxin", attested("wei", 650), many[:15])
+    assert (enrolled.page["line"], len(enrolled.page["hospitals"])) == (line, 16)
+    assert await refused(lending.desk.enrol(WEI, "anxin", attested("wei", 650), many)) == "hospitals_malformed"
+
+
+async def test_an_ended_line_is_named_nowhere(lending: Lending) -> None:
+    line = await lending.line()
+    await lending.desk.revoke(WEI, line, "not_wanted")
+    enrolled = await lending.desk.enrol(WEI, "anxin", attested("wei", 650), ["hospital-b"])
+    assert (enrolled.page["state"], enrolled.page["hospitals"]) == ("ended", ["hospital-a"])
 
 
 async def test_what_was_signed_before_an_answer_was_lost_is_the_line(lending: Lending) -> None:
