@@ -61,6 +61,7 @@ from chain.operation.credit import (
     Instalment,
     LineRef,
     OpenLine,
+    PayBackLine,
     PublishProduct,
     ReleaseCredit,
     RepayLine,
@@ -240,6 +241,7 @@ Operation: TypeAlias = (
     | StateLine
     | RepayLine
     | AgreeInstalments
+    | PayBackLine
     | PublishSchedule
     | StopSchedule
     | SubstituteStaff
@@ -348,6 +350,7 @@ __all__ = [
     "Operation",
     "OrderPart",
     "PaperNumber",
+    "PayBackLine",
     "PayClaim",
     "PayDeposit",
     "PayFromDeposit",
