@@ -128,6 +128,8 @@ MONEY_PROBLEMS: dict[str, Problem] = {
     "too_many_dues": Problem(409, "Too many dates of repayment on one line", "还款日期过多"),
     "repayment_exists": Problem(409, "This repayment's name is used", "还款编号已使用"),
     "exceeds_debt": Problem(409, "More than is owed", "超过欠款金额"),
+    "payback_exists": Problem(409, "This payback's name is used", "退款编号已使用"),
+    "exceeds_surplus": Problem(409, "More than the line has above what it was granted", "超过额度溢缴金额"),
     "plan_exists": Problem(409, "This plan's name is used", "分期方案编号已使用"),
     "instalments_malformed": Problem(
         422, "Instalments are by date, positive, and come to what is owed", "分期方案无效"

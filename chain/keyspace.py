@@ -416,6 +416,10 @@ def repayment(organisation_name: str, name: bytes) -> bytes:
     return f"repayment/{organisation_name}/{name.hex()}".encode()
 
 
+def payback(organisation_name: str, name: bytes) -> bytes:
+    return f"payback/{organisation_name}/{name.hex()}".encode()
+
+
 def instalments(organisation_name: str, name: bytes) -> bytes:
     return f"instalments/{organisation_name}/{name.hex()}".encode()
 

@@ -272,7 +272,7 @@ OF_A_BILL = frozenset(
 OF_AN_ORGANISATION = frozenset(
     b"accountend letgo notice noticeend order payment refund bankline channelday"
     b" payee splitrules split ordersplit takenback returned owedpaid payout custody attested"
-    b" deposit depositend lineend agreement credithold visitcredit statement repayment instalments schedule appointment missed visit".split()
+    b" deposit depositend lineend agreement credithold visitcredit statement repayment payback instalments schedule appointment missed visit".split()
 )
 
 

@@ -62,6 +62,7 @@ from chain.operation import (
     OpenLine,
     OpenVisit,
     Operation,
+    PayBackLine,
     PayClaim,
     PayDeposit,
     PayFromDeposit,
@@ -205,6 +206,7 @@ EVENT_TYPES: dict[type, str] = {
     StateLine: "credit.stated",
     RepayLine: "credit.repaid",
     AgreeInstalments: "credit.instalments_agreed",
+    PayBackLine: "credit.paid_back",
     PublishSchedule: "schedule.published",
     StopSchedule: "schedule.stopped",
     SubstituteStaff: "schedule.substituted",
@@ -246,6 +248,7 @@ SUBJECTS: frozenset[type] = frozenset(
         StateLine,
         RepayLine,
         AgreeInstalments,
+        PayBackLine,
         BindPayee,
         PayOwed,
         SuperviseMoney,
@@ -304,7 +307,7 @@ def subject_of(operation: Operation) -> str:
             return operation.issuer
         case Transfer() | HoldMoney():
             return operation.credit.owner
-        case SignAgreement() | HoldCredit() | StateLine() | RepayLine() | AgreeInstalments():
+        case SignAgreement() | HoldCredit() | StateLine() | RepayLine() | AgreeInstalments() | PayBackLine():
             return operation.line.lender
         case CaptureCredit() | ReleaseCredit():
             return operation.lender

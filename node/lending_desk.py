@@ -70,6 +70,7 @@ class LendingDesk:
     def _page(self, lender: str, name: str, body: LineBody) -> dict[str, Any]:
         state, now_ms = Overlay(self._ledger.state), max(self._ledger.head.time_ms, self._now_ms())
         terms, came_fen = terms_of(state, lender, body), returned_fen(state, body)
+        owed = owed_fen(state, body)
         return {
             "lender": lender,
             "line": name,
@@ -85,7 +86,8 @@ class LendingDesk:
             "emergency_fen": terms.emergency_fen,
             "left_fen": self._left_fen(keyspace.account(body.account), now_ms),
             "emergency_left_fen": self._left_fen(keyspace.account(body.emergency), now_ms),
-            "owed_fen": owed_fen(state, body),
+            "owed_fen": owed,
+            "surplus_fen": max(0, -owed),
             "overdue": is_overdue(state, body, now_ms),
             "dues": [
                 {"due": utc_text(due.due_ms), "amount_fen": due.returned_fen - came_fen}

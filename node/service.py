@@ -460,7 +460,7 @@ class Lending(Protocol):
         ...
 
     def line(self, lender: str, name: str, reader: Reader) -> dict[str, Any] | None:
-        """{lender, line, product, version, state, until, bearer, line_fen, left_fen, owed_fen, overdue, dues …}; `name` is hex. For
+        """{lender, line, product, version, state, until, bearer, line_fen, left_fen, owed_fen, surplus_fen, overdue, dues …}; `name` is hex. For
         the lender, the hospital that bears its risk, and auditors."""
         ...
 

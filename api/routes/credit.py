@@ -5,8 +5,8 @@ from __future__ import annotations
 from api.money_route import list_route, name_of, show_route, wish_route
 from api.route import Sent
 from api.schemas import credit_examples as examples
-from api.schemas.lending_examples import INSTALMENTS_REQUEST, REPAYMENT_REQUEST
-from node.money.debt_requests import InstalmentsWish, RepaymentWish, StatementWish
+from api.schemas.lending_examples import INSTALMENTS_REQUEST, PAYBACK_REQUEST, REPAYMENT_REQUEST
+from node.money.debt_requests import InstalmentsWish, PaybackWish, RepaymentWish, StatementWish
 from node.money.requests import (
     AgreementWish,
     ChargeWish,
@@ -68,6 +68,15 @@ ROUTES = (
         "At the hospital's risk: what a patient paid of a debt restores the line by as much",
         Sent(REPAYMENT_REQUEST, RepaymentWish),
         (*BORNE, "repayment_exists", "channel_differs", "exceeds_debt"),
+        AGREEMENT,
+    ),
+    wish_route(
+        "/v1/credit-agreements/{name}/paybacks",
+        "payBackAgreed",
+        TAG,
+        "At the hospital's risk: what a line has too much is the patient's, and leaves the hospital's own money by a channel",
+        Sent(PAYBACK_REQUEST, PaybackWish),
+        (*BORNE, "payback_exists", "channel_differs", "exceeds_surplus", "exceeds_credits"),
         AGREEMENT,
     ),
     wish_route(

@@ -13,7 +13,7 @@ from api.route import LENDER, Given, Parameter, Route, Sent
 from api.routes.files import digest_parameter, hexadecimal
 from api.schemas import lending_examples as examples
 from api.schemas.answers import LineActed, LineStatements
-from api.schemas.requests import EnrolRequest, InstalmentsRequest, RepaymentRequest, RevocationRequest
+from api.schemas.requests import EnrolRequest, InstalmentsRequest, PaybackRequest, RepaymentRequest, RevocationRequest
 from node.services.desks import Acted
 
 TAG = "credit"
@@ -40,6 +40,12 @@ async def revoke_line(call: Call) -> Response:
 async def repay_line(call: Call) -> Response:
     request = await call.read_json(RepaymentRequest)
     acted = await call.lender.repay(_line(call), request.repayment_no, request.channel, request.amount_fen)
+    return _render(call, acted)
+
+
+async def pay_back_line(call: Call) -> Response:
+    request = await call.read_json(PaybackRequest)
+    acted = await call.lender.pay_back(_line(call), request.payback_no, request.channel, request.amount_fen)
     return _render(call, acted)
 
 
@@ -122,7 +128,7 @@ ROUTES = (
         "/v1/credit-accounts/{line}",
         "showCreditAccount",
         TAG,
-        "A line of one's own: what is left, what is owed, by when",
+        "A line of one's own: what is left, what is owed or too much, by when",
         show_account,
         {200: Given("The line", examples.LINE, dict)},
         (LENDER,),
@@ -150,6 +156,19 @@ ROUTES = (
         "not_the_bearer",
         "channel_differs",
         "exceeds_debt",
+    ),
+    _act(
+        "paybacks",
+        "payBackLine",
+        "What a line has too much leaves by a channel: what was repaid first and refunded afterwards is the patient's",
+        pay_back_line,
+        Sent(examples.PAYBACK_REQUEST, PaybackRequest),
+        examples.PAID_BACK,
+        "payback_exists",
+        "not_the_bearer",
+        "channel_differs",
+        "exceeds_surplus",
+        "exceeds_credits",
     ),
     _act(
         "instalments",

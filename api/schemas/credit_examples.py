@@ -55,6 +55,7 @@ HOLD: dict[str, Any] = {
 ACCOUNT: dict[str, Any] = {
     **AGREEMENT,
     "owed_fen": 49430,
+    "surplus_fen": 0,
     "dues": [{"due": "2026-04-10T16:00:00.000Z", "amount_fen": 49430}],
     "holds": [HOLD],
 }

@@ -40,6 +40,7 @@ LINE: dict[str, Any] = {
     "left_fen": 50_570,
     "emergency_left_fen": 50_000,
     "owed_fen": 49_430,
+    "surplus_fen": 0,
     "overdue": False,
     "dues": [{"due": "2026-04-01T15:59:59.999Z", "amount_fen": 49_430}],
 }
@@ -49,6 +50,7 @@ ENROL_REQUEST: dict[str, Any] = {
     "hospitals": ["hospital-a"],
 }
 REPAYMENT_REQUEST: dict[str, Any] = {"repayment_no": "HK-20260320-1", "channel": "alipay", "amount_fen": 20_000}
+PAYBACK_REQUEST: dict[str, Any] = {"payback_no": "TK-20260321-1", "channel": "alipay", "amount_fen": 5_000}
 INSTALMENTS_REQUEST: dict[str, Any] = {
     "plan_no": "FQ-1",
     "instalments": [{"due": "2026-04-30", "amount_fen": 24_715}, {"due": "2026-05-31", "amount_fen": 24_715}],
@@ -56,6 +58,7 @@ INSTALMENTS_REQUEST: dict[str, Any] = {
 REVOCATION_REQUEST: dict[str, Any] = {"reason": "revoked"}
 ACTED: dict[str, Any] = {"line": DIGEST, "status": "recorded", "height": 1042}
 REPAID: dict[str, Any] = {**ACTED, "amount_fen": 20_000}
+PAID_BACK: dict[str, Any] = {**ACTED, "amount_fen": 5_000}
 STATED: dict[str, Any] = {**ACTED, "amount_fen": 49_430, "due": "2026-04-01T15:59:59.999Z"}
 STATEMENTS: dict[str, Any] = {
     "statements": [STATED],

@@ -315,6 +315,14 @@ class RepaymentRequest(Body, frozen=True):
     amount_fen: LineDraw
 
 
+class PaybackRequest(Body, frozen=True):
+    """The lender's own number of it, and over which channel it left."""
+
+    payback_no: Text
+    channel: Code
+    amount_fen: LineDraw
+
+
 class InstalmentsRequest(Body, frozen=True):
     """By date; together what is owed now."""
 

@@ -62,6 +62,7 @@ from chain.operation.credit import (
     LineRef,
     NameHospitals,
     OpenLine,
+    PayBackLine,
     PublishProduct,
     ReleaseCredit,
     RepayLine,
@@ -242,6 +243,7 @@ Operation: TypeAlias = (
     | StateLine
     | RepayLine
     | AgreeInstalments
+    | PayBackLine
     | PublishSchedule
     | StopSchedule
     | SubstituteStaff
@@ -351,6 +353,7 @@ __all__ = [
     "Operation",
     "OrderPart",
     "PaperNumber",
+    "PayBackLine",
     "PayClaim",
     "PayDeposit",
     "PayFromDeposit",

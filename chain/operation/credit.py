@@ -1,4 +1,4 @@
-"""14xx: treatment on credit: products, lines, agreements, holds and captures, statements, repayment."""
+"""14xx: treatment on credit: products, lines, agreements, holds and captures, statements, repayment and what is repaid too much."""
 
 from __future__ import annotations
 
@@ -159,3 +159,13 @@ class AgreeInstalments(Wire, frozen=True, tag=1442):
     line: LineRef
     plan: Digest
     instalments: Annotated[list[Instalment], msgspec.Meta(min_length=1, max_length=INSTALMENTS_MAX)]  # by date
+
+
+class PayBackLine(Wire, frozen=True, tag=1443):
+    """What a line has above what it was granted is the patient's: it leaves by a channel. Signed by who bears the risk."""
+
+    line: LineRef
+    payback: Digest
+    channel: Reason
+    amount_fen: Fen
+    evidence: Digest

@@ -87,3 +87,11 @@ class RepaymentBody(Wire, frozen=True):
     amount_fen: Fen
     evidence: Digest
     time_ms: Milliseconds
+
+
+class PaybackBody(Wire, frozen=True):
+    line: LineRef
+    channel: str
+    amount_fen: Fen
+    evidence: Digest
+    time_ms: Milliseconds

@@ -56,6 +56,7 @@ from chain.operation import (
     OpenDeposit,
     OpenLine,
     OpenVisit,
+    PayBackLine,
     PayClaim,
     PayDeposit,
     PayFromDeposit,
@@ -132,7 +133,7 @@ from chain.rules.clearance import clear_lease
 from chain.rules.context import Changes, Context, Refused, View
 from chain.rules.credit import end_agreement, end_line, name_hospitals, open_line, publish_product, sign_agreement
 from chain.rules.credit_holds import capture_credit, hold_credit, release_credit, review_emergency
-from chain.rules.credit_repayment import agree_instalments, repay_line, state_line
+from chain.rules.credit_repayment import agree_instalments, pay_back_line, repay_line, state_line
 from chain.rules.deposits import open_deposit, pay_deposit, pay_from_deposit, refund_deposit, settle_deposit
 from chain.rules.disputes import dispute_bill, settle_dispute
 from chain.rules.grants import grant_read, revoke_grant
@@ -253,6 +254,7 @@ RULES: dict[type, Callable[[View, Any, Context], Changes]] = {
     StateLine: state_line,
     RepayLine: repay_line,
     AgreeInstalments: agree_instalments,
+    PayBackLine: pay_back_line,
     PublishSchedule: publish_schedule,
     StopSchedule: stop_schedule,
     SubstituteStaff: substitute_staff,

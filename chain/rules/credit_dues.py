@@ -1,7 +1,9 @@
 """Dates of statements and instalments: by each so much of all that was ever used has to have come back.
 
 What comes back of a charge that a statement has not counted yet pays nothing that was stated: the statement asks for as much more.
-So whoever charges something new and has it refunded has paid no debt by it. A payment on credit tells its line: its source is the
+So whoever charges something new and has it refunded has paid no debt by it. No date ever asks for more than was used altogether;
+so where more has come back than was used, all dates are met, and what is too much may be paid out: that is a use like any other,
+leaves what came back as it is, and what is charged next is owed and stated beyond it. A payment on credit tells its line: its source is the
 lender's account, its evidence the line's name.
 """
 

@@ -1,4 +1,4 @@
-"""What is owed on a line: statements, repayment, instalments.
+"""What is owed on a line: statements, repayment, instalments; and what came back beyond that, which is the patient's.
 
 Codes in their order of precedence:
   StateLine         already_recorded, statement_exists, then the signer's, the bearer's, owed_differs, nothing_owed, due_too_soon,
@@ -6,7 +6,10 @@ Codes in their order of precedence:
   RepayLine         already_recorded, repayment_exists, then the signer's, the bearer's, channel_differs, amount_not_positive,
                     amount_too_large, exceeds_debt
   AgreeInstalments  already_recorded, plan_exists, then the signer's, the bearer's, nothing_owed, instalments_malformed, account_full
+  PayBackLine       already_recorded, payback_exists, then the signer's, the bearer's, channel_differs, amount_not_positive,
+                    amount_too_large, exceeds_surplus, then the money's, the limits'
   the bearer's      line_unknown, not_the_bearer
+The signer's, the money's and the limits' codes stand in `accounts.py`.
 Source: DOMAIN section 5.
 """
 
@@ -19,6 +22,7 @@ from chain.operation import (
     AgreeInstalments,
     CreditTerms,
     LineRef,
+    PayBackLine,
     RepayLine,
     StateLine,
 )
@@ -26,6 +30,7 @@ from chain.records import (
     LENDER,
     Due,
     LineBody,
+    PaybackBody,
     RepaymentBody,
     StatementBody,
 )
@@ -113,6 +118,37 @@ def agree_instalments(view: View, operation: AgreeInstalments, context: Context)
     return {
         keyspace.line(operation.line.lender, operation.line.line): replace(line, dues=dues),
         own: StatementBody(owed, dates[-1], context.time_ms),
+    }
+
+
+def pay_back_line(view: View, operation: PayBackLine, context: Context) -> Changes:
+    """A repayment the other way: of the line first, and then of the emergency line, what each has above what it was granted, and
+    never more than both together have. Also of a line that has ended or run out: it is money that is owed to a person. At a
+    hospital's risk it leaves the hospital's own money, where repayments went; what it has banked since has to be there again.
+    """
+    own = keyspace.payback(context.organisation, operation.payback)
+    refuse_repeated(view, own, context, "payback_exists")
+    line, terms = _borne(view, context, operation.line)
+    verify_outside(operation.channel)
+    verify_amount(operation.amount_fen)
+    if operation.amount_fen > -owed_fen(view, line):
+        raise Refused("exceeds_surplus")
+    bearer, books = context.organisation, Books(view, context)
+    into = money_places.channel(books, bearer, operation.channel)
+    note_channel(view, books, context, operation.channel, refunded_fen=operation.amount_fen)
+    if terms.bearer != LENDER:
+        source = money_places.own(books, bearer)
+        books.post(source, into, operation.amount_fen, "payback", operation.line.line)
+        into = money_places.receivable(books, bearer)
+    left_fen = operation.amount_fen
+    for ref, granted_fen in ((line.account, terms.line_fen), (line.emergency, terms.emergency_fen)):
+        account = books.account(ref)
+        amount_fen = min(left_fen, account.credits_fen - account.debits_fen - granted_fen)
+        if amount_fen > 0:
+            books.post(ref, into, amount_fen, "payback", operation.line.line)
+            left_fen -= amount_fen
+    return books.changes | {
+        own: PaybackBody(operation.line, operation.channel, operation.amount_fen, operation.evidence, context.time_ms)
     }
 
 

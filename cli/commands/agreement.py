@@ -99,6 +99,25 @@ def repay(
 
 @app.command()
 @output.reported
+def payback(
+    agreement: Name,
+    number: Number,
+    channel: Channel,
+    amount: Amount,
+    home: Home,
+    via: Via,
+    wait: Wait = 10,
+    as_json: Json = False,
+) -> None:
+    """At the hospital's risk: what a line has too much, repaid first and refunded afterwards, goes back to the patient."""
+    from cli.amounts import parse_amount_fen
+
+    body = {"payback_no": number, "channel": channel, "amount_fen": parse_amount_fen(amount, "--amount")}
+    hospital_money.ask(home, via, below(PATH, agreement, "paybacks"), body, wait, as_json)
+
+
+@app.command()
+@output.reported
 def state(agreement: Name, home: Home, via: Via, wait: Wait = 10, as_json: Json = False) -> None:
     """At the hospital's risk: what is owed now, once a day; the gateway does so by itself at the product's time."""
     hospital_money.ask(home, via, below(PATH, agreement, "statements"), {}, wait, as_json)

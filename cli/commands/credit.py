@@ -59,8 +59,12 @@ Number = Annotated[
         "--repayment", metavar="NO", help="The lender's own number; the ledger has a keyed digest of it only."
     ),
 ]
+PaybackNumber = Annotated[
+    str,
+    typer.Option("--payback", metavar="NO", help="The lender's own number; the ledger has a keyed digest of it only."),
+]
 Channel = Annotated[str, typer.Option("--channel", metavar="CODE", help="alipay, bank, cash …")]
-Amount = Annotated[int, typer.Option("--amount-fen", min=1, metavar="FEN", help="What came.")]
+Amount = Annotated[int, typer.Option("--amount-fen", min=1, metavar="FEN", help="What came, or left.")]
 Plan = Annotated[str, typer.Option("--plan", metavar="NO", help="The lender's own number of what was agreed.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="CODE", help="revoked, moved_away …")]
 
@@ -197,6 +201,24 @@ def repay(
     """Record what came over a channel: the line is restored by as much. The same number again changes nothing."""
     body = {"repayment_no": repayment, "channel": channel, "amount_fen": amount_fen}
     return _post(organisation, home, service, authority, f"/v1/credit-accounts/{line}/repayments", body, as_json)
+
+
+@app.command()
+@output.reported
+def payback(
+    organisation: Organisation,
+    line: Line,
+    payback: PaybackNumber,
+    channel: Channel,
+    amount_fen: Amount,
+    home: Home,
+    service: Service,
+    authority: Authority = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Record what a patient got of what their line has too much. The same number again changes nothing."""
+    body = {"payback_no": payback, "channel": channel, "amount_fen": amount_fen}
+    return _post(organisation, home, service, authority, f"/v1/credit-accounts/{line}/paybacks", body, as_json)
 
 
 @app.command()

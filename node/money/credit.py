@@ -137,6 +137,7 @@ class Agreements:
         }
         if reader.role == "patient":
             page["owed_fen"] = owed_fen
+            page["surplus_fen"] = max(0, -owed_fen)
             page["dues"] = [
                 {"due": utc_moment(one.due_ms), "amount_fen": one.returned_fen - came_fen} for one in due
             ]  # each with all that was due before

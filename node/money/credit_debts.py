@@ -1,4 +1,5 @@
-"""What a hospital does about debts that it bears the risk of: statements, by themselves at the product's time; repayments, instalments.
+"""What a hospital does about debts that it bears the risk of: statements, by themselves at the product's time; repayments, instalments,
+and what patients get back.
 
 Which agreements may owe something lies in the store (task `debt`), and so does until when statements were looked after. A gateway
 that was down at the time states when it is back, what is owed by then; a statement is named by its agreement and the day of its
@@ -10,11 +11,11 @@ from __future__ import annotations
 import asyncio
 
 from chain import keyspace
-from chain.operation import AgreeInstalments, CreditTerms, Instalment, LineRef, RepayLine, StateLine
+from chain.operation import AgreeInstalments, CreditTerms, Instalment, LineRef, PayBackLine, RepayLine, StateLine
 from chain.records import HOSPITAL_BEARS, AccountBody, LineBody, ProductBody, StatementBody
 from chain.rules.context import DAY_MS
 from node.money.credit import AgreementPrivate
-from node.money.debt_requests import InstalmentsWish, RepaymentWish, StatementWish
+from node.money.debt_requests import InstalmentsWish, PaybackWish, RepaymentWish, StatementWish
 from node.money.filing import Filing, parse_name
 from node.money.waiting import Waiting
 from node.service import Reader, ServiceRefused, Standing
@@ -44,6 +45,17 @@ class CreditDebts:
             wish.channel,
             wish.amount_fen,
             names.of("receipt", "repayment", number),
+        )
+        return await self._steps.carry_out([operation])
+
+    async def pay_back(self, wish: PaybackWish, reader: Reader, target: str) -> Standing:
+        names, number = self._filing.names, wish.payback_no
+        operation = PayBackLine(
+            self._line(parse_name(target, "agreement_unknown")),
+            names.of("payback", number),
+            wish.channel,
+            wish.amount_fen,
+            names.of("receipt", "payback", number),
         )
         return await self._steps.carry_out([operation])
 

@@ -20,6 +20,14 @@ class RepaymentWish(Wish, frozen=True):
     amount_fen: Amount
 
 
+class PaybackWish(Wish, frozen=True):
+    """What a patient gets of what their line has too much, over any channel."""
+
+    payback_no: Number  # the hospital's own
+    channel: Code
+    amount_fen: Amount
+
+
 class StatementWish(Wish, frozen=True):
     """What is owed now, due after the product's days."""
 

@@ -19,7 +19,7 @@ from node.money.credit import Agreements
 from node.money.credit_debts import CreditDebts
 from node.money.credit_holds import CreditHolds
 from node.money.custody import Custody
-from node.money.debt_requests import InstalmentsWish, RepaymentWish, StatementWish
+from node.money.debt_requests import InstalmentsWish, PaybackWish, RepaymentWish, StatementWish
 from node.money.deposits import Deposits
 from node.money.filing import Filing
 from node.money.names import Names
@@ -149,6 +149,7 @@ class MoneyDesk:
             ReviewWish: holds.review,
             ChargeWish: self.charges.charge,
             RepaymentWish: self.debts.repay,
+            PaybackWish: self.debts.pay_back,
             StatementWish: self.debts.state,
             InstalmentsWish: self.debts.agree,
             ScheduleWish: self.schedules.publish,

@@ -1,6 +1,6 @@
-"""What a lender's own people do about debts: statements, repayments, instalments; signed by the lender, said by the ledger.
+"""What a lender's own people do about debts: statements, repayments, instalments, paybacks; signed by the lender, said by the ledger.
 
-A statement is named by its line and the local day, a repayment and a plan by the lender's own number: the same again is the same
+A statement is named by its line and the local day, a repayment, a payback and a plan by the lender's own number: the same again is the same
 operation's name, and the ledger takes it once.
 """
 
@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chain.operation import AgreeInstalments, EndLine, Instalment, LineRef, Operation, RepayLine, StateLine
+from chain.operation import (
+    AgreeInstalments,
+    EndLine,
+    Instalment,
+    LineRef,
+    Operation,
+    PayBackLine,
+    RepayLine,
+    StateLine,
+)
 from chain.rules.context import DAY_MS
 from chain.signature import SigningKey
 from chain.transaction import Entry
@@ -72,6 +81,16 @@ class CreditDues:
             channel,
             amount_fen,
             keyed_name(self._key, "repayment_evidence", number),
+        )
+        return await self.act(line, operation, amount_fen=amount_fen)
+
+    async def pay_back(self, line: str, number: str, channel: str, amount_fen: int) -> Acted:
+        operation = PayBackLine(
+            self._ref(line),
+            keyed_name(self._key, "payback", number),
+            channel,
+            amount_fen,
+            keyed_name(self._key, "payback_evidence", number),
         )
         return await self.act(line, operation, amount_fen=amount_fen)
 

@@ -98,7 +98,7 @@ class Lender(Service, Protocol):
         ...
 
     async def account(self, reader: Reader, line: str) -> dict[str, Any] | None:
-        """{line, product, state, line_fen, left_fen, owed_fen, dues …}; `line` is hex. Raises ServiceRefused `unavailable`."""
+        """{line, product, state, line_fen, left_fen, owed_fen, surplus_fen, dues …}; `line` is hex. Raises ServiceRefused `unavailable`."""
         ...
 
     async def revoke(self, reader: Reader, line: str, reason: str) -> Acted:
@@ -107,6 +107,10 @@ class Lender(Service, Protocol):
 
     async def repay(self, line: str, number: str, channel: str, amount_fen: int) -> Acted:
         """What came over a channel; `number` is the lender's own. Raises ServiceRefused, the rules' codes."""
+        ...
+
+    async def pay_back(self, line: str, number: str, channel: str, amount_fen: int) -> Acted:
+        """What a line has too much leaves by a channel; `number` is the lender's own. Raises ServiceRefused, the rules' codes."""
         ...
 
     async def agree(self, line: str, number: str, instalments: Sequence[InstalmentWish]) -> Acted:

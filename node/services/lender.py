@@ -46,7 +46,7 @@ class LenderDesk:
         self._mirror, self._book, self._attestations = mirror, book, attestations
         self._line_ms, self._now_ms = line_days * DAY_MS, now_ms
         self._dues = CreditDues(mirror, key, now_ms)
-        self.agree, self.repay = self._dues.agree, self._dues.repay
+        self.agree, self.repay, self.pay_back = self._dues.agree, self._dues.repay, self._dues.pay_back
         self.state, self.state_all = self._dues.state, self._dues.state_all
         self.rounds = StatementRounds(self._dues, book, now_ms)
 

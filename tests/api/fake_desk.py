@@ -598,6 +598,9 @@ class FakeLender(FakeDesk):
     async def revoke(self, reader: Reader, line: str, reason: str) -> Acted:
         return self._note("revoke", line, reason)
 
+    async def pay_back(self, line: str, number: str, channel: str, amount_fen: int) -> Acted:
+        return self._note("pay_back", line, number, channel, amount_fen)
+
     async def repay(self, line: str, number: str, channel: str, amount_fen: int) -> Acted:
         return self._note("repay", line, number, channel, amount_fen)
 

@@ -190,6 +190,7 @@ ROLE = {
     "showCreditAccount": ("patient", "finance-city"),
     "endCreditAccount": ("patient", "finance-city"),
     "repayLine": ("operator", "lender-a"),
+    "payBackLine": ("operator", "lender-a"),
     "agreeInstalments": ("operator", "lender-a"),
     "stateLine": ("operator", "lender-a"),
     "stateAllLines": ("operator", "lender-a"),

@@ -110,6 +110,7 @@ def test_a_line_for_nowhere_or_anywhere_is_not_asked_for(
 def test_staff_states_collects_and_agrees(service: TestClient, lender: FakeLender) -> None:
     for verb, body in (
         ("repayments", lending_examples.REPAYMENT_REQUEST),
+        ("paybacks", lending_examples.PAYBACK_REQUEST),
         ("instalments", lending_examples.INSTALMENTS_REQUEST),
         ("revocation", {"reason": "revoked"}),
     ):
@@ -118,6 +119,7 @@ def test_staff_states_collects_and_agrees(service: TestClient, lender: FakeLende
     plan = [InstalmentWish("2026-04-30", 24_715), InstalmentWish("2026-05-31", 24_715)]
     assert lender.asked == [
         ("repay", LINE, "HK-20260320-1", "alipay", 20_000),
+        ("pay_back", LINE, "TK-20260321-1", "alipay", 5_000),
         ("agree", LINE, "FQ-1", plan),
         ("revoke", LINE, "revoked"),
         ("state", LINE),
@@ -139,6 +141,8 @@ def test_statements_of_all_come_part_by_part(service: TestClient, lender: FakeLe
     [
         ("repayments", {**lending_examples.REPAYMENT_REQUEST, "amount_fen": 0}, "/amount_fen"),
         ("repayments", {**lending_examples.REPAYMENT_REQUEST, "channel": "Ali Pay"}, "/channel"),
+        ("paybacks", {**lending_examples.PAYBACK_REQUEST, "amount_fen": 0}, "/amount_fen"),
+        ("paybacks", {**lending_examples.PAYBACK_REQUEST, "channel": "Ali Pay"}, "/channel"),
         ("instalments", {"plan_no": "1", "instalments": []}, "/instalments"),
         (
             "instalments",
@@ -155,9 +159,10 @@ def test_what_cannot_be_meant_is_refused_with_its_place(
 
 
 def test_collecting_is_the_lenders_own_staffs_and_enrolling_a_patients(service: TestClient) -> None:
-    repayment = lending_examples.REPAYMENT_REQUEST
-    problem(service.post(f"{ACCOUNT}/repayments", json=repayment, headers=PATIENT), 403, "role_forbidden")
-    problem(service.post(f"{ACCOUNT}/repayments", json=repayment, headers=OPERATOR), 403, "organisation_forbidden")
+    repayment, payback = lending_examples.REPAYMENT_REQUEST, lending_examples.PAYBACK_REQUEST
+    for verb, body in (("repayments", repayment), ("paybacks", payback)):
+        problem(service.post(f"{ACCOUNT}/{verb}", json=body, headers=PATIENT), 403, "role_forbidden")
+        problem(service.post(f"{ACCOUNT}/{verb}", json=body, headers=OPERATOR), 403, "organisation_forbidden")
     for headers in (CASHIER, STAFF, AUDITOR):
         answer = service.post("/v1/credit-accounts", json=lending_examples.ENROL_REQUEST, headers=headers)
         problem(answer, 403, "role_forbidden")

@@ -36,6 +36,7 @@ OPERATIONS: dict[str, list[Any]] = {
     "state_line": [1440, ["lender-a", b(141)], b(142), 4198, 1780290000000],
     "repay_line": [1441, ["lender-a", b(143)], b(144), "alipay", 4205, b(145)],
     "agree_instalments": [1442, ["lender-a", b(146)], b(147), [[1780290000000, 4212]]],
+    "pay_back_line": [1443, ["lender-a", b(180)], b(181), "alipay", 4408, b(182)],
 }
 BODIES: dict[str, list[Any]] = {
     "notice": [
@@ -90,6 +91,7 @@ BODIES: dict[str, list[Any]] = {
     "visit_credit": [4401, [b(179)]],
     "statement": [4387, 1780290000000, 1780290000000],
     "repayment": [["lender-a", b(177)], "alipay", 4394, b(178), 1780290000000],
+    "payback": [["lender-a", b(183)], "alipay", 4415, b(184), 1780290000000],
 }
 KEYS: dict[str, str] = {
     "notice": "notice/hospital-a/" + "07" * 32,
@@ -107,6 +109,7 @@ KEYS: dict[str, str] = {
     "visit_credit": "visitcredit/hospital-a/" + "07" * 32,
     "statement": "statement/lender-a/" + "07" * 32,
     "repayment": "repayment/lender-a/" + "07" * 32,
+    "payback": "payback/lender-a/" + "07" * 32,
     "instalments": "instalments/lender-a/" + "07" * 32,
     "answered": "answered/330601260000000001",
     "order_step": "order/hospital-a/" + "07" * 32 + "/closed",

@@ -190,6 +190,16 @@ def test_repaying_and_revoking_are_asked_as_the_lenders_own_people(
     assert medbill("credit", "revoke", "--line", "0" * 64, *own(home, service)).code == 4
 
 
+def test_what_a_line_has_too_much_is_paid_back(medbill: Medbill, home: Path, service: FakeNode) -> None:
+    answering(service, f"{ACCOUNT}/paybacks", examples.PAID_BACK)
+    payback = ("credit", "payback", "--line", LINE, "--payback", "TK-1", "--channel", "alipay", "--amount-fen", 500)
+    ran = medbill(*payback, *own(home, service), "--json")
+    assert (ran.code, ran.document["amount_fen"]) == (0, 5_000), ran.err
+    assert service.asked[-1].body == {"payback_no": "TK-1", "channel": "alipay", "amount_fen": 500}
+    answering(service, f"{ACCOUNT}/paybacks", problem("exceeds_surplus", 409), 409)
+    assert medbill(*payback, *own(home, service)).code == 6
+
+
 def test_instalments_are_days_with_yuan(medbill: Medbill, home: Path, service: FakeNode) -> None:
     answering(service, f"{ACCOUNT}/instalments", examples.STATED)
     agree = ("credit", "instalments", "--line", LINE, "--plan", "FQ-1", *own(home, service))

@@ -146,6 +146,11 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
         "/v1/credit-agreements/{name}/repayments",
         {"repayment_no": "H-1", "channel": "cash", "amount_fen": 10_000},
     ),
+    (
+        f"credit agreement payback {NAME} --number T-1 --channel cash --amount 12.50",
+        "/v1/credit-agreements/{name}/paybacks",
+        {"payback_no": "T-1", "channel": "cash", "amount_fen": 1_250},
+    ),
     (f"credit agreement state {NAME}", "/v1/credit-agreements/{name}/statements", {}),
     (
         f"credit agreement instalments {NAME} --number P-1 --instalment 2026-05-01=100.00 --instalment 2026-06-01=94.30",

@@ -334,6 +334,15 @@ def test_99_a_refund_restores_the_line_and_a_revoked_one_keeps_its_debt(lending:
     status, answer = lending.enrol(person, attested(person, 800))
     assert (status, answer["line"] != line) == (201, True)
 
+    (second,) = [row["notice"] for row in notices if row["total_fen"] == 20_000]
+    red = reversed_by(lending.network, billed(lending.network, second))
+    assert post(lending.network, f"/bills/{red}/refund", {})[0] == 201
+    lending.network.until(lambda: _surplus(lending, person, line) == 20_000, "what was repaid has come back")
+    assert _paid_back(lending, line, "TK-1", 20_001, expect=6)["code"] == "exceeds_surplus"
+    assert _paid_back(lending, line, "TK-1", 20_000)["status"] == "recorded"
+    assert _paid_back(lending, line, "TK-1", 20_000)["repeated"] is True
+    assert (_sums(lending, person, line), _surplus(lending, person, line)) == ((100_000, 0), 0)
+
 
 def test_95_neither_score_nor_person_is_in_any_block_log_or_store(lending: Lending) -> None:
     """The last one, with the network at rest: all homes, the lender's own among them, and its log; blocks are read one by one."""
@@ -366,6 +375,15 @@ def _opened(lending: Lending) -> list[OpenLine]:
 def _repaid(lending: Lending, line: str, number: str, amount_fen: int, expect: int = 0) -> dict[str, Any]:
     asked = ("--line", line, "--repayment", number, "--channel", "alipay", "--amount-fen", str(amount_fen))
     return dict(lending.medbill("repay", *asked, expect=expect))
+
+
+def _paid_back(lending: Lending, line: str, number: str, amount_fen: int, expect: int = 0) -> dict[str, Any]:
+    asked = ("--line", line, "--payback", number, "--channel", "alipay", "--amount-fen", str(amount_fen))
+    return dict(lending.medbill("payback", *asked, expect=expect))
+
+
+def _surplus(lending: Lending, person: str, line: str) -> int:
+    return int(lending.at(person).get(f"/credit-accounts/{line}").json()["surplus_fen"])
 
 
 def _sums(lending: Lending, person: str, line: str) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from chain.operation import (
     LineRef,
     NameHospitals,
     OpenLine,
+    PayBackLine,
     PublishProduct,
     ReleaseCredit,
     RepayLine,
@@ -34,6 +35,7 @@ from tests.money.till import INSIDE, MOST, Till
 DAY_MS = 86_400_000
 HOLDS_MOST = 64  # of one line at once
 LENDS, HOSPITAL_BEARS = 1, 2
+OfDebt = StateLine | RepayLine | AgreeInstalments | PayBackLine  # of who bears the risk
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class Lending(Facts):
         self.dues: dict[Named, tuple[tuple[int, int, int], ...]] = {}
         # line -> (date, all that has to have come back by then, when that was said)
         self.papers: dict[tuple[type, Named], bool] = {}  # names of statements, repayments, plans
-        self.repaid: dict[Named, int] = {}  # repayments at a hospital's risk -> sum
+        self.repaid: dict[
+            tuple[type, Named], int
+        ] = {}  # at a hospital's risk -> sum, below nothing if it was paid back
 
     def knows(self, said: object) -> bool:
         return type(said).__module__ == credit.__name__
@@ -164,7 +168,7 @@ class Lending(Facts):
             case ReviewEmergency(hold, _, reviewer):
                 declared = self.holds[org, hold].emergency if (org, hold) in self.holds else []
                 return bool(declared) and reviewer not in declared and (org, hold) not in self.reviewed
-            case StateLine() | RepayLine() | AgreeInstalments():
+            case StateLine() | RepayLine() | AgreeInstalments() | PayBackLine():
                 line, paper = _named(said.line), (type(said), (org, _paper(said)))
                 is_its = line in self.lines and self.bearer(line) == org and paper not in self.papers
                 return is_its and self._may_ask(line, said)
@@ -222,7 +226,7 @@ class Lending(Facts):
             return False
         return self.till.is_all_of((org, said.order), hold.holder) and part.amount_fen <= self.left((org, said.hold))
 
-    def _may_ask(self, line: Named, said: StateLine | RepayLine | AgreeInstalments) -> bool:
+    def _may_ask(self, line: Named, said: OfDebt) -> bool:
         owed, terms = self.owed(line), self.lines[line].terms
         match said:
             case StateLine():
@@ -230,6 +234,13 @@ class Lending(Facts):
                 return owed > 0 and said.owed_fen == owed and is_later
             case RepayLine():
                 return said.channel not in INSIDE and 0 < said.amount_fen <= min(owed, MOST)
+            case PayBackLine():
+                if said.channel in INSIDE or not 0 < said.amount_fen <= min(-owed, MOST):
+                    return False
+                given = zip(self.places(line), self._above(line, said.amount_fen), strict=True)
+                own = self.moves.at((self.bearer(line) or "", "own", b""))
+                is_there = terms.bearer == LENDS or own >= said.amount_fen
+                return is_there and all(amount <= self.room(place) for place, amount in given if amount)
             case AgreeInstalments():
                 dates = [self.now, *(part.due_ms for part in said.instalments)]
                 amounts = [part.amount_fen for part in said.instalments]
@@ -280,11 +291,11 @@ class Lending(Facts):
                 self.released[org, said.hold] = True
             case ReviewEmergency():
                 self.reviewed[org, said.hold] = True
-            case StateLine() | RepayLine() | AgreeInstalments():
+            case StateLine() | RepayLine() | AgreeInstalments() | PayBackLine():
                 self.papers[type(said), (org, _paper(said))] = True
                 self._ask(org, _named(said.line), said)
 
-    def _ask(self, org: str, line: Named, said: StateLine | RepayLine | AgreeInstalments) -> None:
+    def _ask(self, org: str, line: Named, said: OfDebt) -> None:
         came = self.came_back(line)
         match said:
             case StateLine():
@@ -300,20 +311,33 @@ class Lending(Facts):
             case RepayLine():
                 source: Place = (org, "channel", said.channel.encode())
                 if self.lines[line].terms.bearer == HOSPITAL_BEARS:
-                    self.repaid[org, said.repayment] = said.amount_fen
+                    self.repaid[RepayLine, (org, said.repayment)] = said.amount_fen
                     self.moves.move(source, (org, "own", b""), said.amount_fen)
                     source = (org, "receivable", b"")
                 first, second = self.places(line)
                 owed_first = min(said.amount_fen, max(0, -self.moves.at(first)))
                 self.moves.move(source, first, owed_first)
                 self.moves.move(source, second, said.amount_fen - owed_first)
+            case PayBackLine():
+                into: Place = (org, "channel", said.channel.encode())
+                if self.lines[line].terms.bearer == HOSPITAL_BEARS:
+                    self.repaid[PayBackLine, (org, said.payback)] = -said.amount_fen
+                    self.moves.move((org, "own", b""), into, said.amount_fen)
+                    into = (org, "receivable", b"")
+                for place, amount in zip(self.places(line), self._above(line, said.amount_fen), strict=True):
+                    self.moves.move(place, into, amount)
+
+    def _above(self, line: Named, amount: int) -> tuple[int, int]:
+        """What each place gives of a sum that is paid back: the first what it has too much, the second the rest."""
+        of_first = min(amount, max(0, self.moves.at(self.places(line)[0])))
+        return of_first, amount - of_first
 
 
 def _named(line: LineRef) -> Named:
     return line.lender, line.line
 
 
-def _paper(said: StateLine | RepayLine | AgreeInstalments) -> bytes:
+def _paper(said: OfDebt) -> bytes:
     match said:
         case StateLine():
             return said.statement
@@ -321,6 +345,8 @@ def _paper(said: StateLine | RepayLine | AgreeInstalments) -> bytes:
             return said.repayment
         case AgreeInstalments():
             return said.plan
+        case PayBackLine():
+            return said.payback
 
 
 def _is_offer(terms: CreditTerms) -> bool:

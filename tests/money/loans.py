@@ -15,6 +15,7 @@ from chain.operation import (
     LineRef,
     NameHospitals,
     OpenLine,
+    PayBackLine,
     PublishProduct,
     ReleaseCredit,
     RepayLine,
@@ -48,6 +49,7 @@ class Loans:
             (5, self._state),
             (6, self._repay),
             (2, self._instalments),
+            (3, self._pay_back),
         ]
 
     # ── products, lines, agreements ──────────────────────────────────────────────────────────────────────────────────
@@ -195,11 +197,15 @@ class Loans:
 
     # ── what is owed ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _borne(self) -> tuple[str, Named] | None:
-        """Who is owed something, and on which line."""
+    def _used(self) -> list[Named]:
+        """Lines of the newest agreements, and some that may have none."""
         signed = [self._lending.agreement(*of).line for of in self._lending.newest]  # type: ignore[union-attr]
         used = [(ref.lender, ref.line) for ref in signed]
-        known = [line for line in [*used, *self._asking.recent("line")[:4]] if line in self._lending.lines]
+        return [line for line in [*used, *self._asking.recent("line")[:4]] if line in self._lending.lines]
+
+    def _borne(self) -> tuple[str, Named] | None:
+        """Who is owed something, and on which line."""
+        known = self._used()
         owing = [line for line in known if self._lending.owed(line) > 0]
         line = self._asking.some(owing, known)
         if line is None:
@@ -224,6 +230,18 @@ class Loans:
         channel = self._draw.choice(["alipay", "card", "cash"] * 6 + ["credit"])
         amount = self._asking.of(self._lending.owed(line) // self._draw.choice([1, 2, 10]))
         return org, RepayLine(LineRef(*line), self._asking.named("repayment"), channel, amount, self._asking.digest())
+
+    def _pay_back(self) -> Asked | None:
+        """Of what a line has too much; now and then of one that has nothing too much, or none of it free."""
+        known = self._used()
+        line = self._asking.some([line for line in known if self._lending.owed(line) < 0], known)
+        if line is None:
+            return None
+        bearer = self._lending.bearer(line) if self._draw.random() < 0.95 else None
+        org = bearer or self._draw.choice(self._asking.everybody)
+        channel = self._draw.choice(["alipay", "card", "cash"] * 6 + ["credit"])
+        amount = self._asking.of(max(1, -self._lending.owed(line) // self._draw.choice([1, 1, 2])))
+        return org, PayBackLine(LineRef(*line), self._asking.named("payback"), channel, amount, self._asking.digest())
 
     def _instalments(self) -> Asked | None:
         found = self._borne()

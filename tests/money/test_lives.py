@@ -92,6 +92,7 @@ EXPECTED = {  # of all that a life can meet
     "deposit_of_other",
     "due_too_soon",
     "exceeds_debt",
+    "exceeds_surplus",
     "hold_too_long",
     "instalments_malformed",
     "line_differs",

@@ -85,7 +85,8 @@ class Whole:
             if bearer is not None and lending.lines[line].terms.bearer == HOSPITAL_BEARS:
                 wanted[bearer, "receivable", b""] += lending.owed(line)
             assert min(lending.room(place) for place in lending.places(line)) >= 0, line
-        for (org, _name), repaid in lending.repaid.items():
+            assert lending.owed(line) > 0 or not lending.is_overdue(line), line
+        for (_kind, (org, _name)), repaid in lending.repaid.items():
             wanted[org, "own", b""] += repaid
         for org in {place[0] for place in self.moves.places()}:
             for what in ("suspense", "refunds", "collected", "receivable", "own"):

@@ -9,13 +9,13 @@ import pytest
 
 from chain.operation import StateLine
 from chain.records import HOSPITAL_BEARS, LENDER
-from node.money.debt_requests import InstalmentsWish, InstalmentWish, RepaymentWish, StatementWish
-from node.money.requests import HoldWish
+from node.money.debt_requests import InstalmentsWish, InstalmentWish, PaybackWish, RepaymentWish, StatementWish
+from node.money.requests import HoldWish, RefundWish
 from tests.chain.making import at, genesis_with
 from tests.chain.paying import DAY_MS
-from tests.node.gateway_province import STAFF, Province, until
+from tests.node.gateway_province import PATIENCE_S, STAFF, Province, until
 from tests.node.test_credit_desk import Credit, charge
-from tests.node.test_money_desk import done, refused
+from tests.node.test_money_desk import WEI, billed, done, patient, refused
 
 MINUTE_MS = 60_000
 EVENING = at("2026-06-01 20:00")
@@ -56,6 +56,11 @@ class Debts(Credit):
     def dates(self) -> list[tuple[int, int]]:
         """By when how much of all that was ever used has to have come back."""
         return [(due.due_ms, due.returned_fen) for due in self.line().dues]
+
+    async def seen(self) -> list[tuple[int, int]]:
+        """What the patient is shown as owed, and as too much, by agreement."""
+        mine = await self.gateway.money.rows("agreement", patient(WEI), None, 10)
+        return [(page["owed_fen"], page["surplus_fen"]) for page in mine.data]
 
     async def step(self, number: str, amount_fen: int) -> None:
         await done(self.gateway, charge(number, amount_fen), self.hold)
@@ -149,6 +154,30 @@ async def test_a_repayment_is_the_hospitals_own_money_and_restores_the_line(debt
     assert gateway.money.rows_kept.due("debt", 10) == []
     await debts.step("JF-2", 1_000)
     assert await debts.at_time(EVENING + 3 * DAY_MS) == [1_000]
+
+
+async def test_what_was_repaid_and_then_refunded_is_paid_back_to_the_patient(debts: Debts) -> None:
+    """Over any channel, out of the hospital's own money; the same number again is the same payback."""
+    await debts.begin()
+    gateway, agreed = debts.gateway, debts.agreement
+    bill = await billed(gateway, await debts.charged(debts.hold, "JF-1", 20_000))
+    await done(gateway, RepaymentWish("HK-1", "alipay", 20_000), agreed)
+    assert await refused(gateway, PaybackWish("TK-1", "alipay", 1), agreed) == "exceeds_surplus"
+    await gateway.wait(
+        await gateway.reverse(bill, "wrong test", "cashier", None, (), RefundWish()), PATIENCE_S, "recorded"
+    )
+    assert (debts.owed(), debts.at("receivable"), debts.at("own")) == (-20_000, -20_000, 20_000)
+    assert await debts.seen() == [(-20_000, 20_000)]
+    assert await refused(gateway, PaybackWish("TK-1", "alipay", 20_001), agreed) == "exceeds_surplus"
+    assert await refused(gateway, PaybackWish("TK-1", "credit", 1), agreed) == "channel_differs"
+    assert await refused(gateway, PaybackWish("TK-1", "alipay", 1), "0" * 64) == "agreement_unknown"
+    await done(gateway, PaybackWish("TK-1", "alipay", 12_000), agreed)
+    assert (await gateway.money.do(PaybackWish("TK-1", "alipay", 12_000), STAFF, agreed)).repeated
+    assert await refused(gateway, PaybackWish("TK-1", "alipay", 8_000), agreed) == "payback_exists"
+    await done(gateway, PaybackWish("TK-2", "cash", 8_000), agreed)
+    assert (debts.owed(), debts.at("receivable"), debts.at("own")) == (0, 0, 0)
+    assert await debts.seen() == [(0, 0)]
+    assert await debts.at_time(EVENING) == []
 
 
 async def test_instalments_take_the_place_of_all_dates(debts: Debts) -> None:

@@ -27,7 +27,7 @@ from node.services.desks import InstalmentWish
 from node.services.lender import LenderDesk
 from node.services.mirror_link import Outcome, OutcomeUnknown
 from tests.chain.making import mac
-from tests.chain.paying import DAY_MS, HOSPITAL, LENDING, Story, agree, terms
+from tests.chain.paying import DAY_MS, HOSPITAL, LENDING, Story, agree, give_back, terms
 
 SCORER = SigningKey.from_seed(b"\x61" * 32)
 NOW_S = 1_800_000_000
@@ -348,6 +348,27 @@ async def test_who_does_not_pay_by_the_date_is_overdue_until_it_is_paid(lending:
     assert lending.story.code(hold) == "recorded"
 
 
+async def test_what_a_line_has_too_much_is_paid_back(lending: Lending) -> None:
+    """Also of a line that was ended; the same number again is the same payback."""
+    line = await lending.line()
+    lending.owe(line, "wei", 700)
+    await lending.desk.repay(line, "HK-1", "alipay", 700)
+    assert await refused(lending.desk.pay_back(line, "TK-1", "alipay", 1)) == "exceeds_surplus"
+    lending.story.done(give_back("back", "wei captured", 700, "wei"))
+    page = await lending.desk.account(WEI, line)
+    assert page is not None
+    assert (page["owed_fen"], page["surplus_fen"], page["left_fen"]) == (-700, 700, 100_700)
+    await lending.desk.revoke(WEI, line, "revoked")
+    acted = await lending.desk.pay_back(line, "TK-1", "alipay", 700)
+    assert (acted.status, acted.repeated, acted.amount_fen) == ("recorded", False, 700)
+    assert (await lending.desk.pay_back(line, "TK-1", "alipay", 700)).repeated
+    assert await refused(lending.desk.pay_back(line, "TK-1", "alipay", 1)) == "payback_exists"
+    assert await refused(lending.desk.pay_back(line, "TK-2", "alipay", 1)) == "exceeds_surplus"
+    page = await lending.desk.account(WEI, line)
+    assert page is not None
+    assert (page["owed_fen"], page["surplus_fen"], page["left_fen"]) == (0, 0, 100_000)
+
+
 async def test_instalments_are_of_days_that_there_are(lending: Lending) -> None:
     line = await lending.line()
     lending.owe(line, "wei", 700)
@@ -366,6 +387,7 @@ async def test_the_hospitals_risk_is_stated_by_the_hospital(lending: Lending) ->
     assert await lending.desk.state_all(None) == ([], None)
     assert await refused(lending.desk.state(line)) == "not_the_bearer"
     assert await refused(lending.desk.repay(line, "HK-1", "alipay", 300)) == "not_the_bearer"
+    assert await refused(lending.desk.pay_back(line, "TK-1", "alipay", 300)) == "not_the_bearer"
     assert not any(isinstance(operation, StateLine) and operation.owed_fen == 0 for operation in lending.mirror.sent)
 
 

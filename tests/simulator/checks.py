@@ -14,6 +14,7 @@ from chain.operation import (
     CaptureCredit,
     CaptureHold,
     HoldCredit,
+    PayBackLine,
     PayFromDeposit,
     PlaceOrder,
     RefundPayment,
@@ -54,7 +55,7 @@ KNOWN_MAX = 16
 FETCHED_MAX = 256
 EARLY_EPOCH_PER_MEMBER = 6
 
-WISHED = (PlaceOrder, TakePayment, PayFromDeposit, RefundPayment, HoldCredit, CaptureCredit, RepayLine)
+WISHED = (PlaceOrder, TakePayment, PayFromDeposit, RefundPayment, HoldCredit, CaptureCredit, RepayLine, PayBackLine)
 MONEY_REFUSED = ("hold_expired", "exceeds_credits", "exceeds_debits", "exceeds_transfer")
 
 

@@ -23,6 +23,7 @@ from chain.operation import (
     OpenDeposit,
     OpenLine,
     OrderPart,
+    PayBackLine,
     PayDeposit,
     PayFromDeposit,
     PlaceOrder,
@@ -51,6 +52,7 @@ from chain.records import (
     NoticeBody,
     OrderBody,
     PartBody,
+    PaybackBody,
     PaymentBody,
     ProductBody,
     ProductVersions,
@@ -101,6 +103,7 @@ OPERATIONS: dict[str, Wire] = {
     "agree_instalments": AgreeInstalments(
         LineRef("lender-a", filled(146)), filled(147), [Instalment(1780290000000, 4212)]
     ),
+    "pay_back_line": PayBackLine(LineRef("lender-a", filled(180)), filled(181), "alipay", 4408, filled(182)),
 }
 BODIES: dict[str, Wire] = {
     "notice": NoticeBody(
@@ -167,6 +170,7 @@ BODIES: dict[str, Wire] = {
     "visit_credit": VisitCreditBody(4401, [filled(179)]),
     "statement": StatementBody(4387, 1780290000000, 1780290000000),
     "repayment": RepaymentBody(LineRef("lender-a", filled(177)), "alipay", 4394, filled(178), 1780290000000),
+    "payback": PaybackBody(LineRef("lender-a", filled(183)), "alipay", 4415, filled(184), 1780290000000),
 }
 KEYS: dict[str, bytes] = {
     "notice": keyspace.notice("hospital-a", NAME),
@@ -184,6 +188,7 @@ KEYS: dict[str, bytes] = {
     "visit_credit": keyspace.visit_credit("hospital-a", NAME),
     "statement": keyspace.statement("lender-a", NAME),
     "repayment": keyspace.repayment("lender-a", NAME),
+    "payback": keyspace.payback("lender-a", NAME),
     "instalments": keyspace.instalments("lender-a", NAME),
     "answered": keyspace.answered("330601260000000001"),
     "order_step": keyspace.order_step("hospital-a", NAME, "closed"),
