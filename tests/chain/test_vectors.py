@@ -269,6 +269,10 @@ def test_every_operation_has_a_vector() -> None:
     assert {type(operation) for operation in make_vectors.OPERATIONS.values()} == set(Operation.__args__)  # type: ignore[attr-defined]
 
 
+def test_every_vector_of_an_operation_is_made_by_another_library_too() -> None:
+    assert set(make_vectors.OPERATIONS) == set(vectors("operations.json")) == set(OPERATIONS)
+
+
 def test_a_transaction_its_head_and_its_signature() -> None:
     assert vectors("transactions.json") == {
         "entry": pack(ENTRIES[0]).hex(),

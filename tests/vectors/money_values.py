@@ -183,6 +183,7 @@ KEYS: dict[str, bytes] = {
     "deposit_end": keyspace.deposit_end("hospital-a", NAME),
     "line": keyspace.line("lender-a", NAME),
     "line_end": keyspace.line_end("lender-a", NAME),
+    "line_hospitals": keyspace.line_hospitals("lender-a", NAME, 2),
     "agreement": keyspace.agreement("hospital-a", NAME),
     "credit_hold": keyspace.credit_hold("hospital-a", NAME),
     "visit_credit": keyspace.visit_credit("hospital-a", NAME),
