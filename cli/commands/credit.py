@@ -48,7 +48,8 @@ Attestation = Annotated[
     typer.Option("--attestation", metavar="FILE", help="What a score provider signed for this lender: a compact JWS."),
 ]
 Hospitals = Annotated[
-    list[str], typer.Option("--hospital", metavar="NAME", help="Where it may be used, and nowhere else; once for each.")
+    list[str],
+    typer.Option("--hospital", metavar="NAME", help="Where it is to be used; once for each. Any named before stay."),
 ]
 Token = Annotated[
     Path, typer.Option("--token", metavar="FILE", help="The person's token for the lender: 'token issue --at NAME'.")
@@ -132,7 +133,8 @@ def enrol(
     authority: Authority = None,
     as_json: Json = False,
 ) -> None:
-    """Ask for a line as the person whom the token names. The same attestation again gives the same line.
+    """Ask for a line as the person whom the token names. The same attestation again gives the same line, at further
+    hospitals if others are named.
 
     Attestation and token are read from files, so that they stand in no list of processes. Exit 6: not eligible.
     """

@@ -64,7 +64,7 @@ DueDate = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 
 
 class Enrolled(msgspec.Struct, frozen=True):
-    """A line, and whether it was there before."""
+    """A line, and whether it was there before, at all of the hospitals."""
 
     page: dict[str, Any]
     repeated: bool
@@ -93,8 +93,9 @@ class Lender(Service, Protocol):
     """A lender's service: for people whom it lends to, and its own staff. Unknown and forbidden look the same."""
 
     async def enrol(self, reader: Reader, product: str, attestation: str, hospitals: list[str]) -> Enrolled:
-        """A line for the asking person, to be used at these hospitals alone. Raises ServiceRefused `attestation_invalid`, `attestation_expired`, `attestation_of_other`,
-        `product_unknown`, `not_eligible`, the rules' codes, `unavailable`."""
+        """A line for the asking person, to be used at these hospitals and at those that were named for it before. Raises ServiceRefused
+        `attestation_invalid`, `attestation_expired`, `attestation_of_other`, `product_unknown`, `not_eligible`, `hospitals_malformed`, the
+        rules' codes, `unavailable`."""
         ...
 
     async def account(self, reader: Reader, line: str) -> dict[str, Any] | None:

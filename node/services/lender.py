@@ -75,7 +75,8 @@ class LenderDesk:
         if former is not None and await self._goes_on(former):
             self._book.note_number(number, former)
             return await self._open_at(former, hospitals)
-        if (raced := self._book.of_person(person, product)) is not None and raced != former:
+        raced = self._book.of_person(person, product)
+        if raced is not None and (former is None or raced.line != former.line):
             return await self._open_at(raced, hospitals)  # the same person asked twice at once
         return await self._opened(self._made(person, number, product, found["version"], hospitals))
 

@@ -178,6 +178,9 @@ async def test_a_line_goes_on_at_further_hospitals(lending: Lending) -> None:
     """One person has one line; asked for elsewhere, with the same word of the provider or a newer one, it is named there too, once."""
     first = await lending.desk.enrol(WEI, "anxin", attested("wei", 700), ["hospital-b"])
     line = first.page["line"]
+    signed = agree(LineRef(LENDING, bytes.fromhex(line)), mac("holder wei"))
+    assert lending.story.code(signed, HOSPITAL) == "hospital_not_named"
+    assert lending.story.code(signed, "hospital-b") == "recorded"
     for number, hospitals, is_known in (
         ("1", ["hospital-b"], True),
         ("1", ["hospital-a", "hospital-b"], False),
@@ -216,6 +219,21 @@ async def test_a_line_names_so_many_hospitals_and_no_more(lending: Lending) -> N
     enrolled = await lending.desk.enrol(WEI, "anxin", attested("wei", 650), many[:15])
     assert (enrolled.page["line"], len(enrolled.page["hospitals"])) == (line, 16)
     assert await refused(lending.desk.enrol(WEI, "anxin", attested("wei", 650), many)) == "hospitals_malformed"
+
+
+async def test_a_line_that_ended_while_it_was_named_elsewhere_is_followed_by_a_new_one(lending: Lending) -> None:
+    """Two ask at once: what one of them adds to a line makes it no other line for the other one."""
+    first, look = await lending.line(), lending.mirror.get
+
+    async def meanwhile(path: str, role: str, **parameters: str) -> Any:
+        if path.startswith("/v1/credit-lines/"):
+            lending.mirror.get = look  # type: ignore[method-assign]
+            await lending.desk.enrol(WEI, "anxin", attested("wei", 650), ["hospital-b"])
+            await lending.desk.revoke(WEI, first, "revoked")
+        return await look(path, role, **parameters)
+
+    lending.mirror.get = meanwhile  # type: ignore[method-assign]
+    assert await lending.line(number="2") != first
 
 
 async def test_an_ended_line_is_named_nowhere(lending: Lending) -> None:
