@@ -39,6 +39,9 @@ class LineRow(Wire, frozen=True):
     hospitals: list[Name]
     further: list[list[Name]]  # that were named later, step by step
 
+    def named(self) -> set[str]:
+        return {*self.hospitals, *(hospital for step in self.further for hospital in step)}
+
 
 class CreditBook:
     """One process, on its loop; what was put is on the disk when `keep` returns."""

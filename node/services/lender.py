@@ -118,18 +118,20 @@ class LenderDesk:
     async def _open_at(self, row: LineRow, hospitals: list[str]) -> Enrolled:
         """The line of a row at these hospitals too, those that it does not name yet: kept before anything is sent.
 
-        What was kept and never recorded is sent again. Raises ServiceRefused `hospitals_malformed` for more than a line can name.
+        What was kept and never recorded is sent again; what the ledger has and the book has not, since it is an older copy, is noted first,
+        so that the steps count on from there. Raises ServiceRefused `hospitals_malformed` for more than a line can name.
         """
         enrolled = await self._opened(row)
         if enrolled.page["state"] != "in_force" or row.until_ms <= self._now_ms():
             return enrolled
-        row = self._book.line(row.line) or row
-        named = {*row.hospitals, *(hospital for step in row.further for hospital in step)}
-        if wanted := sorted(set(hospitals) - named):
-            if len(named) + len(wanted) > HOSPITALS_MAX:
+        row, page = self._book.line(row.line) or row, enrolled.page
+        if missed := sorted(set(page["hospitals"]) - row.named()):
+            row = self._book.name(row.line, missed)
+        if wanted := sorted(set(hospitals) - row.named()):
+            if len(row.named()) + len(wanted) > HOSPITALS_MAX:
                 raise ServiceRefused("hospitals_malformed", f"a line names {HOSPITALS_MAX} at most", "/hospitals")
             row = self._book.name(row.line, wanted)
-        number, page, sent = len(row.hospitals), enrolled.page, False
+        number, sent = len(row.hospitals), False
         for step in row.further:
             if not set(step) <= set(page["hospitals"]):
                 sent = not (await self._dues.act(page["line"], NameHospitals(row.line, number, step))).repeated or sent

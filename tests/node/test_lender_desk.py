@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,22 @@ async def test_further_hospitals_whose_answer_was_lost_are_named_when_it_is_aske
     assert enrolled.page["hospitals"] == sorted(set(asked))
     named = [sent for sent in lending.mirror.sent if isinstance(sent, NameHospitals)]
     assert [(sent.number, sent.hospitals) for sent in named] == [(1, ["hospital-b"]), (2, ["hospital-c"])]
+
+
+async def test_an_older_copy_of_the_book_names_on_from_what_the_ledger_has(lending: Lending) -> None:
+    line = await lending.line()
+    lending.book.close()
+    shutil.copytree(lending.directory / "book", lending.directory / "copy")
+    lending.open()
+    await lending.desk.enrol(WEI, "anxin", attested("wei", 650), ["hospital-b", "hospital-c"])
+    lending.book.close()
+    shutil.rmtree(lending.directory / "book")
+    (lending.directory / "copy").rename(lending.directory / "book")
+    lending.open()
+    enrolled = await lending.desk.enrol(WEI, "anxin", attested("wei", 650), ["hospital-c", "hospital-d"])
+    assert (enrolled.page["line"], enrolled.page["hospitals"]) == (line, [f"hospital-{letter}" for letter in "abcd"])
+    again = await lending.desk.enrol(WEI, "anxin", attested("wei", 650), ["hospital-b", "hospital-d"])
+    assert again.repeated
 
 
 async def test_a_line_names_so_many_hospitals_and_no_more(lending: Lending) -> None:
