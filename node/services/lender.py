@@ -131,12 +131,12 @@ class LenderDesk:
             if len(row.named()) + len(wanted) > HOSPITALS_MAX:
                 raise ServiceRefused("hospitals_malformed", f"a line names {HOSPITALS_MAX} at most", "/hospitals")
             row = self._book.name(row.line, wanted)
-        number, sent = len(row.hospitals), False
+        number, said = len(row.hospitals), [enrolled.repeated]
         for step in row.further:
             if not set(step) <= set(page["hospitals"]):
-                sent = not (await self._dues.act(page["line"], NameHospitals(row.line, number, step))).repeated or sent
+                said.append((await self._dues.act(page["line"], NameHospitals(row.line, number, step))).repeated)
             number += len(step)
-        return Enrolled(await self._dues.page(page["line"]), False) if sent else enrolled
+        return Enrolled(await self._dues.page(page["line"]), all(said)) if len(said) > 1 else enrolled
 
     async def _mirror_page(self, row: LineRow) -> dict[str, Any] | None:
         try:

@@ -213,6 +213,14 @@ async def test_further_hospitals_whose_answer_was_lost_are_named_when_it_is_aske
     assert [(sent.number, sent.hospitals) for sent in named] == [(1, ["hospital-b"]), (2, ["hospital-c"])]
 
 
+async def test_two_who_ask_for_the_same_further_hospital_at_once_are_both_shown_it(lending: Lending) -> None:
+    await lending.line()
+    asked = [lending.desk.enrol(WEI, "anxin", attested("wei", 650), ["hospital-b"]) for _ in range(2)]
+    answers = await asyncio.gather(*asked)
+    assert [answer.page["hospitals"] for answer in answers] == [["hospital-a", "hospital-b"]] * 2
+    assert sorted(answer.repeated for answer in answers) == [False, True]
+
+
 async def test_an_older_copy_of_the_book_names_on_from_what_the_ledger_has(lending: Lending) -> None:
     line = await lending.line()
     lending.book.close()
