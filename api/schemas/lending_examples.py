@@ -35,6 +35,7 @@ LINE: dict[str, Any] = {
     "until": "2027-03-03T02:00:00.000Z",
     "bearer": "lender",
     "hospital": None,
+    "hospitals": ["hospital-a"],
     "line_fen": 100_000,
     "emergency_fen": 50_000,
     "left_fen": 50_570,

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from cli import hospital_money, output
-from cli.hospital_money import Amount, Back, Number, PartNumber, Parts, Policy, Reason, Subject, below
+from cli.failures import CommandFailed
+from cli.hospital_money import Amount, Back, MaybeToken, Number, PartNumber, Parts, Policy, Reason, Subject, below
 from cli.options import Home, Json, Via, Wait
 
 app = typer.Typer(
@@ -23,6 +24,12 @@ Receipt = Annotated[
     str,
     typer.Option("--receipt", metavar="NO", help="Of the receipt, the terminal's slip, the insurance's settlement."),
 ]
+Details = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--detail", metavar="KEY=VALUE", help="What this channel alone wants to know, such as an insured's psn_no."
+    ),
+]
 RedBill = Annotated[str, typer.Argument(metavar="RED_BILL_ID", help="The red bill: 18 digits.")]
 
 
@@ -35,21 +42,22 @@ def place(
     home: Home,
     via: Via,
     minutes: Minutes = 30,
+    token: MaybeToken = None,
     wait: Wait = 10,
     as_json: Json = False,
 ) -> None:
-    """Ask for payment of notices: by all parts together, or not at all."""
+    """Ask for payment of notices: by all parts together, or not at all; a patient of their own, by channels that ask them."""
     from cli.amounts import parse_part
 
     body = {"order_no": number, "notices": notice, "parts": [parse_part(text, "--part") for text in part]}
-    hospital_money.ask(home, via, f"/v1/{PATH}", {**body, "minutes": minutes}, wait, as_json)
+    hospital_money.ask(home, via, f"/v1/{PATH}", {**body, "minutes": minutes}, wait, as_json, token=token)
 
 
 @app.command()
 @output.reported
-def show(order: Name, home: Home, via: Via, as_json: Json = False) -> None:
+def show(order: Name, home: Home, via: Via, token: MaybeToken = None, as_json: Json = False) -> None:
     """An order with its parts, and which are paid."""
-    hospital_money.show(home, via, below(PATH, order), as_json)
+    hospital_money.show(home, via, below(PATH, order), as_json, token)
 
 
 @app.command()
@@ -71,19 +79,45 @@ def pay(
     hospital_money.ask(home, via, below(PATH, order, "payments"), body, wait, as_json)
 
 
+def parse_detail(text: str) -> tuple[str, str]:
+    """KEY=VALUE. Raises CommandFailed `argument_refused`."""
+    key, found, value = text.partition("=")
+    if not key or not found:
+        raise CommandFailed("argument_refused", f"--detail: {text!r} is not KEY=VALUE")
+    return key, value
+
+
 @app.command()
 @output.reported
-def invite(order: Name, part: PartNumber, home: Home, via: Via, subject: Subject = None, as_json: Json = False) -> None:
+def invite(
+    order: Name,
+    part: PartNumber,
+    home: Home,
+    via: Via,
+    subject: Subject = None,
+    detail: Details = None,
+    token: MaybeToken = None,
+    as_json: Json = False,
+) -> None:
     """Ask a part's channel for what the payer opens: a QR code's text, an address."""
     body: dict[str, Any] = {"part": part} | ({"subject": subject} if subject else {})
-    hospital_money.ask(home, via, below(PATH, order, "invitations"), body, 0, as_json)
+    body |= {"details": dict(parse_detail(text) for text in detail)} if detail else {}
+    hospital_money.ask(home, via, below(PATH, order, "invitations"), body, 0, as_json, token=token)
 
 
 @app.command()
 @output.reported
-def close(order: Name, reason: Reason, home: Home, via: Via, wait: Wait = 10, as_json: Json = False) -> None:
-    """It comes to nothing: its notices are owed again, and what was paid goes back."""
-    hospital_money.ask(home, via, below(PATH, order, "closure"), {"reason": reason}, wait, as_json)
+def close(
+    order: Name,
+    reason: Reason,
+    home: Home,
+    via: Via,
+    token: MaybeToken = None,
+    wait: Wait = 10,
+    as_json: Json = False,
+) -> None:
+    """It comes to nothing: its notices are owed again, and what was paid goes back. A patient closes what they placed."""
+    hospital_money.ask(home, via, below(PATH, order, "closure"), {"reason": reason}, wait, as_json, token=token)
 
 
 @app.command()

@@ -27,7 +27,7 @@ OPERATIONS: dict[str, list[Any]] = {
     "publish_product": [1400, "anxin", 2, [650, 4163, 4170, 4177, 1, 3, 20, 1200, 3, 3, 3]],
     "open_line": [1410, b(122), "anxin", 2, 1780290000000, b(123), ["hospital-a", "hospital-b"]],
     "end_line": [1411, b(124), "mistyped"],
-    "name_hospitals": [1412, b(180), 2, ["hospital-c"]],
+    "name_hospitals": [1412, b(185), 2, ["hospital-c"]],
     "sign_agreement": [1420, b(125), 2, ["lender-a", b(126)], 4184, [b(127)], b(128)],
     "end_agreement": [1421, b(129), 2, "mistyped"],
     "hold_credit": [1430, b(130), b(131), ["lender-a", b(132)], 4191, 1780290000000, [b(133)], [b(134)]],

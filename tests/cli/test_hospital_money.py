@@ -57,7 +57,28 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
         {"part": 2, "channel_no": "S-1", "amount_fen": 8_005},
     ),
     (f"order invite {NAME} --part 1", "/v1/payment-orders/{name}/invitations", {"part": 1}),
+    (
+        f"order invite {NAME} --part 0 --detail psn_no=330100000000001 --detail mdtrt_id=V2026=1",
+        "/v1/payment-orders/{name}/invitations",
+        {"part": 0, "details": {"psn_no": "330100000000001", "mdtrt_id": "V2026=1"}},
+    ),
     (f"order close {NAME} --reason unpaid", "/v1/payment-orders/{name}/closure", {"reason": "unpaid"}),
+    (
+        f"order place --number 1 --notice {NAME} --part alipay=18.50 --token @token",
+        "/v1/payment-orders",
+        {
+            "order_no": "1",
+            "notices": [NAME],
+            "parts": [{"channel": "alipay", "amount_fen": 1_850}],
+            "minutes": 30,
+        },
+    ),
+    (f"order invite {NAME} --part 0 --token @token", "/v1/payment-orders/{name}/invitations", {"part": 0}),
+    (
+        f"order close {NAME} --reason changed --token @token",
+        "/v1/payment-orders/{name}/closure",
+        {"reason": "changed"},
+    ),
     (f"order refund {RED}", "/v1/bills/{bill_id}/refund", {"policy": "proportional"}),
     (
         f"order refund {RED} --amount 50.00 --policy last_first",
@@ -252,6 +273,7 @@ PAGES = money_examples.PAGES | visit_examples.PAGES | credit_examples.PAGES | sp
 READS: list[tuple[str, str, str, str]] = [
     (f"notice show {NAME}", "/v1/fee-notices/{name}", "notice", "128.50"),
     (f"order show {NAME}", "/v1/payment-orders/{name}", "order", "18.50"),
+    (f"order show {NAME} --token @token", "/v1/payment-orders/{name}", "order", "18.50"),
     (f"order show-refund {RED}", "/v1/bills/{bill_id}/refund", "refund", "30.00"),
     (f"deposit show {NAME}", "/v1/deposits/{name}", "deposit", "5,000.00"),
     (f"schedule show {NAME}", "/v1/schedules/{name}", "schedule", "12, 13, 15"),
@@ -386,6 +408,7 @@ def test_a_silent_gateway_is_exit_5(medbill: Medbill, home: Path, node: FakeNode
         f"order place --number Z --notice {NAME} --part cash=12.5",
         f"order place --number Z --notice {NAME} --part 128.50",
         f"order place --number Z --notice {NAME}",
+        f"order invite {NAME} --part 0 --detail psn_no",
         f"order pay {NAME} --part 0 --receipt S --amount -1.00",
         f"order pay {NAME} --part 8 --receipt S --amount 1.00",
         f"deposit pay {NAME} --channel cash --receipt S --amount 1,00.00",

@@ -89,7 +89,7 @@ OPERATIONS: dict[str, Wire] = {
     "publish_product": PublishProduct("anxin", 2, CreditTerms(650, 4163, 4170, 4177, 1, 3, 20, 1200, 3, 3, 3)),
     "open_line": OpenLine(filled(122), "anxin", 2, 1780290000000, filled(123), ["hospital-a", "hospital-b"]),
     "end_line": EndLine(filled(124), "mistyped"),
-    "name_hospitals": NameHospitals(filled(180), 2, ["hospital-c"]),
+    "name_hospitals": NameHospitals(filled(185), 2, ["hospital-c"]),
     "sign_agreement": SignAgreement(filled(125), 2, LineRef("lender-a", filled(126)), 4184, [filled(127)], filled(128)),
     "end_agreement": EndAgreement(filled(129), 2, "mistyped"),
     "hold_credit": HoldCredit(
