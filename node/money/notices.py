@@ -120,9 +120,11 @@ class Notices:
 
     async def bill_of(self, name: bytes) -> tuple[FollowingBill | None, str]:
         """The bill that a settled notice is to have; none and why where there is none yet, or never."""
-        rows = self._filing.rows
+        rows, steps = self._filing.rows, self._filing.steps
+        found = await steps.body(keyspace.notice(self._organisation, name), NoticeBody)
         row = rows.get("notice", name)
-        found = await self._filing.steps.body(keyspace.notice(self._organisation, name), NoticeBody)
+        if found is None and row is not None and steps.standing(row.operations).status == "refused":
+            return None, "never"  # unless it is asked for again, and then it is due again
         if row is None or found is None:
             return None, "unknown"
         if found.bill:
@@ -133,7 +135,7 @@ class Notices:
             return None, "partly"
         if found.state != SETTLED:
             return None, "unsettled"
-        order = await self._filing.steps.body(keyspace.order(self._organisation, found.order[0]), OrderBody)
+        order = await steps.body(keyspace.order(self._organisation, found.order[0]), OrderBody)
         if order is None:
             return None, "unsettled"
         private = rows.private("notice", name, row, NoticePrivate)

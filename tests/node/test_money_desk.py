@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from chain.bill import BillRequest, Charge, Item, Payer
+from chain.operation import ResumeOrganisation, SuspendOrganisation
 from node.gateway import Gateway
 from node.identity import Identity
 from node.money import bill_follow
@@ -313,6 +314,22 @@ async def test_a_bill_that_could_not_follow_is_refused_before_anybody_pays(gatew
     bill = await gateway.bill(await billed(gateway, other), STAFF)
     assert bill is not None
     assert bill["business_no"] == "MZ-77"
+
+
+async def test_a_notice_that_the_ledger_refused_has_no_bill_that_is_due(province: Province, gateway: Gateway) -> None:
+    """Nor does it keep its number from a visit; asked for again once the hospital goes on, it has its bill."""
+    province.hold()
+    standing = await gateway.money.do(notice(), STAFF)
+    province.run("finance-city", SuspendOrganisation("hospital-a", "audit", 0, []))
+    province.go_on()
+    assert (await gateway.wait(standing, PATIENCE_S, "recorded")).status == "refused"
+    name = bytes.fromhex((standing.resource or "").rpartition("/")[2])
+    gateway.money.follow._later.clear()  # as if a minute had passed
+    gateway.money.follow.on_paid(bytes(32))
+    await until(lambda: not gateway.money.rows_kept.is_due("bill", name))
+    province.run("finance-city", ResumeOrganisation("hospital-a", 1, []))
+    await done(gateway, notice())
+    assert gateway.money.rows_kept.is_due("bill", name)
 
 
 @pytest.mark.parametrize("went_back_fen", [1, 10_000])
