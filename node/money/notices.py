@@ -55,20 +55,20 @@ class Notices:
             [line.title for line in wish.lines],
             msgspec.json.encode(wish.bill) if wish.bill is not None else b"",
         )
-        if wish.bill is not None:
-            self._bills.verify_no_visit(wish.notice_no, "/notice_no")
-            total_fen = sum(line.amount_fen for line in lines)
-            await self._bills.verify(wish.bill, wish.notice_no, "/notice_no", private.payer, total_fen)
+        number, own = wish.notice_no, names.of("notice", wish.notice_no)
+        total_fen = sum(line.amount_fen for line in lines)
+        await self._bills.verify(wish.bill, number, "/notice_no", private.payer, total_fen, own)
         due_ms = parse_moment(wish.due, "/due") if wish.due else self._filing.steps.now_ms() + DUE_MS
         holder = names.holder(payer.id_type, payer.id_number)
         return await self._filing.file(
             "notice",
-            wish.notice_no,
+            number,
             wish,
             lambda name: [IssueNotice(name, wish.kind, holder, lines, due_ms, private.root())],
             holder=holder,
             private=private,
             due=["bill"] if wish.bill is not None else [],
+            beside=lambda: self._bills.keep(wish.bill, number, own),
         )
 
     async def withdraw(self, wish: WithdrawalWish, reader: Reader, target: str) -> Standing:
