@@ -122,17 +122,17 @@ class LenderDesk:
         enrolled = await self._opened(row)
         if enrolled.page["state"] != "in_force" or row.until_ms <= self._now_ms():
             return enrolled
-        row = self._book.line(row.line) or row
-        named = {*row.hospitals, *(hospital for step in row.further for hospital in step)}
+        row, page, sent = self._book.line(row.line) or row, enrolled.page, False
+        named = {*page["hospitals"], *(hospital for step in row.further for hospital in step)}
         if wanted := sorted(set(hospitals) - named):
             if len(named) + len(wanted) > HOSPITALS_MAX:
                 raise ServiceRefused("hospitals_malformed", f"a line names {HOSPITALS_MAX} at most", "/hospitals")
             row = self._book.name(row.line, wanted)
-        number, page, sent = len(row.hospitals), enrolled.page, False
+        number = len(page["hospitals"])  # as the ledger has them: a book that was restored may know of fewer
         for step in row.further:
-            if not set(step) <= set(page["hospitals"]):
-                sent = not (await self._dues.act(page["line"], NameHospitals(row.line, number, step))).repeated or sent
-            number += len(step)
+            if missing := sorted(set(step) - set(page["hospitals"])):
+                acted = await self._dues.act(page["line"], NameHospitals(row.line, number, missing))
+                number, sent = number + len(missing), sent or not acted.repeated
         return Enrolled(await self._dues.page(page["line"]), False) if sent else enrolled
 
     async def _mirror_page(self, row: LineRow) -> dict[str, Any] | None:

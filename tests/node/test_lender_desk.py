@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,23 @@ async def test_further_hospitals_whose_answer_was_lost_are_named_when_it_is_aske
     assert enrolled.page["hospitals"] == sorted(set(asked))
     named = [sent for sent in lending.mirror.sent if isinstance(sent, NameHospitals)]
     assert [(sent.number, sent.hospitals) for sent in named] == [(1, ["hospital-b"]), (2, ["hospital-c"])]
+
+
+async def test_a_book_that_was_restored_goes_on_from_what_the_ledger_has(lending: Lending) -> None:
+    """It knows nothing of what was named since it was copied."""
+    line = await lending.line()
+    lending.book.close()
+    shutil.copytree(lending.directory / "book", lending.directory / "kept")
+    lending.open()
+    await lending.desk.enrol(WEI, "anxin", attested("wei", 650), ["hospital-b"])
+    lending.book.close()
+    shutil.rmtree(lending.directory / "book")
+    (lending.directory / "kept").rename(lending.directory / "book")
+    lending.open()
+    for hospitals in (["hospital-b", "hospital-c"], ["hospital-d"], ["hospital-a"]):
+        enrolled = await lending.desk.enrol(WEI, "anxin", attested("wei", 650), hospitals)
+        assert enrolled.page["line"] == line
+    assert enrolled.page["hospitals"] == ["hospital-a", "hospital-b", "hospital-c", "hospital-d"]
 
 
 async def test_a_line_names_so_many_hospitals_and_no_more(lending: Lending) -> None:
