@@ -179,6 +179,8 @@ class Visits:
         wanted = msgspec.json.decode(private.bill, type=NoticeBill)
         names = [notice for _, order in paid for notice in order.notices]
         total_fen = sum(order.total_fen for _, order in paid)
+        if sum(charge.amount_fen for charge in wanted.charges) != total_fen:  # some went back since it was closed
+            return None, "partly"
         parts = [payment_parts(order, order.total_fen) for _, order in paid]
         payments = PaymentParts(
             sum(part.insurance_fund_fen for part in parts),
