@@ -133,7 +133,7 @@ class AppointmentFees:
             return
         if body.state == ORDER_PAID:
             notice = await self._notice(name)
-            if appointment.state not in (NUMBER_HELD, LAPSED) or (notice and notice.refunded_fen == notice.total_fen):
+            if order in appointment.order or (notice and notice.refunded_fen == notice.total_fen):
                 self._done(name)
             else:
                 await steps.carry_out([ConfirmAppointment(name, [order])])

@@ -62,6 +62,7 @@ class BillFollow:
         while True:
             for order in list(self._paid):
                 await self.waiting.attempt(order, self._look_at(order))
+                self.waiting.forget(order)  # in the log it stands; what waits are its notices
             for task in self._sources:
                 for name in self._rows.due_in_turn(task, AT_ONCE):
                     if self._now() >= self._later.get(name, 0):
@@ -75,11 +76,11 @@ class BillFollow:
 
     async def _look_at(self, order: bytes) -> None:
         """Once it is paid, the bills of its notices are due."""
-        self._paid[order] -= 1
+        tries_left = self._paid.pop(order) - 1  # whatever fails here: its notices are looked at within a minute
         body = await self._steps.body(keyspace.order(self._steps.organisation, order), OrderBody)
         is_paid = body is not None and body.state == ORDER_PAID
-        if is_paid or self._paid[order] <= 0:
-            del self._paid[order]
+        if not is_paid and tries_left:
+            self._paid.setdefault(order, tries_left)
         for name in body.notices if body is not None and is_paid else []:
             self._later.pop(name, None)
             if self._rows.is_due("bill", name):

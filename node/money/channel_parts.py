@@ -211,6 +211,7 @@ class ChannelParts:
         rows, names = self._filing.rows, self._filing.names
         payment = names.of("payment", private.channel, state.trade_no)
         if rows.get("payment", payment) is not None:
+            self._done(part)  # it may have been offered once more
             return
         paid = PaidPrivate(part, state.trade_no, state.amount_fen, evidence, state.time_ms)
         operation: Operation
@@ -226,8 +227,7 @@ class ChannelParts:
                 self.on_voucher(private.order, payment)
             self._put("payment", payment, paid, operation_digest(operation))
             rows.put_day(private.channel, self._day(paid.time_ms), payment)
-            rows.done("part", part)
-            self._asked_ms.pop(part, None)
+            self._done(part)
 
         try:
             await self._filing.steps.carry_out([operation], keep)
@@ -236,7 +236,15 @@ class ChannelParts:
                 self._take_stray(payment, private, paid)
             elif refused.code not in (*GOES_BACK, KNOWN):
                 raise
+        if rows.get("payment", payment) is None:  # another gateway heard of it, and gives back what is to go back
+            self._done(part)
         await rows.flushed()
+
+    def _done(self, part: bytes) -> None:
+        """Nothing more is to be heard of it."""
+        self._filing.rows.done("part", part)
+        self._asked_ms.pop(part, None)
+        self.waiting.forget(part)
 
     def on_payment_refused(self, operation: TakePayment | PayDeposit, code: str) -> None:
         """The ledger has refused, of two that came at once, the later one; or a deposit was settled meanwhile."""
@@ -260,8 +268,7 @@ class ChannelParts:
         if self._filing.rows.get("payment", payment) is None:
             self._filing.rows.put_day(private.channel, self._day(paid.time_ms), payment)
         self._put("payment", payment, paid, operation_digest(operation))
-        self._filing.rows.done("part", paid.part)
-        self._asked_ms.pop(paid.part, None)
+        self._done(paid.part)
         self._filing.rows.put_due("stray", payment)
         self._filing.steps.keep(operation)
         log.warning("payment_goes_back", channel=private.channel)
@@ -274,7 +281,7 @@ class ChannelParts:
         while True:
             for task, do in (("part", self._watch), ("stray", self._give_back), ("back", self._refund)):
                 for name in self._filing.rows.due_in_turn(task, AT_ONCE):
-                    if await self.waiting.attempt(name, do(name)):
+                    if await self.waiting.attempt(name, do(name)) and task != "part":  # which is not asked each time
                         self.waiting.forget(name)
             try:
                 async with asyncio.timeout(LOOK_S):
@@ -303,10 +310,8 @@ class ChannelParts:
         elif is_over and state.state == CLOSED:
             if not private.is_deposit:
                 await self._close(private.order)
-            self._filing.rows.done("part", name)
-        else:
-            return
-        self._asked_ms.pop(name, None)
+            self._done(name)
+        self.waiting.forget(name)
 
     def _channel(self, private: PartPrivate) -> Channel:
         """Raises ServiceRefused `channel_unknown`; of a part that waits: it was taken out of the configuration meanwhile."""

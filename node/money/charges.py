@@ -93,9 +93,8 @@ class Charges:
             raise ServiceRefused("credit_line_exceeded", f"{left_fen} fen are left of what is held")
         agreement_name = self._agreed(hold)
         private = self._private(agreement_name, wish)
-        if wish.bill is not None:
-            self._bills.verify_no_visit(wish.charge_no, "/charge_no")
-            await self._bills.verify(wish.bill, wish.charge_no, "/charge_no", private.payer, total_fen)
+        own = names.of("notice", wish.charge_no)
+        await self._bills.verify(wish.bill, wish.charge_no, "/charge_no", private.payer, total_fen, own)
         order = order_of(names, wish.charge_no)
         now_ms = self._filing.steps.now_ms()
         sources = Sources(
@@ -110,6 +109,7 @@ class Charges:
         def keep() -> None:
             if credit_fen:
                 self._filing.rows.put_due("debt", agreement_name, now_ms)
+            self._bills.keep(wish.bill, wish.charge_no, own)
             beside()
 
         def make(name: bytes) -> list[Operation]:

@@ -55,20 +55,20 @@ class Notices:
             [line.title for line in wish.lines],
             msgspec.json.encode(wish.bill) if wish.bill is not None else b"",
         )
-        if wish.bill is not None:
-            self._bills.verify_no_visit(wish.notice_no, "/notice_no")
-            total_fen = sum(line.amount_fen for line in lines)
-            await self._bills.verify(wish.bill, wish.notice_no, "/notice_no", private.payer, total_fen)
+        number, own = wish.notice_no, names.of("notice", wish.notice_no)
+        total_fen = sum(line.amount_fen for line in lines)
+        await self._bills.verify(wish.bill, number, "/notice_no", private.payer, total_fen, own)
         due_ms = parse_moment(wish.due, "/due") if wish.due else self._filing.steps.now_ms() + DUE_MS
         holder = names.holder(payer.id_type, payer.id_number)
         return await self._filing.file(
             "notice",
-            wish.notice_no,
+            number,
             wish,
             lambda name: [IssueNotice(name, wish.kind, holder, lines, due_ms, private.root())],
             holder=holder,
             private=private,
             due=["bill"] if wish.bill is not None else [],
+            beside=lambda: self._bills.keep(wish.bill, number, own),
         )
 
     async def withdraw(self, wish: WithdrawalWish, reader: Reader, target: str) -> Standing:
@@ -120,9 +120,11 @@ class Notices:
 
     async def bill_of(self, name: bytes) -> tuple[FollowingBill | None, str]:
         """The bill that a settled notice is to have; none and why where there is none yet, or never."""
-        rows = self._filing.rows
+        rows, steps = self._filing.rows, self._filing.steps
+        found = await steps.body(keyspace.notice(self._organisation, name), NoticeBody)
         row = rows.get("notice", name)
-        found = await self._filing.steps.body(keyspace.notice(self._organisation, name), NoticeBody)
+        if found is None and row is not None and steps.standing(row.operations).status == "refused":
+            return None, "never"  # unless it is asked for again, and then it is due again
         if row is None or found is None:
             return None, "unknown"
         if found.bill:
@@ -133,7 +135,7 @@ class Notices:
             return None, "partly"
         if found.state != SETTLED:
             return None, "unsettled"
-        order = await self._filing.steps.body(keyspace.order(self._organisation, found.order[0]), OrderBody)
+        order = await steps.body(keyspace.order(self._organisation, found.order[0]), OrderBody)
         if order is None:
             return None, "unsettled"
         private = rows.private("notice", name, row, NoticePrivate)

@@ -45,6 +45,7 @@ KINDS = {
             "debt_payment",
             "return",
             "notice_refund",
+            "wanted_bill",  # number of a bill that is to follow; its content is the name of whose bill it is
         ),
         1,
     )

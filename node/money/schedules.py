@@ -41,7 +41,7 @@ class Schedules:
             return known
         if wish.bill is not None and wish.bill.business_no:
             raise ServiceRefused("invalid_value", "each fee's bill has a number of its own", "/bill/business_no")
-        await self._bills.verify(wish.bill, fee_number(bytes(32)), "/bill", SOMEBODY, wish.fee_fen)
+        await self._bills.verify(wish.bill, fee_number(bytes(32)), "/bill", SOMEBODY, wish.fee_fen, bytes(32))
         starts_ms, ends_ms = parse_moment(wish.starts, "/starts"), parse_moment(wish.ends, "/ends")
         book_until_ms = parse_moment(wish.book_until, "/book_until") if wish.book_until else starts_ms
         cancel_until_ms = parse_moment(wish.cancel_until, "/cancel_until") if wish.cancel_until else starts_ms

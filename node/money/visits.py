@@ -58,7 +58,7 @@ class Visits:
             raise ServiceRefused("invalid_value", "who comes has a document", "/payer/id_number")
         if (known := filing.known("visit", wish.visit_no, wish)) is not None:
             return known
-        self._bills.verify_no_notice(wish.visit_no, "/visit_no")
+        self._bills.verify_number(wish.visit_no, "/visit_no", names.of("visit", wish.visit_no))
         holder = names.holder(payer.id_type, payer.id_number)
         declared = [names.of("staff", wish.declared_by)] if wish.declared_by else []
         appointment = [bytes.fromhex(wish.appointment)] if wish.appointment is not None else []
@@ -106,7 +106,7 @@ class Visits:
                 raise ServiceRefused(
                     "sum_mismatch", f"{left_fen} fen are left of what was charged and paid", "/bill/charges"
                 )
-            await self._bills.verify(wish.bill, row.number, "/bill", private.payer, left_fen)
+            await self._bills.verify(wish.bill, row.number, "/bill", private.payer, left_fen, name)
         chain: list[Operation] = [CloseVisit(name, self._at(wish.at))]
         if private.hold and await self._holds.left_fen(private.hold) is not None:
             held = await self._holds.body(private.hold)
@@ -119,6 +119,7 @@ class Visits:
             if wish.bill is not None:
                 self.keep(name, row, msgspec.structs.replace(now, bill=msgspec.json.encode(wish.bill)))
                 filing.rows.put_due("visit", name)
+                self._bills.keep(wish.bill, row.number, name)
 
         return await self._step(name, chain, keep)
 
@@ -178,6 +179,8 @@ class Visits:
         wanted = msgspec.json.decode(private.bill, type=NoticeBill)
         names = [notice for _, order in paid for notice in order.notices]
         total_fen = sum(order.total_fen for _, order in paid)
+        if sum(charge.amount_fen for charge in wanted.charges) != total_fen:  # some went back since it was closed
+            return None, "partly"
         parts = [payment_parts(order, order.total_fen) for _, order in paid]
         payments = PaymentParts(
             sum(part.insurance_fund_fen for part in parts),

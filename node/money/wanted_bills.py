@@ -16,6 +16,7 @@ from chain.records import OrderBody
 from node.money.filing import Filing
 from node.money.moments import utc_moment
 from node.money.requests import NoticeBill
+from node.money.rows import MoneyRow
 from node.service import ServiceRefused
 
 BUSINESS_NO_MAX = 50  # characters
@@ -35,9 +36,9 @@ class WantedBills:
         self._filing, self._would_issue = filing, would_issue
 
     async def verify(
-        self, wanted: NoticeBill | None, number: str, pointer: str, payer: Sequence[str], total_fen: int
+        self, wanted: NoticeBill | None, number: str, pointer: str, payer: Sequence[str], total_fen: int, owner: bytes
     ) -> None:
-        """Of a bill over so much for a notice, charge or visit of this number, which stands at `pointer`.
+        """Of a bill over so much for a notice, charge or visit of this number, which stands at `pointer`; `owner` is its name.
 
         Raises ServiceRefused: `sum_mismatch`, `business_no_conflict`, or what `issue` would.
         """
@@ -46,28 +47,40 @@ class WantedBills:
         charged_fen = sum(charge.amount_fen for charge in wanted.charges)
         if charged_fen != total_fen:
             raise ServiceRefused("sum_mismatch", f"the bill's charges come to {charged_fen} fen", "/bill/charges")
+        at_number = "/bill/business_no" if wanted.business_no else pointer
+        self.verify_number(wanted.business_no or number, at_number, owner)
         parts = PaymentParts(0, 0, 0, total_fen)
         request = bill_request(wanted, number, self._filing.steps.now_ms(), payer, total_fen, parts)
         try:
             await self._would_issue(request)
         except ServiceRefused as refused:
             at = refused.pointer
-            if at == "/business_no" and not wanted.business_no:
-                at = pointer
+            if at == "/business_no":
+                at = at_number
             elif at is not None and not at.startswith("/payer"):
                 at = f"/bill{at}"
             raise ServiceRefused(refused.code, refused.detail, at, refused.links) from None
 
-    def verify_no_visit(self, number: str, pointer: str) -> None:
-        """Whose bill would have this number too. Raises ServiceRefused `business_no_conflict`."""
-        row = self._filing.rows.get("visit", self._filing.names.of("visit", number))
-        if row is not None and self._filing.steps.standing(row.operations).status != "refused":
+    def verify_number(self, number: str, pointer: str, owner: bytes) -> None:
+        """No bill of another notice or visit is to follow under it. Raises ServiceRefused `business_no_conflict`."""
+        rows, names = self._filing.rows, self._filing.names
+        wanted, visit = rows.get("wanted_bill", self._name(number)), names.of("visit", number)
+        others = [wanted.content] if wanted is not None and wanted.content != owner else []
+        if any(rows.is_due(task, other) for other in others for task in ("bill", "visit")):
+            raise ServiceRefused("business_no_conflict", "another bill is to follow under it", pointer)
+        row = rows.get("visit", visit)
+        if row is not None and visit != owner and self._filing.steps.standing(row.operations).status != "refused":
             raise ServiceRefused("business_no_conflict", "a visit has this number, and so has its bill", pointer)
 
-    def verify_no_notice(self, number: str, pointer: str) -> None:
-        """Whose bill is still to follow, under this number too. Raises ServiceRefused `business_no_conflict`."""
-        if self._filing.rows.is_due("bill", self._filing.names.of("notice", number)):
-            raise ServiceRefused("business_no_conflict", "a notice has this number, and so has its bill", pointer)
+    def keep(self, wanted: NoticeBill | None, number: str, owner: bytes) -> None:
+        """Its number is taken until it is issued, when the bill itself has it."""
+        if wanted is not None:
+            now_ms, sequence = self._filing.steps.now_ms(), self._filing.next_sequence()
+            row = MoneyRow("", owner, [], b"", now_ms, sequence, b"")
+            self._filing.rows.put("wanted_bill", self._name(wanted.business_no or number), row)
+
+    def _name(self, number: str) -> bytes:
+        return self._filing.names.of("wanted_bill", business_no(number))
 
 
 def bill_request(

@@ -334,6 +334,25 @@ async def test_what_a_counter_took_of_a_fee_waits_for_people(clinic: Clinic) -> 
     await owed_no_longer(clinic.gateway, order)
 
 
+async def test_a_fee_that_was_paid_for_what_was_given_back_is_told_of_until_it_went_back(clinic: Clinic) -> None:
+    """The counter had half of it in its hands already, and took the rest."""
+    schedule = await clinic.published(**with_fee())
+    name = await done(clinic.gateway, booked(schedule))
+    order = await done(clinic.gateway, FeeWish([PartWish("cash", 2_000), PartWish("card", 3_000)]), name)
+    await done(clinic.gateway, PaymentWish(0, "receipt 1", 2_000), order)
+    await done(clinic.gateway, CancellationWish(), name)
+    await done(clinic.gateway, PaymentWish(1, "slip 1", 3_000), order)
+    fees = clinic.gateway.money.fees
+    await until(lambda: fees.waiting.codes == {bytes.fromhex(name): "appointment_cancelled"})
+    bill = await billed(clinic.gateway, (await shown(clinic.gateway, "order", order))["notices"][0])
+    red = await clinic.gateway.reverse(bill, "given back", "cashier", None)
+    red = await clinic.gateway.wait(red, PATIENCE_S, "recorded")
+    assert red.bill_id is not None
+    await done(clinic.gateway, RefundWish(), red.bill_id)
+    fees.look_now()
+    await until(lambda: fees.waiting.codes == {} and not clinic.gateway.money.rows_kept.due("confirm", 9))
+
+
 async def test_given_back_it_is_free_and_the_ledger_counts_it(clinic: Clinic) -> None:
     schedule = await clinic.published(numbers=1)
     name = await done(clinic.gateway, booked(schedule))

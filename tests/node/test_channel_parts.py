@@ -19,12 +19,14 @@ from starlette.routing import Route
 
 from chain.operation import PayDeposit, RefundPayment, TakePayment, TakeStray
 from node.channels.configuration import read_channels
+from node.channels.errors import ChannelUnreachable
 from node.channels.opening import open_channels
 from node.channels.simulators.insurance import Insured
 from node.channels.simulators.other_sides import OtherSides
 from node.channels.simulators.simulator import Simulator
 from node.config_file import compose_config
 from node.gateway import Gateway
+from node.money import channel_parts
 from node.money.channel_parts import ASKED_AGAIN_MS
 from node.money.requests import (
     ClosureWish,
@@ -450,6 +452,70 @@ async def test_nothing_is_remembered_of_a_part_that_is_paid(counter: Counter) ->
     counter.side("wechat").payer_pays(invitation["order_no"])
     await soon(lambda: _is_paid(counter.gateway, asked))
     assert parts._asked_ms == {}
+
+
+async def test_a_channel_that_does_not_answer_is_told_of_until_it_does(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part is asked for now and then; in between nobody has answered yet."""
+    monkeypatch.setattr(channel_parts, "LOOK_S", 0.01)
+    parts, asked_ms = counter.gateway.money.parts, counter.province.now_ms
+    _name, asked = await counter.asked("1", wechat=10_000)
+    part = counter.gateway.money.filing.names.of("part", (await counter.invited(asked))["order_no"])
+    looks: list[bytes] = []
+    watch = parts._watch
+
+    async def away(request: Any) -> Any:
+        raise ChannelUnreachable("wechat", "nobody is there")
+
+    async def watched(name: bytes) -> None:
+        looks.append(name)
+        await watch(name)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(counter.province.channels["wechat"], "query", away)
+        broken.setattr(parts, "_watch", watched)
+        counter.province.now_ms = asked_ms + ASKED_AGAIN_MS
+        await soon(lambda: parts._asked_ms.get(part, 0) > asked_ms)
+        looks.clear()
+        await soon(lambda: len(looks) > 3)
+        assert parts.waiting.codes == {part: "channel_unreachable"}
+    counter.province.now_ms += ASKED_AGAIN_MS
+    await soon(lambda: parts.waiting.codes == {})
+
+
+@pytest.mark.parametrize("word", ["the channel's notice", "the channel's answer"])
+async def test_what_another_gateway_heard_of_is_asked_for_no_longer(counter: Counter, word: str) -> None:
+    gateway = counter.gateway
+    names, parts = gateway.money.filing.names, gateway.money.parts
+    _name, asked = await counter.asked("1", wechat=10_000)
+    order_no = (await counter.invited(asked))["order_no"]
+    counter.side("wechat").notifier.is_silent = True
+    counter.side("wechat").payer_pays(order_no)
+    private = parts.known(names.of("part", order_no))
+    assert private is not None
+    paid = await counter.province.channels["wechat"].query(private.request())
+    evidence = names.of("answer", order_no) if word.endswith("answer") else b"e" * 32
+    payment = names.of("payment", "wechat", paid.trade_no)
+    taken = TakePayment(payment, bytes.fromhex(asked), 0, 10_000, evidence)
+    assert counter.province.run("hospital-a", taken) == ["recorded"]
+    counter.province.now_ms += ASKED_AGAIN_MS
+    parts.look_now()
+    await soon(lambda: gateway.money.rows_kept.due("part", 9) == [])
+    assert gateway.money.rows_kept.get("payment", payment) is None  # the other one gives back what is to go back
+
+
+async def test_what_was_paid_and_offered_once_more_is_asked_for_no_longer(counter: Counter) -> None:
+    _name, asked = await counter.asked("1", wechat=10_000)
+    order_no = (await counter.invited(asked))["order_no"]
+    counter.province.hold()
+    counter.side("wechat").payer_pays(order_no)
+    await soon(lambda: counter.answers)
+    await counter.gateway.money.invite(InvitationWish(0, "other words"), STAFF, asked)
+    counter.province.go_on()
+    counter.province.now_ms += ASKED_AGAIN_MS
+    counter.gateway.money.parts.look_now()
+    await soon(lambda: counter.gateway.money.rows_kept.due("part", 9) == [])
 
 
 async def test_an_order_of_which_one_part_never_came_is_closed_in_time(counter: Counter) -> None:

@@ -118,6 +118,37 @@ async def test_a_statement_that_did_not_get_through_is_tried_again(debts: Debts)
     assert await debts.at_time(EVENING + MINUTE_MS) == [20_000]
 
 
+async def test_no_validator_at_the_start_is_told_of_until_one_is_there(debts: Debts) -> None:
+    await debts.begin()
+    await debts.step("JF-1", 20_000)
+    debts.gateway = await debts.province.crash(debts.gateway)
+    peers, desk = debts.province.peers["hospital-a"], debts.gateway.money.debts
+    peers.is_cut = True
+    await desk.look()
+    assert set(desk.waiting.codes.values()) == {"unavailable"}
+    peers.is_cut = False
+    await desk.look()
+    assert desk.waiting.codes == {}
+
+
+async def test_a_fault_at_a_statement_does_not_lose_it(debts: Debts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People are told; the line is stated once the fault is mended, not a month later."""
+    await debts.begin()
+    await debts.step("JF-1", 20_000)
+    desk = debts.gateway.money.debts
+
+    async def fails(operation: StateLine) -> bool:
+        raise KeyError("a form that nobody thought of")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(desk, "_is_stated", fails)
+        assert await debts.at_time(EVENING) == []
+        assert set(desk.waiting.codes.values()) == {"internal_error"}
+    assert await debts.at_time(EVENING + MINUTE_MS) == [20_000]
+    assert desk.waiting.codes == {}
+    assert await debts.at_time(EVENING + 2 * MINUTE_MS) == []
+
+
 async def test_a_product_states_on_its_day_of_the_month(debts: Debts) -> None:
     await debts.begin(statement_day=3)
     await debts.step("JF-1", 20_000)

@@ -11,6 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from chain.bill import BillRequest, Charge, Item, Payer
+from chain.operation import ResumeOrganisation, SuspendOrganisation
+from chain.records import OrderBody
 from node.gateway import Gateway
 from node.identity import Identity
 from node.money import bill_follow
@@ -315,6 +317,22 @@ async def test_a_bill_that_could_not_follow_is_refused_before_anybody_pays(gatew
     assert bill["business_no"] == "MZ-77"
 
 
+async def test_a_notice_that_the_ledger_refused_has_no_bill_that_is_due(province: Province, gateway: Gateway) -> None:
+    """Nor does it keep its number from a visit; asked for again once the hospital goes on, it has its bill."""
+    province.hold()
+    standing = await gateway.money.do(notice(), STAFF)
+    province.run("finance-city", SuspendOrganisation("hospital-a", "audit", 0, []))
+    province.go_on()
+    assert (await gateway.wait(standing, PATIENCE_S, "recorded")).status == "refused"
+    name = bytes.fromhex((standing.resource or "").rpartition("/")[2])
+    gateway.money.follow._later.clear()  # as if a minute had passed
+    gateway.money.follow.on_paid(bytes(32))
+    await until(lambda: not gateway.money.rows_kept.is_due("bill", name))
+    province.run("finance-city", ResumeOrganisation("hospital-a", 1, []))
+    await done(gateway, notice())
+    assert gateway.money.rows_kept.is_due("bill", name)
+
+
 @pytest.mark.parametrize("went_back_fen", [1, 10_000])
 async def test_what_was_refunded_before_its_bill_was_asked_for(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, went_back_fen: int
@@ -367,6 +385,30 @@ async def test_a_fault_at_one_thing_leaves_the_others_their_turn(
     await billed(gateway, names[0])
     await until(lambda: follow.waiting.codes == {})
     assert (gateway.status()["money_waits"], gateway.figures()["money_waiting"]) == ({}, 0)
+
+
+async def test_an_order_at_which_something_fails_is_not_looked_at_for_ever(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its notices are looked at in their turn."""
+    for name, seconds in (("UNPAID_S", 0.02), ("LOOK_S", 0.01)):
+        monkeypatch.setattr(bill_follow, name, seconds)
+    follow, body = gateway.money.follow, gateway.money.steps.body
+    owed = await done(gateway, notice())
+    asked = await done(gateway, order("ZF-1", owed, cash=10_000))
+
+    async def fails(key: bytes, kind: Any) -> Any:
+        if kind is OrderBody and asyncio.current_task() in gateway._tasks:
+            raise KeyError("a form that nobody thought of")
+        return await body(key, kind)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(bill_follow, "ASKED_S", 0.02)
+        broken.setattr(gateway.money.steps, "body", fails)
+        await done(gateway, PaymentWish(0, "receipt 1", 10_000), asked)
+        await until(lambda: follow._paid == {})
+    await billed(gateway, owed)
+    await until(lambda: follow.waiting.codes == {})
 
 
 async def test_numbers_that_differ_in_their_last_letter_have_a_bill_each(gateway: Gateway) -> None:

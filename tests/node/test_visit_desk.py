@@ -21,6 +21,7 @@ from node.money.requests import (
     NoticeBill,
     NoticeLine,
     NoticeRefundWish,
+    NoticeWish,
     ReleaseWish,
 )
 from node.money.visit_requests import CloseWish, ConfirmationWish, StampWish, VisitChargeWish, VisitWish
@@ -190,6 +191,57 @@ async def test_a_visit_and_a_notice_do_not_share_a_bills_number(gateway: Gateway
     await done(gateway, wish, name)
     await billed(gateway, name)
     assert (await gateway.money.do(wish, STAFF, name)).repeated
+
+
+async def test_of_what_went_back_after_a_visit_was_closed_people_write_the_bill(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a notice: they are told, and it is not tried for ever."""
+    follow, held = gateway.money.follow, asyncio.Event()
+    bill_of = follow._sources["visit"].bill_of
+
+    async def later(name: bytes) -> Any:
+        await held.wait()
+        return await bill_of(name)
+
+    monkeypatch.setattr(follow._sources["visit"], "bill_of", later)
+    name = await done(gateway, visit())
+    await done(gateway, charge("JF-1", 7_000, card=CardWish("slip 1", 7_000)), name)
+    await done(gateway, close(7_000), name)
+    charged = gateway.money.filing.names.of("notice", "JF-1").hex()
+    await done(gateway, NoticeRefundWish("TK-1", amount_fen=1_000), charged)
+    held.set()
+    await until(lambda: gateway.money.rows_kept.due("visit", 1) == [])
+    assert follow.waiting.codes == {bytes.fromhex(name): "bill_unanswered"}
+
+
+async def test_a_number_is_one_bills_from_when_it_is_asked_for(gateway: Gateway) -> None:
+    """Of two that are to follow under one number the second could never be issued; whose bill has another number is in nobody's way."""
+
+    def asked(number: str, business_no: str) -> NoticeWish:
+        wish = notice(number)
+        assert wish.bill is not None
+        return replace(wish, bill=replace(wish.bill, business_no=business_no))
+
+    await done(gateway, asked("JF-1", "MZ-1"))
+    name = await done(gateway, visit("JF-1"))
+    for wish, pointer in (
+        (asked("JF-2", "MZ-1"), "/bill/business_no"),
+        (notice("MZ-1"), "/notice_no"),
+        (asked("JF-2", "JF-1"), "/bill/business_no"),
+        (visit("MZ-1"), "/visit_no"),
+    ):
+        with pytest.raises(ServiceRefused) as caught:
+            await gateway.money.do(wish, STAFF)
+        assert (caught.value.code, caught.value.pointer) == ("business_no_conflict", pointer)
+    await done(gateway, asked("JF-2", "MZ-2"))
+    await done(gateway, charge("JF-3", 7_000, card=CardWish("slip 1", 7_000)), name)
+    wish = close(7_000)
+    assert wish.bill is not None
+    taken = replace(wish, bill=replace(wish.bill, business_no="MZ-2"))
+    assert await refused(gateway, taken, name) == "business_no_conflict"
+    await done(gateway, wish, name)
+    await billed(gateway, name)
 
 
 async def test_what_was_held_pays_and_no_other_deposit(credit: Credit) -> None:
