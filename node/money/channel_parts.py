@@ -337,13 +337,8 @@ class ChannelParts:
         if left_fen == 0:
             rows.done("stray", payment)
             return
-
-        def keep() -> None:
-            rows.put_due("back", refund)
-            rows.done("stray", payment)
-
         operation = RefundPayment(refund, payment, left_fen, [], [], names.of("refund_order", "stray", payment))
-        await self._filing.steps.carry_out([operation], keep)
+        await self._filing.steps.carry_out([operation])  # it is due until that is recorded
 
     async def _refund(self, name: bytes) -> None:
         """A refund that is recorded is asked of the channel until it is done; taken once, whatever comes in between."""

@@ -82,13 +82,8 @@ class Deposits:
             refund = self._filing.names.of("deposit_refund", name, one.payment, one.left_fen)
             evidence = self._filing.names.of("refund_order", name, one.payment, amount_fen)
             refunds.append(RefundDeposit(refund, name, one.payment, amount_fen, evidence))
-
-        def beside() -> None:
-            for one in refunds:
-                self._filing.rows.put_due("back", one.refund)
-
         chain: list[Operation] = [*refunds] if deposit.settled else [SettleDeposit(name), *refunds]
-        return await self._filing.steps.carry_out(chain, beside)
+        return await self._filing.steps.carry_out(chain)
 
     async def page(self, target: str, reader: Reader) -> dict[str, Any] | None:
         name = parse_name(target, "deposit_unknown")

@@ -87,14 +87,7 @@ class Refunds:
 
     async def _file(self, kind: str, number: str, content: msgspec.Struct, refunds: list[RefundPayment]) -> Standing:
         names = [refund.refund for refund in refunds]
-
-        def beside() -> None:
-            for name in names:
-                self._filing.rows.put_due("back", name)
-
-        return await self._filing.file(
-            kind, number, content, lambda name: refunds, private=RefundsPrivate(names), beside=beside
-        )
+        return await self._filing.file(kind, number, content, lambda name: refunds, private=RefundsPrivate(names))
 
     async def plan(self, bill: str, wish: RefundWish) -> RefundPlan:
         """What goes back with the red bill of `bill`, which has no number yet. Raises ServiceRefused as `refund`, and what the
@@ -113,8 +106,6 @@ class Refunds:
         refunds = self._operations(plan.shares, red, [red])
         names = [refund.refund for refund in refunds]
         self._filing.enter("refund", red, plan.wish, refunds, RefundsPrivate(names))
-        for name in names:
-            self._filing.rows.put_due("back", name)
         return refunds
 
     async def _shares(

@@ -17,7 +17,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chain.operation import PayDeposit, RefundPayment, TakePayment, TakeStray
+from chain.operation import (
+    PayDeposit,
+    RefundPayment,
+    ResumeOrganisation,
+    SuspendOrganisation,
+    TakePayment,
+    TakeStray,
+)
 from node.channels.configuration import read_channels
 from node.channels.errors import ChannelUnreachable
 from node.channels.opening import open_channels
@@ -266,8 +273,9 @@ async def test_both_sides_of_a_channels_day_say_the_same(counter: Counter) -> No
         invitation = await counter.invited(asked)
         if number == "2":
             await done(counter.gateway, ClosureWish("unpaid"), asked)
-        counter.side("wechat").payer_pays(invitation["order_no"])
+        sale = counter.side("wechat").payer_pays(invitation["order_no"])
     await soon(lambda: counter.codes(TakePayment) == ["recorded"] and counter.codes(RefundPayment) == ["recorded"])
+    await soon(lambda: sum(refund.amount_fen for refund in sale.refunds.values()) == 700)
     await soon(lambda: not counter.gateway.money.rows_kept.due("back", 9))
     day = date(2026, 6, 1)
     ours = [line async for line in counter.gateway.money.our_lines("wechat", 20260601)]
@@ -503,6 +511,25 @@ async def test_what_another_gateway_heard_of_is_asked_for_no_longer(counter: Cou
     parts.look_now()
     await soon(lambda: gateway.money.rows_kept.due("part", 9) == [])
     assert gateway.money.rows_kept.get("payment", payment) is None  # the other one gives back what is to go back
+
+
+async def test_a_stray_whose_refund_was_refused_goes_back_once_it_may(counter: Counter) -> None:
+    """The hospital was suspended in between."""
+    province, gateway = counter.province, counter.gateway
+    _name, asked = await counter.asked("1", wechat=10_000)
+    order_no = (await counter.invited(asked))["order_no"]
+    await done(gateway, ClosureWish("unpaid"), asked)
+    sale = counter.side("wechat").payer_pays(order_no)
+    await soon(lambda: counter.codes(TakeStray) == ["recorded"])
+    province.hold()
+    await soon(lambda: any(isinstance(item.operation, RefundPayment) for item in gateway._outbox.items.values()))
+    province.run("finance-city", SuspendOrganisation("hospital-a", "audit", 0, []))
+    province.go_on()
+    await soon(lambda: counter.codes(RefundPayment) == ["organisation_suspended"])
+    assert gateway.money.rows_kept.due("back", 9) == []
+    province.run("finance-city", ResumeOrganisation("hospital-a", 1, []))
+    await soon(lambda: sum(refund.amount_fen for refund in sale.refunds.values()) == 10_000)
+    await soon(lambda: gateway.money.rows_kept.due("stray", 9) == [])
 
 
 async def test_what_was_paid_and_offered_once_more_is_asked_for_no_longer(counter: Counter) -> None:

@@ -333,6 +333,18 @@ async def test_a_notice_that_the_ledger_refused_has_no_bill_that_is_due(province
     assert gateway.money.rows_kept.is_due("bill", name)
 
 
+async def test_a_refund_that_the_ledger_refused_is_waited_for_by_nobody(province: Province, gateway: Gateway) -> None:
+    name = await done(gateway, replace(notice(), bill=None))
+    asked = await done(gateway, order("ZF-1", name, cash=10_000))
+    await done(gateway, PaymentWish(0, "receipt 1", 10_000), asked)
+    province.hold()
+    standing = await gateway.money.do(NoticeRefundWish("TK-1"), STAFF, name)
+    province.run("finance-city", SuspendOrganisation("hospital-a", "audit", 0, []))
+    province.go_on()
+    assert (await gateway.wait(standing, PATIENCE_S, "recorded")).status == "refused"
+    assert gateway.money.rows_kept.due("back", 9) == []
+
+
 @pytest.mark.parametrize("went_back_fen", [1, 10_000])
 async def test_what_was_refunded_before_its_bill_was_asked_for(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, went_back_fen: int
