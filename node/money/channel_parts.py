@@ -211,6 +211,7 @@ class ChannelParts:
         rows, names = self._filing.rows, self._filing.names
         payment = names.of("payment", private.channel, state.trade_no)
         if rows.get("payment", payment) is not None:
+            rows.done("part", part)  # its payer was invited once more
             return
         paid = PaidPrivate(part, state.trade_no, state.amount_fen, evidence, state.time_ms)
         operation: Operation
