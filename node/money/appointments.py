@@ -24,11 +24,12 @@ from chain.records import (
     MISSED,
     NUMBER_HELD,
     AppointmentBody,
+    NoticeBody,
     ScheduleBody,
 )
 from node.money.filing import Filing, parse_name
 from node.money.moments import utc_moment
-from node.money.schedules import Schedules, day_text
+from node.money.schedules import Schedules, day_text, fee_number
 from node.money.visit_requests import (
     AppointmentWish,
     CancellationWish,
@@ -106,8 +107,14 @@ class Appointments:
             tried.add(chosen)
 
     async def confirm(self, wish: ConfirmationWish, reader: Reader, target: str) -> Standing:
+        """By an order that a patient names only where it pays this very fee. Raises ServiceRefused `fee_differs`, or the ledger's code."""
         name, _ = await self.of_reader(target, reader)
         order = [bytes.fromhex(wish.order)] if wish.order is not None else []
+        if order and reader.role == "patient":
+            own = keyspace.notice(self._organisation, self._filing.names.of("notice", fee_number(name)))
+            fee = await self._filing.steps.body(own, NoticeBody)
+            if fee is None or fee.order != order or fee.refunded_fen:
+                raise ServiceRefused("fee_differs", "it has paid something else", "/order")
         return await self._step(name, ConfirmAppointment(name, order))
 
     async def cancel(self, wish: CancellationWish, reader: Reader, target: str) -> Standing:

@@ -26,6 +26,7 @@ from chain.operation import (
     operation_digest,
 )
 from chain.records import ORDER_OPEN, STRAY, OrderBody, PaymentBody, RefundBody
+from chain.rules.orders import INSIDE
 from node.channels.channel import Channel, ChannelState, PaymentRequest, RefundRequest
 from node.channels.errors import ChannelError, NoticeRefused
 from node.channels.statement_line import CLOSED, PAYMENT, SUCCESS
@@ -140,7 +141,10 @@ class ChannelParts:
         return {"order": target, "part": wish.part, **await self.offer(name, private)}
 
     def verify_asks(self, name: str, reader: Reader, pointer: str) -> None:
-        """A patient's word is no payment: they go to who asks them for it. Raises ServiceRefused `channel_differs`."""
+        """A patient's word is no payment: they go to who asks them for it; nor is anybody's of what the ledger moves itself.
+        Raises ServiceRefused `channel_differs`."""
+        if name in INSIDE:
+            raise ServiceRefused("channel_differs", f"{name} pays by its own account", pointer)
         channel = self._channels.get(name)
         if reader.role == "patient" and channel is not None and not channel.asks_payer:
             raise ServiceRefused("channel_differs", f"the hospital's people say what came over {name}", pointer)

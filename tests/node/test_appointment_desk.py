@@ -28,7 +28,7 @@ from node.money.visit_requests import (
 )
 from node.service import ServiceRefused, Standing
 from tests.node.gateway_province import PATIENCE_S, STAFF, Province, until
-from tests.node.test_money_desk import LI, WEI, billed, done, patient, refused, shown
+from tests.node.test_money_desk import LI, WEI, billed, done, notice, order, patient, refused, shown
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 ZHAO = Payer("示例丙", "person", "other", "EXAMPLE-0003")
@@ -259,6 +259,26 @@ async def test_the_fee_is_paid_and_the_number_is_confirmed_and_billed_by_itself(
     assert await refused(clinic.gateway, replace(fee, parts=[PartWish("card", 5_000)]), name) == "business_no_conflict"
     clinic.gateway.money.fees.look_now()
     await until(lambda: not clinic.gateway.money.rows_kept.due("confirm", 9))
+
+
+async def test_what_a_patient_paid_for_something_else_is_no_fee(clinic: Clinic) -> None:
+    schedule = await clinic.published(**with_fee())
+    test = await done(clinic.gateway, notice())
+    paid = await done(clinic.gateway, order("ZF-1", test, cash=10_000))
+    await done(clinic.gateway, PaymentWish(0, "receipt 1", 10_000), paid)
+    name = await done(clinic.gateway, booked(schedule, payer=None), reader=patient(WEI))
+    asked = await done(clinic.gateway, FeeWish([PartWish("cash", 5_000)]), name, patient(WEI))
+    with_another = ConfirmationWish(paid)
+    assert await refused(clinic.gateway, with_another, name, patient(WEI)) == "fee_differs"
+    assert (await state(clinic.gateway, name), (await shown(clinic.gateway, "order", asked))["state"]) == (
+        "held",
+        "open",
+    )
+    await done(clinic.gateway, ClosureWish("anew"), asked)
+    fee = (await shown(clinic.gateway, "order", asked))["notices"][0]
+    again = await done(clinic.gateway, order("ZF-2", fee, cash=5_000))
+    await done(clinic.gateway, PaymentWish(0, "receipt 2", 5_000), again)
+    await done(clinic.gateway, ConfirmationWish(again), name, patient(WEI))
 
 
 async def paid_meanwhile(clinic: Clinic) -> tuple[str, Gateway, Gateway]:

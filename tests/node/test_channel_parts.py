@@ -266,6 +266,32 @@ async def test_a_patient_is_invited_to_what_they_owe_themselves(counter: Counter
     assert page["state"] == "invited"
 
 
+async def test_what_is_paid_is_asked_for_no_longer_though_its_payer_is_invited_once_more(counter: Counter) -> None:
+    gateway, now = counter.gateway, counter.province
+    deposit = await done(gateway, DepositWish("YJ-1", WEI))
+    wish = TopUpWish("CZ-1", "wechat", 100)
+    page = await gateway.money.invite_top_up(wish, patient(WEI), deposit)
+    counter.side("wechat").payer_pays(page["order_no"])
+    await soon(lambda: counter.codes(PayDeposit) == ["recorded"])
+    await gateway.money.invite_top_up(msgspec.structs.replace(wish, subject="once more"), patient(WEI), deposit)
+    now.now_ms += ASKED_AGAIN_MS
+    gateway.money.parts.look_now()
+    await soon(lambda: not gateway.money.rows_kept.due("part", 9))
+    assert counter.codes(PayDeposit) == ["recorded"]
+
+
+async def test_a_deposit_pays_by_its_own_account_and_by_nobodys_mark(counter: Counter) -> None:
+    """What the ledger moves itself no counter says: it was told as paid, and nothing was."""
+    gateway = counter.gateway
+    _name, asked = await counter.asked("1", deposit=10_000)
+    own = await done(gateway, DepositWish("YJ-1", WEI))
+    with pytest.raises(ServiceRefused, match="channel_differs"):
+        await counter.invited(asked, transfer_id="1")
+    with pytest.raises(ServiceRefused, match="channel_differs"):
+        await gateway.money.invite_top_up(TopUpWish("CZ-1", "deposit", 9, details={"transfer_id": "1"}), STAFF, own)
+    assert (gateway.money.rows_kept.due("stray", 9), counter.codes(TakeStray)) == ([], [])
+
+
 async def test_both_sides_of_a_channels_day_say_the_same(counter: Counter) -> None:
     """FEATURES 92: what this gateway has, beside what the channel writes the day after; what strayed and went back is in both."""
     for number, amount_fen in (("1", 10_000), ("2", 700)):
