@@ -18,6 +18,7 @@ from api.schemas.answers import Answer, Rows
 from api.standing import answer_standing
 
 NOTHING_KEPT = ("outbox_full", "disk_nearly_full", "storage_failed")
+PACE = "too_many_requests"  # of a patient
 SIGNERS = ("organisation_suspended", "organisation_closed")
 ROWS_MAX = 100
 
@@ -57,7 +58,7 @@ def wish_route(
         (GATEWAY,),
         sent,
         (target, PREFER) if target is not None else (PREFER,),
-        (*problems, *SIGNERS, *NOTHING_KEPT),
+        (*problems, PACE, *SIGNERS, *NOTHING_KEPT),
     )
 
 

@@ -55,6 +55,7 @@ PROBLEMS: dict[str, Problem] = {
     "role_forbidden": Problem(403, "Your role may not do this", "您的角色无权执行此操作"),
     "identity_missing": Problem(403, "The token does not say who you are", "令牌未载明身份"),
     "organisation_forbidden": Problem(403, "This node serves another organisation", "本节点服务于其他单位"),
+    "too_many_requests": Problem(429, "Too much asked by one patient: try later", "请求过于频繁，请稍后再试"),
     "too_many_attempts": Problem(429, "Too many failed attempts: try later", "失败次数过多，请稍后再试"),
     # what is not there
     "not_found": Problem(404, "There is nothing here", "未找到"),

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from api.body import read_bytes
 from api.call import Call
 from api.errors import ApiRefused
-from api.money_route import name_of
+from api.money_route import PACE, name_of
 from api.rendering import render
 from api.route import GATEWAY, Given, Parameter, Route, Sent
 from api.routes.payments import TAG
@@ -139,6 +139,7 @@ ROUTES = (
             "order_closed",
             "channel_unknown",
             "channel_differs",
+            PACE,
             "channel_unreachable",
             "channel_refused",
         ),
@@ -160,6 +161,7 @@ ROUTES = (
             "business_no_conflict",
             "channel_unknown",
             "channel_differs",
+            PACE,
             "channel_unreachable",
             "channel_refused",
         ),

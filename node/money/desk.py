@@ -27,6 +27,7 @@ from node.money.notices import Notices
 from node.money.order_ends import OrderEnds
 from node.money.orders import Orders
 from node.money.our_lines import OurLines
+from node.money.pace import PatientPace
 from node.money.payees import Payees
 from node.money.private_box import PrivateBox
 from node.money.refunds import Refunds
@@ -112,6 +113,7 @@ class MoneyDesk:
         self.rows_kept = MoneyRows(store, PrivateBox(storage_key))
         self.steps = steps
         self.filing = Filing(Names(mac_key), self.rows_kept, steps)
+        self._pace = PatientPace(steps.now_ms)
         bills = WantedBills(self.filing, would_issue)
         notices, orders = Notices(self.filing, bills), Orders(self.filing, channels)
         self.refunds, deposits = Refunds(self.filing), Deposits(self.filing)
@@ -208,17 +210,25 @@ class MoneyDesk:
     async def do(self, wish: Any, reader: Reader, target: str = "") -> Standing:
         """Keep what becomes of a wish; `target` is what of the path it is about. Raises ServiceRefused with the code that the
         ledger would give now, or one of content."""
+        self._count(reader)
         standing = await self._do[type(wish)](wish, reader, target)
         await self.rows_kept.flushed()
         return standing
 
     async def invite(self, wish: InvitationWish, reader: Reader, target: str) -> dict[str, Any]:
         """What the payer of a part opens. Raises ServiceRefused."""
+        self._count(reader)
         return await self.parts.invite(wish, reader, target)
 
     async def invite_top_up(self, wish: TopUpWish, reader: Reader, target: str) -> dict[str, Any]:
         """The same for a payment into a deposit. Raises ServiceRefused."""
+        self._count(reader)
         return await self.top_ups.invite(wish, reader, target)
+
+    def _count(self, reader: Reader) -> None:
+        """Raises ServiceRefused `too_many_requests`, `identity_missing`."""
+        if reader.role == "patient":
+            self._pace.count(self.filing.holder_of(reader))
 
     async def hear(self, channel: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, bytes]:
         """A channel's notice: (status, media type, body) of the answer. Raises ServiceRefused `not_found`."""

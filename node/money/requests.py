@@ -82,6 +82,12 @@ class PaymentWish(Wish, frozen=True):
     amount_fen: Amount
 
 
+Details = Annotated[
+    dict[Annotated[str, msgspec.Meta(max_length=64)], Annotated[str, msgspec.Meta(max_length=128)]],
+    msgspec.Meta(max_length=16),
+]  # what one channel alone wants to know
+
+
 class InvitationWish(Wish, frozen=True):
     """The payer of a part is to be shown what to open; a channel that answers at once is asked at once."""
 
@@ -89,7 +95,7 @@ class InvitationWish(Wish, frozen=True):
     subject: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] = (
         "医疗费用"  # the payer reads it: nothing about a patient
     )
-    details: dict[str, Annotated[str, msgspec.Meta(max_length=128)]] = {}  # what one channel alone wants to know
+    details: Details = {}
 
 
 class ClosureWish(Wish, frozen=True):

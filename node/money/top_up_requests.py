@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from node.money.requests import Amount, Code, Number, Wish
+from node.money.requests import Amount, Code, Details, Number, Wish
 
 
 class TopUpWish(Wish, frozen=True):
@@ -18,4 +18,4 @@ class TopUpWish(Wish, frozen=True):
     subject: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] = (
         "预交金"  # the payer reads it: nothing about a patient
     )
-    details: dict[str, Annotated[str, msgspec.Meta(max_length=128)]] = msgspec.field(default_factory=dict)
+    details: Details = msgspec.field(default_factory=dict)

@@ -33,7 +33,7 @@ from node.channels.simulators.other_sides import OtherSides
 from node.channels.simulators.simulator import Simulator
 from node.config_file import compose_config
 from node.gateway import Gateway
-from node.money import channel_parts
+from node.money import channel_parts, pace
 from node.money.channel_parts import ASKED_AGAIN_MS
 from node.money.requests import (
     ClosureWish,
@@ -235,6 +235,23 @@ async def test_an_invitation_is_refused_for_what_cannot_be_paid(counter: Counter
     assert await code(0, asked, "a&b=c") == "invalid_value"
     await done(counter.gateway, ClosureWish("unpaid"), asked)
     assert await code(0, asked) == "order_closed"
+
+
+async def test_one_patient_does_not_fill_the_outbox(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked for counts; a counter is not bound by it."""
+    monkeypatch.setattr(pace, "WISHES_MAX", 2)
+    gateway, wei = counter.gateway, patient(WEI)
+    deposit = await done(gateway, DepositWish("YJ-1", WEI))
+    for number in (1, 2):
+        await gateway.money.invite_top_up(TopUpWish(f"CZ-{number}", "wechat", 1), wei, deposit)
+    with pytest.raises(ServiceRefused, match="too_many_requests"):
+        await gateway.money.invite_top_up(TopUpWish("CZ-3", "wechat", 1), wei, deposit)
+    name, asked = await counter.asked("1", wechat=10_000)
+    with pytest.raises(ServiceRefused, match="too_many_requests"):
+        await gateway.money.invite(InvitationWish(0), wei, asked)
+    assert await refused(gateway, order("1", name, wechat=10_000), reader=wei) == "too_many_requests"
+    assert (await gateway.money.invite(InvitationWish(0), STAFF, asked))["state"] == "invited"
+    assert len(gateway.money.rows_kept.due("part", 9)) == 3
 
 
 async def test_a_patients_word_is_no_payment(counter: Counter) -> None:
