@@ -148,7 +148,7 @@ class AppointmentFees:
         if notice.state in (NOT_OWED, SETTLED):
             self._done(name)
             return
-        own = self._filing.names.of("notice", fee_number(name))
+        own = self._schedules.fee_notice(name)
         chain: list[Operation] = [WithdrawNotice(own, "appointment_over")]
         if body.state == ORDER_OPEN:
             if any(rows.get("payment", payment) is None for part in body.parts for payment in part.payment):
@@ -159,7 +159,7 @@ class AppointmentFees:
         await self._filing.steps.carry_out(chain)
 
     async def _notice(self, name: bytes) -> NoticeBody | None:
-        own = self._filing.names.of("notice", fee_number(name))
+        own = self._schedules.fee_notice(name)
         return await self._filing.steps.body(keyspace.notice(self._organisation, own), NoticeBody)
 
     def _done(self, name: bytes) -> None:

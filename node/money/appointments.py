@@ -27,9 +27,9 @@ from chain.records import (
     NoticeBody,
     ScheduleBody,
 )
-from node.money.filing import Filing, parse_name
+from node.money.filing import Filing, asked_number, own_number, parse_name
 from node.money.moments import utc_moment
-from node.money.schedules import Schedules, day_text, fee_number
+from node.money.schedules import Schedules, day_text
 from node.money.visit_requests import (
     AppointmentWish,
     CancellationWish,
@@ -77,7 +77,7 @@ class Appointments:
         filing = self._filing
         payer = _payer(wish, reader)
         holder = filing.names.holder(payer.id_type, payer.id_number)
-        number = wish.appointment_no + (_suffix(holder) if reader.role == "patient" else "")
+        number = own_number(wish.appointment_no, holder) if reader.role == "patient" else wish.appointment_no
         asked = _Asked(holder.hex(), wish)
         if (known := filing.known("appointment", number, asked)) is not None:
             return known
@@ -111,7 +111,7 @@ class Appointments:
         name, _ = await self.of_reader(target, reader)
         order = [bytes.fromhex(wish.order)] if wish.order is not None else []
         if order and reader.role == "patient":
-            own = keyspace.notice(self._organisation, self._filing.names.of("notice", fee_number(name)))
+            own = keyspace.notice(self._organisation, self._schedules.fee_notice(name))
             fee = await self._filing.steps.body(own, NoticeBody)
             if fee is None or fee.order != order or fee.refunded_fen:
                 raise ServiceRefused("fee_differs", "it has paid something else", "/order")
@@ -171,7 +171,7 @@ class Appointments:
             return None
         page: dict[str, Any] = {"appointment": name.hex()}
         if row is not None:
-            page["appointment_no"] = row.number.removesuffix(_suffix(holder))
+            page["appointment_no"] = asked_number(row)
         if found is None:
             standing = steps.standing(row.operations) if row is not None else None
             return page | {"state": standing.status, "code": standing.code} if standing is not None else None
@@ -210,10 +210,6 @@ def _payer(wish: AppointmentWish, reader: Reader) -> Payer:
         raise ServiceRefused("pool_closed", "the window gives out its own numbers", "/channel")
     identity = reader.identity
     return Payer(identity.name, "person", identity.id_type, identity.id_number)
-
-
-def _suffix(holder: bytes) -> str:
-    return f"@{holder.hex()[:16]}"
 
 
 def _next(schedule: ScheduleBody, channel: str, now_ms: int, tried: set[int]) -> tuple[int, bool]:

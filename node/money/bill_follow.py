@@ -95,7 +95,9 @@ class BillFollow:
         bill, why = await self._sources[task].bill_of(name)
         if bill is not None:
             await self._ask(name, bill)
-        elif why in (ANSWERED, NEVER, PARTLY):
+        elif why == PARTLY:
+            raise ServiceRefused("bill_unanswered")
+        elif why in (ANSWERED, NEVER):
             self._done(task, name, why)
         elif task == "bill":  # a visit's is due at its end alone
             self._later[name] = self._now() + UNPAID_S
@@ -124,8 +126,7 @@ class BillFollow:
         former = self._asked.pop(name, None)
         self._later.pop(name, None)
         self.waiting.forget(name)
-        # refunded before the bill answered: people reverse it, or write one for the rest
-        if why == PARTLY or (why == NEVER and former is not None and former[0]):
+        if why == NEVER and former is not None and former[0]:  # refunded before the bill answered: people reverse it
             self.waiting.tell(name, "bill_unanswered")
         self._rows.done(task, name)
 

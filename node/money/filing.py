@@ -142,6 +142,20 @@ class Filing:
         return msgspec.structs.replace(standing, repeated=True)
 
 
+def own_number(number: str, holder: bytes) -> str:
+    """A patient's numbers are their own: nobody's number is in another one's way, nor in the hospital's."""
+    return number + _suffix(holder)
+
+
+def asked_number(row: MoneyRow) -> str:
+    """As it was asked for, by the hospital or by a patient."""
+    return row.number.removesuffix(_suffix(row.holder)) if row.holder else row.number
+
+
+def _suffix(holder: bytes) -> str:
+    return f"@{holder.hex()[:16]}"
+
+
 def parse_name(text: str, code: str) -> bytes:
     """32 bytes of a path's 64 hexadecimal digits. Raises ServiceRefused with `code`: malformed and unknown look the same."""
     if len(text) != 64 or text != text.lower():

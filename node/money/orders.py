@@ -13,10 +13,9 @@ from chain import keyspace
 from chain.operation import CloseOrder, OrderPart, PlaceOrder, TakePayment
 from chain.records import ORDER_CLOSED, ORDER_OPEN, ORDER_PAID, NoticeBody, OrderBody
 from node.channels.channel import Channel
-from node.money.filing import Filing, parse_name
+from node.money.filing import Filing, asked_number, own_number, parse_name
 from node.money.moments import utc_moment
 from node.money.requests import ClosureWish, OrderWish, PaymentWish
-from node.money.rows import MoneyRow
 from node.service import Reader, ServiceRefused, Standing
 
 MINUTE_MS = 60_000
@@ -38,7 +37,7 @@ class Orders:
         if reader.role == "patient":
             holder = self._filing.holder_of(reader)
             await self._verify_own(wish, reader, notices)
-            number += _suffix(holder)
+            number = own_number(wish.order_no, holder)
         parts = [OrderPart(part.channel, part.amount_fen) for part in wish.parts]
         until_ms = self._filing.steps.now_ms() + wish.minutes * MINUTE_MS
         rows, own = self._filing.rows, self._filing.names.of("order", number)
@@ -96,7 +95,7 @@ class Orders:
             if row is None or (reader.role == "patient" and row.holder != self._filing.holder_of(reader)):
                 return None
             standing = self._filing.steps.standing(row.operations)
-            return {"order": name.hex(), "order_no": _number(row), "state": standing.status, "code": standing.code}
+            return {"order": name.hex(), "order_no": asked_number(row), "state": standing.status, "code": standing.code}
         body, height = found
         if not await is_of_reader(self._filing, reader, body.notices):
             return None
@@ -119,7 +118,7 @@ class Orders:
             "visit": body.visit[0].hex() if body.visit else None,
             "height": height,
         }
-        return page | {"order_no": _number(row)} if row is not None else page
+        return page | {"order_no": asked_number(row)} if row is not None else page
 
 
 async def is_of_reader(filing: Filing, reader: Reader, notices: list[bytes]) -> bool:
@@ -131,12 +130,3 @@ async def is_of_reader(filing: Filing, reader: Reader, notices: list[bytes]) -> 
         if notice is None or not filing.may_see(reader, notice.holder):
             return False
     return True
-
-
-def _suffix(holder: bytes) -> str:
-    return f"@{holder.hex()[:16]}"
-
-
-def _number(row: MoneyRow) -> str:
-    """As it was asked for."""
-    return row.number.removesuffix(_suffix(row.holder)) if row.holder else row.number

@@ -111,6 +111,10 @@ class Schedules:
             raise ServiceRefused("schedule_unknown")
         return body
 
+    def fee_notice(self, appointment: bytes) -> bytes:
+        """The name of the notice of an appointment's fee."""
+        return self._filing.names.of("notice", fee_number(appointment))
+
     def private(self, name: bytes) -> SchedulePrivate | None:
         """None for one that another gateway of the hospital keeps."""
         row = self._filing.rows.get("schedule", name)

@@ -38,12 +38,12 @@ class Waiting:
         return False
 
     def tell(self, name: bytes, code: str, is_fault: bool = False) -> None:
-        """Once for each name and code; `is_fault` with the trace of what is being handled."""
-        if self.codes.get(name) == code:
+        """Once for each name and code, of TOLD_MAX at most: people have enough to look at then. `is_fault` with the trace of what
+        is being handled."""
+        if self.codes.get(name) == code or (name not in self.codes and len(self.codes) >= TOLD_MAX):
             return
         log.error(self._event, code=code, exc_info=is_fault)
-        if name in self.codes or len(self.codes) < TOLD_MAX:
-            self.codes[name] = code
+        self.codes[name] = code
 
     def counts(self) -> dict[str, int]:
         """So many wait for each reason."""

@@ -37,6 +37,9 @@ async def test_a_disk_that_fails_is_not_passed_over() -> None:
 
 async def test_what_waits_is_remembered_up_to_a_bound() -> None:
     waiting = Waiting("bill_did_not_follow")
-    for number in range(TOLD_MAX + 1):
-        waiting.tell(number.to_bytes(32), "outbox_full")
-    assert len(waiting.codes) == TOLD_MAX
+    with capture_logs() as logs:
+        for number in [*range(TOLD_MAX + 1), TOLD_MAX]:
+            waiting.tell(number.to_bytes(32), "outbox_full")
+    assert (len(waiting.codes), len(logs)) == (TOLD_MAX, TOLD_MAX)
+    waiting.tell(bytes(32), "disk_nearly_full")
+    assert waiting.counts() == {"disk_nearly_full": 1, "outbox_full": TOLD_MAX - 1}
