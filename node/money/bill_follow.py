@@ -96,7 +96,8 @@ class BillFollow:
         if bill is not None:
             await self._ask(name, bill)
         elif why == PARTLY:
-            raise ServiceRefused("bill_unanswered")
+            self.waiting.tell(name, "bill_unanswered")
+            self._wait(name, b"")
         elif why in (ANSWERED, NEVER):
             self._done(task, name, why)
         elif task == "bill":  # a visit's is due at its end alone

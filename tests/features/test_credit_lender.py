@@ -284,7 +284,7 @@ def test_99_a_refund_restores_the_line_and_a_revoked_one_keeps_its_debt(lending:
     assert status == 201, held
     charge(lending, held["name"], "lender-99-1", 40_000)
     charge(lending, held["name"], "lender-99-2", 20_000)
-    assert _sums(lending, person, line) == (40_000, 60_000)
+    lending.network.until(lambda: _sums(lending, person, line) == (40_000, 60_000), "the archive has both")
 
     stated = lending.medbill("statement", "--all")
     assert (stated["stated"], stated["owed_fen"]) == (1, 60_000)
